@@ -1,0 +1,95 @@
+"""
+Messages: what a person, another release or the engine says to a release, consumed once.
+
+Hearing changes what is wanted, never the world: the next `decide` acts on it.
+Who may ask what and when stands here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from crossfade.release.plan import Kind, Plan
+from crossfade.release.state import Hold, Road, State, phase
+from crossfade.release.values import Command, Declined, Event, EventType, Gap, Heard, Instant, Verb
+
+
+def hear(plan: Plan, state: State, message: Command | Gap, now: Instant) -> Heard | Declined:
+    """The events that consume a message, or why it changes nothing (and that is written too)."""
+    if isinstance(message, Gap):
+        return Heard(events=(Event(type=EventType.CONTROLLER_LOST, ts=now, seconds=message.seconds),))
+    refusal = _refusal(plan, state, message)
+    step = message.step if message.verb is Verb.APPROVE else state.step(plan).name
+    event = Event(
+        type=EventType.COMMAND_RECEIVED,
+        ts=now,
+        step=step,
+        key=message.id,
+        verb=message.verb.value,
+        actor=message.actor,
+        reason=message.reason,
+        message=refusal[0] if refusal else None,
+    )
+    if refusal:
+        return Declined(why=refusal[0], fix=refusal[1], event=event)
+    return Heard(events=(event, *_consequences(plan, state, message, now)))
+
+
+def _consequences(plan: Plan, state: State, message: Command, now: Instant) -> tuple[Event, ...]:
+    step = state.step(plan)
+    said = {"ts": now, "step": step.name, "actor": message.actor, "reason": message.reason}
+    match message.verb:
+        case Verb.CLOSE:
+            text = "closed by a person: it is not proved that exactly one version serves"
+            return (Event(type=EventType.RELEASE_CLOSED, message=text, **said),)  # type: ignore[arg-type]  # fields of Event
+        case Verb.APPROVE:
+            return (Event(type=EventType.HOLD_APPROVED, **said),)  # type: ignore[arg-type]  # fields of Event
+        case _:
+            return ()
+
+
+def _refusal(plan: Plan, state: State, message: Command) -> tuple[str, str] | None:
+    """Why not, and what to do instead; None where the message is welcome."""
+    step = state.step(plan)
+    if state.outcome is not None:
+        return f"the release has ended: {state.outcome.value}", "crossfade status"
+    if not message.reason.strip():
+        return f"{message.verb.value} needs a reason", "add --reason TEXT"
+    match message.verb:
+        case Verb.ABORT | Verb.SUPERSEDE:
+            if state.road is Road.ON and step.point_of_no_return:
+                return (
+                    f"{plan.stable or 'the old version'} is being stopped: too late to turn back",
+                    ("wait for the end, then crossfade rollback"),
+                )
+        case Verb.CLOSE:
+            if not state.stuck:
+                return (
+                    f"only a stuck release is closed, this one is {phase(plan, state)}",
+                    "crossfade abort --reason",
+                )
+        case Verb.APPROVE:
+            return _no_approval(plan, state, message)
+        case Verb.PAUSE | Verb.RESUME | Verb.PROMOTE_FULL:
+            if state.road is Road.BACK:
+                return "the release is on its way back, nothing stops that", "crossfade watch"
+            if step.kind is Kind.RETIRING or step.point_of_no_return:
+                return "everything is promoted, the old version is being stopped", "crossfade watch"
+    return None
+
+
+def _no_approval(plan: Plan, state: State, message: Command) -> tuple[str, str] | None:
+    step = state.step(plan)
+    if state.road is Road.BACK:
+        return "the release is on its way back, nothing stops that", "crossfade watch"
+    if message.step is not None and message.step != step.name:
+        return (
+            f"the approval is for {message.step}, the release is at {step.name}",
+            "look again: crossfade status",
+        )
+    if state.hold is Hold.INCONCLUSIVE:
+        return (
+            "an inconclusive bake is not approved, only overridden",
+            "crossfade promote --full --reason TEXT",
+        )
+    if not step.approval:
+        return f"{step.name} waits for nobody's approval", "crossfade status"
+    return None

@@ -1,0 +1,168 @@
+"""
+May this release open at all? Asked once, before anything moves; a way back is never asked (R48).
+
+All objections are given at once. Each can be answered: by waiting, by fixing, or by a
+person's word that stays in the journal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from crossfade.release.plan import Plan, Proof, Step
+from crossfade.release.values import ALL, NOTHING, Known, Say, Truth, Unknown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Objection:
+    id: str
+    what: str
+    why: str
+    fix: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waivers:
+    """What the person who opens a release has taken upon themselves, with a reason."""
+
+    reason: str = ""
+    despite: tuple[str, ...] = ()
+    retry: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What the journal knows of this service's past: revision to how its last release ended."""
+
+    endings: Mapping[str, str]
+
+
+def objections(
+    plan: Plan,
+    truth: Truth,
+    alarms: Mapping[str, Say],
+    record: Record,
+    waivers: Waivers,
+    *,
+    no_gates: str | None,
+) -> tuple[Objection, ...]:
+    """
+    Why this release may not open; empty when it may.
+
+    `alarms` is what each gate that can speak before traffic says now (R18);
+    `no_gates` is the reason written beside `gates: none`, if that is what the spec says (R26).
+    """
+    found = (
+        _no_gate(plan, no_gates),
+        _blind_first_step(plan, no_gates),
+        *(_alarm(gate, say, waivers) for gate, say in alarms.items()),
+        _rolled_back_before(plan, record, waivers),
+        _foreign_rules(truth),
+        _seat_taken(plan, truth),
+        _stable_not_serving(plan, truth),
+    )
+    return tuple(objection for objection in found if objection is not None)
+
+
+def _no_gate(plan: Plan, no_gates: str | None) -> Objection | None:
+    if no_gates is not None or any(not gate.observe for gate in plan.gates):
+        return None
+    return Objection(
+        id="CF3026",
+        what="no gate is in force",
+        why="every gate only observes, so nothing could stop a bad release (R26)",
+        fix='take `mode: observe` from one gate, or write `gates: {none: "REASON"}`',
+    )
+
+
+def _blind_first_step(plan: Plan, no_gates: str | None) -> Objection | None:
+    """Where the first traffic step is everything, a gate stands before it (R41)."""
+    first = next((step for step in plan.on if step.world.weight > NOTHING), None)
+    before: tuple[Step, ...] = tuple(step for step in plan.on if step.world.weight == NOTHING)
+    guarded = any(step.hooks or step.gates for step in before)
+    if no_gates is not None or first is None or guarded:
+        return None
+    if first.world.weight < ALL and first.proof is Proof.PASSED:
+        return None
+    return Objection(
+        id="CF3041",
+        what=f"nothing is checked before {plan.candidate} takes all traffic",
+        why="the first traffic step is 100 % and there is no hook and no alarm before it (R41)",
+        fix="add hooks: {before_traffic: [{http: /}]}",
+    )
+
+
+def _alarm(gate: str, say: Say, waivers: Waivers) -> Objection | None:
+    if say in (Say.PASS, Say.NOT_YET) or gate in waivers.despite:
+        return None
+    said = "is failing" if say is Say.FAIL else "cannot be read"
+    return Objection(
+        id="CF3018",
+        what=f"gate {gate} {said} before the release has begun",
+        why="a gate that already fails cannot tell whether the candidate is bad (R18)",
+        fix=f"mend it, or: crossfade deploy --despite {gate} --reason TEXT",
+    )
+
+
+def _rolled_back_before(plan: Plan, record: Record, waivers: Waivers) -> Objection | None:
+    if record.endings.get(plan.candidate) != "rolled_back" or (waivers.retry and waivers.reason):
+        return None
+    return Objection(
+        id="CF3021",
+        what=f"{plan.candidate} was rolled back before",
+        why="the same revision is not tried again by itself (R21)",
+        fix="crossfade deploy REVISION --retry --reason TEXT",
+    )
+
+
+def _foreign_rules(truth: Truth) -> Objection | None:
+    match truth.pair:
+        case Known(True):
+            return None
+        case Unknown(why):
+            return Objection(
+                id="CF3006", what="the platform could not be read", why=why, fix="crossfade status"
+            )
+        case _:
+            return Objection(
+                id="CF3049",
+                what="the rules do not name our two sides",
+                why="another hand owns them; not one write is made (R49)",
+                fix="crossfade status",
+            )
+
+
+def _seat_taken(plan: Plan, truth: Truth) -> Objection | None:
+    match truth.seat:
+        case Known(seat) if (
+            seat.holder is None or seat.holder == plan.release or seat.holder in plan.inherits
+        ):
+            return None
+        case Known(seat):
+            return Objection(
+                id="CF3013",
+                what=f"the candidate's seat is held by {seat.holder}",
+                why="we delete only what this service's own releases left (R13)",
+                fix="crossfade status; crossfade abort --reason TEXT",
+            )
+        case Unknown(why):
+            return Objection(
+                id="CF3006", what="nobody knows who holds the seat", why=why, fix="crossfade status"
+            )
+
+
+def _stable_not_serving(plan: Plan, truth: Truth) -> Objection | None:
+    """A release begins with a stable version that could take everything back (R03)."""
+    if plan.stable is None:
+        return None
+    match truth.stable:
+        case Known(fleet) if fleet.ready == NOTHING:
+            return Objection(
+                id="CF3003",
+                what=f"{plan.stable} has no healthy instance",
+                why="there would be no way back",
+                fix="crossfade local logs",
+            )
+        case _:
+            return None

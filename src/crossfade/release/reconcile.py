@@ -1,0 +1,259 @@
+"""
+From the world that shall be and the truth that is, the next safe writes.
+
+It knows nothing of releases, gates or time, and no order of writes is written anywhere:
+each write waits by itself until the truth shows that it is safe. Growing is safe at once;
+shrinking only to what traffic, configured and seen, still needs; weight rises only onto
+sure capacity and falls no further than home can carry. Forward and back are one function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from crossfade.release.plan import Plan, World
+from crossfade.release.values import (
+    ALL,
+    NOTHING,
+    Effect,
+    EnsureFleet,
+    EnsurePrimary,
+    EnsureTest,
+    EnsureWeight,
+    Fact,
+    Fleet,
+    GoHome,
+    Known,
+    Share,
+    Side,
+    T,
+    Truth,
+    Unknown,
+    sure,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One thing in which truth is not the world; `sure` is False where it could not be read."""
+
+    what: str
+    sure: bool
+    text: str
+
+
+def reconcile(plan: Plan, world: World, truth: Truth) -> tuple[Effect, ...]:
+    """
+    The writes that are safe now, all of them.
+
+    Rules that no longer name our pair get not one write (R49); a seat that is not surely
+    ours gets none either, but for going home blind, which is the road back's alone.
+    """
+    if sure(truth.pair, lambda named: not named):
+        return ()
+    if not sure(truth.pair, bool):
+        return (GoHome(),) if world.home and not _held_by_another(plan, truth) else ()
+    return tuple(
+        effect
+        for part in (_test, _weight, _primary, _candidate, _stable)
+        for effect in part(plan, world, truth)
+    )
+
+
+def differences(plan: Plan, world: World, truth: Truth) -> tuple[Difference, ...]:
+    """What keeps the world from being reached (R02, R06): empty means reached, surely and now."""
+    found = (
+        _differs("pair", truth.pair, bool, "the rules name our two sides"),
+        _differs("seat", truth.seat, lambda seat: seat.holder == plan.release, "the seat is ours")
+        if not world.home
+        else None,
+        _differs(
+            "weight",
+            truth.weights,
+            lambda span: span.at(world.weight),
+            f"weight {world.weight / 10:g} %",
+        ),
+        _differs(
+            "traffic",
+            truth.seen,
+            lambda seen: seen.agrees(world.weight),
+            f"traffic as {world.weight / 10:g} % makes it",
+        ),
+        _differs(
+            "stable",
+            truth.stable,
+            lambda fleet: _sized(fleet, world.stable),
+            f"stable {world.stable / 10:g} %",
+        ),
+        _differs(
+            "candidate",
+            truth.candidate,
+            lambda fleet: _sized(fleet, world.candidate or NOTHING),
+            f"candidate {(world.candidate or NOTHING) / 10:g} %",
+        )
+        if world.candidate is not None
+        else None,
+        _differs(
+            "primary",
+            truth.primary,
+            lambda side: side is world.primary,
+            f"{world.primary} is primary",
+        ),
+        _differs(
+            "test",
+            truth.test,
+            lambda on: on is world.test,
+            f"test route {'open' if world.test else 'closed'}",
+        ),
+    )
+    return tuple(difference for difference in found if difference is not None)
+
+
+def traffic_right(world: World, truth: Truth) -> bool:
+    """Whether traffic, configured and seen, is surely as the world wants it."""
+    return sure(truth.weights, lambda span: span.at(world.weight)) and sure(
+        truth.seen, lambda seen: seen.agrees(world.weight)
+    )
+
+
+def _sized(fleet: Fleet, capacity: Share) -> bool:
+    return fleet.exists == NOTHING if capacity == NOTHING else fleet.ready >= capacity
+
+
+def _differs(what: str, fact: Fact[T], holds: Callable[[T], bool], text: str) -> Difference | None:
+    match fact:
+        case Unknown(why):
+            return Difference(what=what, sure=False, text=f"not known whether {text}: {why}")
+        case Known(value):
+            return None if holds(value) else Difference(what=what, sure=True, text=f"not yet: {text}")
+
+
+def _mine(plan: Plan, truth: Truth) -> bool:
+    return sure(truth.seat, lambda seat: seat.holder == plan.release)
+
+
+def _held_by_another(plan: Plan, truth: Truth) -> bool:
+    return sure(truth.seat, lambda seat: seat.holder not in (None, plan.release))
+
+
+def _left_behind(plan: Plan, truth: Truth) -> str | None:
+    """The ended release of this service whose candidate still sits there, if that is what holds the seat."""
+    match truth.seat:
+        case Known(seat) if seat.holder in plan.inherits:
+            return seat.holder
+        case _:
+            return None
+
+
+def _carries(fleet: Fact[Fleet], share: Share) -> bool:
+    """Whether a side surely has the capacity for this share (R03)."""
+    return share == NOTHING or sure(fleet, lambda known: known.ready >= share)
+
+
+def _empty(fleet: Fact[Fleet]) -> bool:
+    return sure(fleet, lambda known: known.ready == NOTHING)
+
+
+def _weight(plan: Plan, world: World, truth: Truth) -> Iterator[Effect]:
+    if sure(truth.weights, lambda span: span.at(world.weight)):
+        return
+    if world.home:
+        yield from _going_home(plan, truth)
+        return
+    target = world.weight
+    if not _mine(plan, truth):
+        # An ended release's leftovers: only home, and before anything is re-pointed (R04).
+        if _left_behind(plan, truth) is None:
+            return
+        target = NOTHING
+    match truth.weights:
+        case Known(span):
+            up_is_safe = span.low >= target or _carries(truth.candidate, target)
+            down_is_safe = span.high <= target or _home_carries(truth, target)
+            if up_is_safe and down_is_safe and not span.at(target):
+                yield EnsureWeight(weight=target)
+        case Unknown():
+            return
+
+
+def _home_carries(truth: Truth, weight: Share) -> bool:
+    """Whether stable can take what this weight leaves it; a candidate with nobody loses all at once (R12)."""
+    return _carries(truth.stable, Share(ALL - weight)) or _empty(truth.candidate)
+
+
+def _going_home(plan: Plan, truth: Truth) -> Iterator[Effect]:
+    if _held_by_another(plan, truth) or sure(truth.seat, lambda seat: seat.holder is None):
+        return
+    match truth.weights, truth.stable:
+        case Known(span), Known(stable):
+            if _home_carries(truth, NOTHING):
+                yield GoHome()
+                return
+            # As fast as stable's healthy capacity allows, and never up, on no rule (R11, R12).
+            carried = Share(max(ALL - stable.ready, NOTHING))
+            if carried <= span.low and carried < span.high:
+                yield EnsureWeight(weight=carried)
+        case _:
+            yield GoHome()
+
+
+def _primary(plan: Plan, world: World, truth: Truth) -> Iterator[Effect]:
+    wrong = sure(truth.primary, lambda side: side is not world.primary)
+    if wrong and _mine(plan, truth) and traffic_right(world, truth):
+        receiving = truth.candidate if world.primary is Side.CANDIDATE else truth.stable
+        needed = world.weight if world.primary is Side.CANDIDATE else Share(ALL - world.weight)
+        if _carries(receiving, needed):
+            yield EnsurePrimary(side=world.primary)
+
+
+def _test(plan: Plan, world: World, truth: Truth) -> Iterator[Effect]:
+    wrong = sure(truth.test, lambda on: on is not world.test)
+    if not (wrong and _mine(plan, truth)):
+        return
+    if not world.test or sure(truth.candidate, lambda fleet: fleet.ready > NOTHING):
+        yield EnsureTest(on=world.test)
+
+
+def _candidate(plan: Plan, world: World, truth: Truth) -> Iterator[Effect]:
+    left = _left_behind(plan, truth)
+    if left is not None and not world.home:
+        if _silent(truth) and sure(truth.candidate, lambda fleet: fleet.wanted > NOTHING):
+            yield EnsureFleet(side=Side.CANDIDATE, capacity=NOTHING, owner=left)
+        return
+    free = sure(truth.seat, lambda seat: seat.holder is None)
+    if world.candidate is None or not (_mine(plan, truth) or (free and not world.home)):
+        return
+    match truth.candidate, truth.weights, truth.seen:
+        case Known(fleet), _, _ if fleet.wanted < world.candidate:
+            yield EnsureFleet(side=Side.CANDIDATE, capacity=world.candidate, owner=plan.release)
+        case Known(fleet), Known(span), Known(seen):
+            needed = Share(max(world.candidate, span.high, seen.candidate.high))
+            closed = needed > NOTHING or sure(truth.test, lambda on: not on)
+            if fleet.wanted > needed and closed and _mine(plan, truth):
+                yield EnsureFleet(side=Side.CANDIDATE, capacity=needed, owner=plan.release)
+        case _:
+            return
+
+
+def _stable(plan: Plan, world: World, truth: Truth) -> Iterator[Effect]:
+    if _held_by_another(plan, truth) or isinstance(truth.seat, Unknown):
+        return
+    match truth.stable, truth.weights, truth.seen:
+        case Known(fleet), _, _ if fleet.wanted < world.stable:
+            yield EnsureFleet(side=Side.STABLE, capacity=world.stable, owner=plan.release)
+        case Known(fleet), Known(span), Known(seen):
+            needed = Share(max(world.stable, ALL - span.low, seen.stable.high))
+            trusted = sure(truth.primary, lambda side: side is Side.CANDIDATE) or needed > NOTHING
+            carried = _carries(truth.candidate, Share(ALL - needed))
+            if fleet.wanted > needed and trusted and carried and _mine(plan, truth):
+                yield EnsureFleet(side=Side.STABLE, capacity=needed, owner=plan.release)
+        case _:
+            return
+
+
+def _silent(truth: Truth) -> bool:
+    """Whether the candidate surely gets nothing, on every rule and in traffic."""
+    return sure(truth.weights, lambda span: span.at(NOTHING)) and sure(
+        truth.seen, lambda seen: seen.candidate.high == NOTHING
+    )
