@@ -1,0 +1,111 @@
+"""
+The file that `crossfade init` writes, and the JSON schema that editors read beside it.
+
+Every optional setting stands in it as a comment with its default, taken from the same models
+that apply it: taking away the `#` changes nothing, which a test proves.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+
+from crossfade.spec.fields import BECAUSE, Form
+from crossfade.spec.resolved import quoted
+from crossfade.spec.schema import (
+    CANARY_STEPS,
+    KEEP_OLD,
+    MAX_BAKE_TIMES,
+    DeadlinesForm,
+    ErrorsForm,
+    HooksForm,
+    JudgingForm,
+    LatencyForm,
+    LocalForm,
+    Root,
+    UnhealthyForm,
+)
+from crossfade.spec.units import duration_text
+
+SCHEMA_FILE: Final = "crossfade.schema.json"
+_WIDTH: Final = 30
+
+
+def write_minimal(service: str, command: str, port: int) -> str:
+    """A crossfade.yaml for this service; it loads if the three values are sound."""
+    steps = ", ".join(f"{{weight: {weight}, bake: {bake}}}" for weight, bake in CANARY_STEPS)
+    lines = [
+        f"# yaml-language-server: $schema=./{SCHEMA_FILE}",
+        "# Lines that start with `#` and a name are defaults. To change one, remove its `#`",
+        "# and that of the heading above it.",
+        "apiVersion: crossfade/v1",
+        f"service: {quoted(service)}",
+        *_defaults(Root, "", "state"),
+        "platform:",
+        "  local:",
+        f"    command: {quoted(command)}",
+        f"    port: {port}",
+        *_defaults(LocalForm, "    "),
+        "strategy:",
+        "  canary:",
+        f"    steps: [{steps}]  # then 100 %; an unclear bake lasts up to {MAX_BAKE_TIMES} times as long",
+        f"#    keep_old: {duration_text(KEEP_OLD)}",
+        "#gates:",
+        *_section("errors", ErrorsForm, "  "),
+        *_section("latency", LatencyForm, "  "),
+        *_section("unhealthy", UnhealthyForm, "  "),
+        *_section("judging", JudgingForm, ""),
+        *_section("deadlines", DeadlinesForm, ""),
+        *_section("hooks", HooksForm, ""),
+        *_defaults(Root, "", "on_interrupt"),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _section(name: str, form: type[Form], indent: str) -> list[str]:
+    return [f"#{indent}{name}:", *_defaults(form, indent + "  ")]
+
+
+def _defaults(form: type[Form], indent: str, *only: str) -> list[str]:
+    """Commented lines of the settings that have a default, with what they mean."""
+    lines = []
+    for name, field in form.model_fields.items():
+        extra = field.json_schema_extra
+        if not isinstance(extra, dict) or "default" not in extra or (only and name not in only):
+            continue
+        default = extra["default"]
+        value = f"[{', '.join(map(str, default))}]" if isinstance(default, list) else str(default)
+        text = f"#{indent}{field.alias or name}: {value}"
+        meaning = (field.description or "").split(" Default")[0]
+        lines.append(f"{text:<{_WIDTH}}  # {meaning}")
+    return lines
+
+
+class _Generator(GenerateJsonSchema):
+    """Pydantic's schema as an editor should see it: unset is absence, never null; no titles."""
+
+    def nullable_schema(self, schema: Any) -> JsonSchemaValue:
+        return self.generate_inner(schema["schema"])
+
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - pydantic's signature
+        return False
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON schema (draft 2020-12) of crossfade.yaml; it allows at least what loads."""
+    schema = Root.model_json_schema(schema_generator=_Generator)
+    for form in (schema, *schema["$defs"].values()):
+        form.pop("title", None)
+        for setting in form.get("properties", {}).values():
+            setting.pop(BECAUSE, None)
+            # Where the form says None for "not written", the schema says nothing.
+            if setting.get("default", "") is None:
+                del setting["default"]
+    words = list(schema["$defs"]["StrategyForm"]["properties"])
+    strategy = schema["properties"]["strategy"]
+    schema["properties"]["strategy"] = {
+        "description": strategy.pop("description"),
+        "anyOf": [{"enum": words}, strategy],
+    }
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "crossfade.yaml", **schema}

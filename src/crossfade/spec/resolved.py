@@ -1,0 +1,225 @@
+"""
+The whole configuration with nothing left implied, for `crossfade lint --resolved`.
+
+Each value stands with its source: the line that wrote it, or the reason for its default. The
+text is itself a `crossfade.yaml` that means the same spec.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Final, assert_never
+
+from crossfade.spec import units
+from crossfade.spec.fields import BECAUSE
+from crossfade.spec.findings import KeyPath, dotted
+from crossfade.spec.mistakes import field_at
+from crossfade.spec.models import (
+    AlarmsGate,
+    ApprovalStep,
+    BlueGreen,
+    Canary,
+    CommandHook,
+    ErrorsGate,
+    Gate,
+    Hook,
+    HttpHook,
+    LatencyGate,
+    NoGates,
+    Spec,
+    Strategy,
+    UnhealthyGate,
+    WeightStep,
+)
+
+_PLAIN: Final = re.compile(r"[A-Za-z/.][A-Za-z0-9/._-]*")
+_SPECIAL: Final = frozenset({"yes", "no", "on", "off", "true", "false", "null", "none", "y", "n"})
+_COMMENT_COLUMN: Final = 44
+
+_Value = str | list["_Value"] | dict[str, "_Value"]
+
+
+def resolved(spec: Spec) -> str:
+    """The spec as YAML, one value a line, each with `# file:line` or `# default: reason`."""
+    sources = dict(spec.sources)
+    lines = []
+    for path, head, value in _lines(_tree(spec), (), ""):
+        text = f"{head}{value}"
+        said = _source(path, sources) if value else ""
+        lines.append(f"{text:<{_COMMENT_COLUMN}}  # {said}" if said else text)
+    return "\n".join(lines) + "\n"
+
+
+def quoted(text: str) -> str:
+    """A text as a YAML scalar on one line."""
+    if _PLAIN.fullmatch(text) and text.lower() not in _SPECIAL and text.strip("."):
+        return text
+    # JSON's escapes are YAML's, except that YAML wants U+0085, U+2028 and their like escaped.
+    body = json.dumps(text, ensure_ascii=False)
+    return "".join(c if c.isprintable() else _escape(c) for c in body)
+
+
+def _escape(char: str) -> str:
+    code = ord(char)
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def _source(path: KeyPath, sources: dict[str, str]) -> str:
+    written = sources.get(dotted(path))
+    if written is not None:
+        return written
+    # A list's items have the reason of the whole: nobody wrote the list.
+    for end in range(len(path), 0, -1):
+        _, field = field_at(path[:end])
+        extra = field.json_schema_extra if field is not None else None
+        if isinstance(extra, dict) and BECAUSE in extra:
+            return f"default: {extra[BECAUSE]}"
+    return ""
+
+
+def _lines(value: _Value, path: KeyPath, indent: str) -> Iterator[tuple[KeyPath, str, str]]:
+    """(key path, text before the value, value) of each line."""
+    match value:
+        case dict():
+            for key, child in value.items():
+                yield from _entry(child, (*path, key), f"{indent}{key}:", indent + "  ")
+        case list():
+            for i, child in enumerate(value):
+                inside = list(_lines(child, (*path, i), indent + "  "))
+                first_path, head, text = inside[0]
+                yield first_path, f"{indent}- {head.removeprefix(indent + '  ')}", text
+                yield from inside[1:]
+        case str():
+            yield path, indent, value
+        case _:
+            assert_never(value)
+
+
+def _entry(value: _Value, path: KeyPath, head: str, indent: str) -> Iterator[tuple[KeyPath, str, str]]:
+    match value:
+        case str():
+            yield path, head + " ", value
+        case []:
+            yield path, head + " ", "[]"
+        case _:
+            yield path, head, ""
+            yield from _lines(value, path, indent)
+
+
+def _tree(spec: Spec) -> _Value:
+    local = spec.platform
+    judging, deadlines, hooks = spec.judging, spec.deadlines, spec.hooks
+    return {
+        "apiVersion": "crossfade/v1",
+        "service": quoted(spec.service),
+        "state": quoted(str(spec.state)),
+        "platform": {
+            "local": {
+                "command": quoted(local.command),
+                "port": str(local.port),
+                "test_port": str(local.test_port),
+                "instances": str(local.instances),
+                "health": quoted(local.health),
+                "stop_grace": _time(local.stop_grace),
+                "drain": _time(local.drain),
+            }
+        },
+        "strategy": _strategy(spec.strategy),
+        "gates": _gates(spec.gates),
+        "judging": {
+            "false_stops": units.percent_text(judging.false_stops),
+            "warm_up": _time(judging.warm_up),
+            "no_data": judging.no_data.value,
+            "inconclusive": judging.inconclusive.value,
+        },
+        "deadlines": {
+            "ready": _time(deadlines.ready),
+            "hook": _time(deadlines.hook),
+            "no_data": _time(deadlines.no_data),
+            "hold": _time(deadlines.hold),
+            "rollback": _time(deadlines.rollback),
+        },
+        "hooks": {
+            "before_traffic": [_hook(hook) for hook in hooks.before_traffic],
+            "after_traffic": [_hook(hook) for hook in hooks.after_traffic],
+            "on_rollback": [_hook(hook) for hook in hooks.on_rollback],
+        },
+        "on_interrupt": spec.on_interrupt.value,
+    }
+
+
+_time = units.duration_text
+
+
+def _strategy(strategy: Strategy) -> _Value:
+    match strategy:
+        case Canary():
+            steps: list[_Value] = [_step(step) for step in strategy.steps]
+            return {"canary": {"steps": steps, "keep_old": _time(strategy.keep_old)}}
+        case BlueGreen():
+            return {"blue_green": {**_bake(strategy), "keep_old": _time(strategy.keep_old)}}
+        case _:
+            assert_never(strategy)
+
+
+def _step(step: WeightStep | ApprovalStep) -> _Value:
+    match step:
+        case WeightStep():
+            return {"weight": units.percent_text(step.weight / 1000), **_bake(step)}
+        case ApprovalStep():
+            return {"approval": "required"}
+        case _:
+            assert_never(step)
+
+
+def _bake(part: WeightStep | BlueGreen) -> dict[str, _Value]:
+    return {"bake": _time(part.bake), "max_bake": _time(part.max_bake)}
+
+
+def _gates(gates: tuple[Gate, ...] | NoGates) -> _Value:
+    if isinstance(gates, NoGates):
+        return {"none": quoted(gates.reason)}
+    return {gate.name: _gate(gate) for gate in gates}
+
+
+def _gate(gate: Gate) -> _Value:
+    said: dict[str, _Value]
+    match gate:
+        case ErrorsGate():
+            said = {
+                "against": "stable",
+                "at_most": units.ratio_text(gate.at_most),
+                "ignore_below": units.percent_text(gate.ignore_below),
+                "must_see": units.percent_text(gate.must_see),
+            }
+            if gate.max is not None:
+                said["max"] = units.percent_text(gate.max)
+        case LatencyGate():
+            said = {
+                "against": "stable",
+                "at_most": units.ratio_text(gate.at_most),
+                "at": [units.quantile_text(q) for q in gate.at],
+                "must_see": units.ratio_text(gate.must_see),
+            }
+            if gate.max:
+                said["max"] = {units.quantile_text(q): _time(limit) for q, limit in gate.max}
+        case UnhealthyGate():
+            said = {"of": "candidate", "max": str(gate.max), "for": _time(gate.hold_for)}
+        case AlarmsGate():
+            said = {"alarms": [{"http": quoted(url)} for url in gate.urls]}
+        case _:
+            assert_never(gate)
+    said["mode"] = gate.mode.value
+    return said
+
+
+def _hook(hook: Hook) -> _Value:
+    match hook:
+        case HttpHook():
+            return {"http": quoted(hook.path)}
+        case CommandHook():
+            return {"command": quoted(hook.command)}
+        case _:
+            assert_never(hook)

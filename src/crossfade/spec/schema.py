@@ -1,0 +1,397 @@
+"""
+The form of `crossfade.yaml`: which keys there are, what kind of value each takes.
+
+One pydantic model per mapping. Each setting carries its unit, its default and the reason for
+it, in one place: the JSON schema, `lint --resolved` and the editor's help all read it here.
+Everything is optional to pydantic and unset values stay None, because a file is checked in
+full even where parts are missing: `meaning.py` asks for what is required, `build.py` fills in
+defaults from `models.py`. `later` names keys of the full interface that are not in this version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Annotated, ClassVar, Final, Literal
+
+from pydantic import BeforeValidator, ConfigDict
+
+from crossfade.spec import units
+from crossfade.spec.fields import Duration, Form, Percent, Quantile, Ratio, mistake, setting
+from crossfade.spec.models import Deadlines, ErrorsGate, Judging, LatencyGate, LocalPlatform, UnhealthyGate
+
+KEEP_OLD: Final = timedelta(minutes=10)
+CANARY_STEPS: Final = (("10%", "5m"), ("50%", "5m"))
+STEP_BAKE: Final = timedelta(minutes=5)
+FLIP_BAKE: Final = timedelta(minutes=10)
+MAX_BAKE_TIMES: Final = 6
+
+_LOCAL: Final = LocalPlatform(command="", port=0)
+_ERRORS: Final = ErrorsGate()
+_LATENCY: Final = LatencyGate()
+_UNHEALTHY: Final = UnhealthyGate()
+_JUDGING: Final = Judging()
+_DEADLINES: Final = Deadlines()
+
+
+class LocalForm(Form):
+    """Processes on this machine behind a private Envoy."""
+
+    model_config = ConfigDict(json_schema_extra={"required": ["command", "port"]})
+
+    command: str | None = setting(
+        "How one instance is started: shell words, without a shell. `{port}` is its own port, "
+        "`{revision}` the revision."
+    )
+    port: int | None = setting(
+        "Port of the production listener on this machine; 0 takes a free one.", ge=0, le=65535
+    )
+    test_port: int | None = setting(
+        "Port of the test listener, which reaches only the candidate.",
+        default=_LOCAL.test_port, because="a free port is taken", ge=0, le=65535,
+    )  # fmt: skip
+    instances: int | None = setting(
+        "How many instances serve on each side.", default=_LOCAL.instances,
+        because="one may die and the service still answers", ge=1, le=1000,
+    )  # fmt: skip
+    health: str | None = setting(
+        "Path that answers 2xx or 3xx when an instance can serve.", default=_LOCAL.health,
+        because="every HTTP program answers something there",
+    )  # fmt: skip
+    stop_grace: Duration | None = setting(
+        "Time from SIGTERM to SIGKILL.", default=units.duration_text(_LOCAL.stop_grace),
+        because="what container platforms give",
+    )  # fmt: skip
+    drain: Duration | None = setting(
+        "Longest wait for requests in flight before SIGTERM.",
+        default=units.duration_text(_LOCAL.drain), because="longer than most requests live",
+    )  # fmt: skip
+
+
+_LATER_PLATFORM: Final = "this version releases on `local`: processes on this machine"
+
+
+class PlatformForm(Form):
+    """Where the service runs: exactly one platform."""
+
+    local: LocalForm | None = setting("Processes on this machine behind a private Envoy.")
+    later: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        ("ecs", "alb", "codedeploy", "lambda", "argo", "flagger", "kubernetes"), _LATER_PLATFORM
+    )
+
+
+class StepForm(Form):
+    """One stop on the way to 100 %: a weight, or a person's approval."""
+
+    weight: Percent | None = setting(
+        "Share of production traffic on the candidate, above 0% and below 100%, in steps of 0.1%."
+    )
+    bake: Duration | None = setting(
+        "Time at this weight under watch.", default=units.duration_text(STEP_BAKE),
+        because="enough requests to judge a service of some ten requests per second",
+    )  # fmt: skip
+    max_bake: Duration | None = setting(
+        "How long an inconclusive bake may be extended in all.", because="six times the bake"
+    )
+    approval: Literal["required"] | None = setting(
+        "`required`: wait for `crossfade approve` at the weight of the step before."
+    )
+
+
+_NO_HOLD_BACK: Final = "stable is judged in the same window while both serve; remove the key"
+_NO_PREVIEW: Final = "reach the candidate on the test listener (`test_port`); remove the key"
+_LATER_IN_STRATEGY: Final = {"hold_back": _NO_HOLD_BACK, "preview": _NO_PREVIEW}
+_KEEP_OLD: Final = units.duration_text(KEEP_OLD)
+
+
+class CanaryForm(Form):
+    """A growing share of traffic, each step under watch."""
+
+    steps: list[StepForm] | None = setting(
+        "Weights in rising order; 100 % after the last is implied.",
+        default=[{"weight": weight, "bake": bake} for weight, bake in CANARY_STEPS],
+        because="a small step limits the damage, a half proves capacity",
+    )
+    keep_old: Duration | None = setting(
+        "How long the old version stays warm after promotion, watched, rollback instant.",
+        default=_KEEP_OLD, because="most regressions that a bake missed show within minutes",
+    )  # fmt: skip
+    later: ClassVar[Mapping[str, str]] = _LATER_IN_STRATEGY
+
+
+class BlueGreenForm(Form):
+    """All traffic at once, onto a full second set of instances."""
+
+    bake: Duration | None = setting(
+        "Time under watch after the flip.", default=units.duration_text(FLIP_BAKE),
+        because="with all traffic on the candidate its first minutes are judged twice as long",
+    )  # fmt: skip
+    max_bake: Duration | None = setting(
+        "How long an inconclusive bake may be extended in all.", because="six times the bake"
+    )
+    keep_old: Duration | None = setting(
+        "How long the old version stays warm after promotion, watched, rollback instant.",
+        default=_KEEP_OLD, because="most regressions that a bake missed show within minutes",
+    )  # fmt: skip
+    later: ClassVar[Mapping[str, str]] = _LATER_IN_STRATEGY
+
+
+class StrategyForm(Form):
+    """How traffic moves: exactly one strategy."""
+
+    canary: CanaryForm | None = setting("A growing share of traffic, each step under watch.")
+    blue_green: BlueGreenForm | None = setting("All traffic at once, the old side kept warm.")
+    later: ClassVar[Mapping[str, str]] = {
+        "linear": "write the steps out under `canary: {steps: […]}`",
+        "rolling": "use `canary`: here a candidate gets its full capacity first",
+        "hybrid": "use `canary`: here a candidate gets its full capacity first",
+    }
+
+
+ModeWord = Literal["stop", "observe"]
+_MODE: Final = {"default": "stop", "because": "a gate that stops nothing protects nobody"}
+
+
+class ErrorsForm(Form):
+    """Failed requests of the candidate against those of stable."""
+
+    against: Literal["stable"] | None = setting(
+        "What the candidate is compared with.", default="stable",
+        because="both serve in the same window",
+    )  # fmt: skip
+    at_most: Ratio | None = setting(
+        "Failure odds of the candidate over those of stable.",
+        default=units.ratio_text(_ERRORS.at_most), because="half as many again is no longer noise",
+    )  # fmt: skip
+    ignore_below: Percent | None = setting(
+        "Share of failed requests below which nothing is compared.",
+        default=units.percent_text(_ERRORS.ignore_below),
+        because="a ratio of two tiny shares means nothing",
+    )
+    must_see: Percent | None = setting(
+        "Share of failed requests that a bake has to be able to see.",
+        default=units.percent_text(_ERRORS.must_see),
+        because="a service that fails one request in a hundred is broken",
+    )
+    max: Percent | None = setting(
+        "Share of failed requests the candidate may never exceed, whatever stable does.",
+        because="no absolute limit, stable is the measure",
+    )
+    mode: ModeWord | None = setting("`observe` reports and never stops.", **_MODE)
+
+
+class LatencyForm(Form):
+    """Slow requests of the candidate against stable's own quantiles."""
+
+    against: Literal["stable"] | None = setting(
+        "What the candidate is compared with.", default="stable",
+        because="both serve in the same window",
+    )  # fmt: skip
+    at_most: Ratio | None = setting(
+        "The candidate's time over stable's, at each quantile.",
+        default=units.ratio_text(_LATENCY.at_most), because="a quarter slower is felt by users",
+    )  # fmt: skip
+    at: list[Quantile] | None = setting(
+        "Quantiles that are compared.", default=[units.quantile_text(q) for q in _LATENCY.at],
+        because="the usual request, the slow one, and the slowest in a hundred",
+    )  # fmt: skip
+    must_see: Ratio | None = setting(
+        "Slow-down that a bake has to be able to see.",
+        default=units.ratio_text(_LATENCY.must_see), because="twice as slow must never pass",
+    )  # fmt: skip
+    max: dict[str, Duration] | None = setting(
+        "Absolute limits by quantile, e.g. {p99: 800ms}.",
+        because="no absolute limit, stable is the measure",
+    )
+    mode: ModeWord | None = setting("`observe` reports and never stops.", **_MODE)
+
+
+class UnhealthyForm(Form):
+    """Instances of the candidate that are unhealthy or crash."""
+
+    of: Literal["candidate"] | None = setting(
+        "Whose instances are watched.", default="candidate", because="stable is not on trial"
+    )
+    max: int | None = setting(
+        "How many instances may be unhealthy.", default=_UNHEALTHY.max,
+        because="a new version has no reason to lose one", ge=0, le=1000,
+    )  # fmt: skip
+    hold_for: Duration | None = setting(
+        "How long an instance must be unhealthy to count.",
+        default=units.duration_text(_UNHEALTHY.hold_for), because="one missed check is no illness",
+        alias="for",
+    )  # fmt: skip
+    mode: ModeWord | None = setting("`observe` reports and never stops.", **_MODE)
+
+
+class AlarmForm(Form):
+    """One alarm elsewhere."""
+
+    model_config = ConfigDict(json_schema_extra={"required": ["http"]})
+
+    http: str | None = setting("URL that answers OK, ALARM or INSUFFICIENT_DATA.")
+
+
+_LATER_KPI: Final = "gates on your own figures are not judged yet; watch them as `alarms: […]`"
+
+
+class CustomGateForm(Form):
+    """A gate under a name of your own: alarms that must not fire."""
+
+    model_config = ConfigDict(json_schema_extra={"required": ["alarms"]})
+
+    alarms: list[AlarmForm] | None = setting('Alarms, each `{http: "http://…"}`.')
+    mode: ModeWord | None = setting("`observe` reports and never stops.", **_MODE)
+    later: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        ("success", "total", "failure", "against", "at_most", "must_see", "ignore_below"),
+        _LATER_KPI,
+    )
+
+
+class GatesForm(Form):
+    """What must hold for a release to go on. A gate that is not written keeps its defaults."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, CustomGateForm]
+
+    errors: ErrorsForm | None = setting(
+        "Failed requests against stable.", because="always in force unless its mode says otherwise"
+    )
+    latency: LatencyForm | None = setting(
+        "Slow requests against stable.", because="always in force unless its mode says otherwise"
+    )
+    unhealthy: UnhealthyForm | None = setting(
+        "Unhealthy instances.", because="always in force unless its mode says otherwise"
+    )
+    none: str | None = setting("Switches all gates off, with the reason, shown everywhere.")
+
+
+class JudgingForm(Form):
+    """How evidence becomes a verdict."""
+
+    false_stops: Percent | None = setting(
+        "Chance that a healthy release is stopped, over all gates and looks; 0.1% to 10%.",
+        default=units.percent_text(_JUDGING.false_stops),
+        because="one needless rollback in a hundred releases costs less than a slow verdict",
+    )
+    warm_up: Duration | None = setting(
+        "Latency of new instances is ignored for so long after they take traffic.",
+        default=units.duration_text(_JUDGING.warm_up),
+        because="caches, pools and compilers warm up in about a minute",
+    )
+    no_data: Literal["rollback", "hold"] | None = setting(
+        "What to do when a gate has had no data until its deadline.",
+        default=_JUDGING.no_data.value, because="what nobody can see must not serve",
+    )  # fmt: skip
+    inconclusive: Literal["hold", "rollback"] | None = setting(
+        "What to do when the longest bake ends without a verdict.",
+        default=_JUDGING.inconclusive.value, because="a person may know more than the figures",
+    )  # fmt: skip
+
+
+class DeadlinesForm(Form):
+    """How long each wait may last at most."""
+
+    ready: Duration | None = setting(
+        "Until the candidate's instances are healthy.",
+        default=units.duration_text(_DEADLINES.ready), because="slow starts take minutes, not more",
+    )  # fmt: skip
+    hook: Duration | None = setting(
+        "Until a hook has ended.", default=units.duration_text(_DEADLINES.hook),
+        because="a smoke test is short",
+    )  # fmt: skip
+    no_data: Duration | None = setting(
+        "Until missing data takes its action.", default=units.duration_text(_DEADLINES.no_data),
+        because="a metrics source restarts in less",
+    )  # fmt: skip
+    hold: Duration | None = setting(
+        "How long a pause or an approval may wait.", default=units.duration_text(_DEADLINES.hold),
+        because="two versions side by side over a night is nobody's plan",
+    )  # fmt: skip
+    rollback: Duration | None = setting(
+        "Until a rollback is proved; then a person is paged and it goes on.",
+        default=units.duration_text(_DEADLINES.rollback), because="the old side is still warm",
+    )  # fmt: skip
+
+
+class HookForm(Form):
+    """One check or command of your own."""
+
+    http: str | None = setting("Path that must answer 2xx on the test listener.")
+    command: str | None = setting(
+        "Shell words, without a shell, that must exit 0. CROSSFADE_TEST_URL, CROSSFADE_REVISION "
+        "and CROSSFADE_RELEASE are set."
+    )
+    later: ClassVar[Mapping[str, str]] = {
+        "warm_up": "send the requests from a `command` hook, and set `judging.warm_up`"
+    }
+
+
+class HooksForm(Form):
+    """Checks and commands of your own, in the order written."""
+
+    before_traffic: list[HookForm] | None = setting(
+        "Before any user reaches the candidate.", default=[], because="nothing is known of your app"
+    )
+    after_traffic: list[HookForm] | None = setting(
+        "After all traffic is on the candidate.", default=[], because="nothing is known of your app"
+    )
+    on_rollback: list[HookForm] | None = setting(
+        "After traffic is back on stable.", default=[], because="nothing is known of your app"
+    )
+
+
+def _strategy(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    # A bare word means the strategy with its defaults; an unknown one is refused as a key would be.
+    return {value: {}}
+
+
+def _gates(value: object) -> object:
+    if value == "none":
+        raise mistake(
+            "CF2301", "`gates: none` stands without a reason",
+            "a release that nothing can stop is only for those who can say why (R26)",
+            'write `gates: {none: "why nothing is watched"}`, or remove it for the default gates',
+        )  # fmt: skip
+    return value
+
+
+class Root(Form):
+    """One service and how it is released."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"required": ["apiVersion", "service", "platform", "strategy"]}
+    )
+
+    apiVersion: Literal["crossfade/v1"] | None = setting("Version of this form.")  # noqa: N815 - the file's spelling
+    service: str | None = setting(
+        "Name of the service: a letter, then letters, digits or `-`, lower case, at most 63.",
+        pattern=r"^[a-z][a-z0-9-]{0,62}$",
+    )
+    state: str | None = setting(
+        "Folder of the journal: on one machine, never a network file system. Relative to this file.",
+        default=".crossfade", because="beside this file, so that every command finds it",
+    )  # fmt: skip
+    platform: PlatformForm | None = setting("Where the service runs.")
+    strategy: Annotated[StrategyForm | None, BeforeValidator(_strategy)] = setting(
+        "How traffic moves: `canary`, `blue_green`, or one of them with settings."
+    )
+    gates: Annotated[GatesForm | None, BeforeValidator(_gates)] = setting(
+        "What must hold for a release to go on.",
+        because="errors, latency and unhealthy instances, against stable",
+    )
+    judging: JudgingForm | None = setting("How evidence becomes a verdict.")
+    deadlines: DeadlinesForm | None = setting("How long each wait may last at most.")
+    hooks: HooksForm | None = setting("Checks and commands of your own.")
+    on_interrupt: Literal["rollback", "hold"] | None = setting(
+        "What the first Ctrl-C or SIGTERM does.", default="rollback",
+        because="a release nobody drives must not stay half done",
+    )  # fmt: skip
+    later: ClassVar[Mapping[str, str]] = {
+        "aws": "this version releases on one machine; remove the key",
+        "database": "run migrations before the release, in a shape both versions can use",
+        "notify": "tell people from a `hooks: {on_rollback: […]}` command",
+        "policy": "`{approval: required}` steps wait for a person; remove the key",
+    }

@@ -1,0 +1,230 @@
+"""Every error id of crossfade.yaml is explained, provoked here, and shown at its place."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+import crossfade.spec
+from crossfade.spec.ids import IDS
+from crossfade.spec.load import Finding, SpecError, load_spec
+
+BASE = """apiVersion: crossfade/v1
+service: shop
+platform: {local: {command: "./serve {port}", port: 8000}}
+strategy: canary
+"""
+
+
+def based(**sections: str) -> str:
+    """The smallest good file with some sections replaced or added."""
+    text = BASE
+    for name, value in sections.items():
+        text = re.sub(rf"^{name}: .*\n", "", text, flags=re.MULTILINE) + f"{name}: {value}\n"
+    return text
+
+
+def local(**settings: str) -> str:
+    given = {"command": '"./serve {port}"', "port": "8000", **settings}
+    return based(platform="{local: {" + ", ".join(f"{k}: {v}" for k, v in given.items()) + "}}")
+
+
+def steps(text: str) -> str:
+    return based(strategy=f"{{canary: {{steps: {text}}}}}")
+
+
+# Each id, a file that provokes it and nothing else, and the key path or place it is shown at.
+CASES: list[tuple[str, str | bytes, str]] = [
+    ("CF1003", "#" * 70_000, ""),
+    ("CF1004", b"apiVersion: crossfade/v1\nservice: caf\xe9\n", "2:13"),
+    ("CF1004", "service: shop".encode("utf-16"), "1:1"),
+    ("CF1005", BASE + 'state: "open\n', "6:1"),
+    ("CF1005", BASE + 'state: "\\U00ffffff"\n', "1:1"),
+    ("CF1005", BASE + "state: *nowhere\n", "5:8"),
+    ("CF1006", BASE.replace("platform: ", "platform:\n\tlocal: "), "4:1"),
+    ("CF1007", "", "1:1"),
+    ("CF1007", "# nothing yet\n", "1:1"),
+    ("CF1008", "- apiVersion\n", "1:1"),
+    ("CF1008", "shop\n", "1:1"),
+    ("CF1009", BASE + "service: other\n", "5:1"),
+    ("CF1010", BASE + "---\n" + BASE, "5:1"),
+    ("CF1011", based(state="!!python/name:os.system x"), "state"),
+    ("CF1012", BASE + "state: &a [*a]\n", "5:8"),
+    ("CF1012", BASE + "state: " + "[" * 5000 + "\n", "1:1"),
+    ("CF1012", "a: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
+        f"{new}: &{new} [{','.join([f'*{old}'] * 10)}]\n" for old, new in zip("abcdef", "bcdefg", strict=True)
+    ), "1:24"),
+    ("CF1013", BASE + "? [a, b]\n: c\n", "5:3"),
+    ("CF1013", BASE + "<<: nothing\n", "5:5"),
+    ("CF1014", BASE + "state: a\x07b\n", "5:9"),
+    ("CF1014", BASE + 'state: "a\\0b"\n', "5:8"),
+    ("CF1014", BASE + 'state: "\\ud800"\n', "5:8"),
+    ("CF1101", based(judgin="{}"), "judgin"),
+    ("CF1101", based(gates="{latencey: {at_most: 2x, must_see: 3x}}"), "gates.latencey"),
+    ("CF1101", based(strategy="canry"), "strategy"),
+    ("CF1102", based(aws="{region: eu-west-1}"), "aws"),
+    ("CF1102", based(database="{url: {env: DATABASE_URL}}"), "database"),
+    ("CF1102", based(notify="[]"), "notify"),
+    ("CF1102", based(policy="{approvals: 1}"), "policy"),
+    ("CF1102", based(platform="{ecs: {cluster: prod}}"), "platform.ecs"),
+    ("CF1102", based(platform="{lambda: {}}"), "platform.lambda"),
+    ("CF1102", based(strategy="rolling"), "strategy"),
+    ("CF1102", based(strategy="{linear: {step: 10%, every: 5m}}"), "strategy.linear"),
+    ("CF1102", based(strategy="{canary: {hold_back: 5%}}"), "strategy.canary.hold_back"),
+    ("CF1102", based(strategy="{blue_green: {preview: {header: x}}}"), "strategy.blue_green.preview"),
+    ("CF1102", based(gates="{checkout: {success: A, total: B, at_most: 1.25x}}"), "gates.checkout"),
+    ("CF1102", based(gates="{paging: {alarms: [checkout-5xx]}}"), "gates.paging.alarms[0]"),
+    ("CF1102", based(hooks="{before_traffic: [{warm_up: {for: 60s}}]}"), "hooks.before_traffic[0].warm_up"),
+    ("CF1102", based(state="s3://acme/prod"), "state"),
+    ("CF1102", based(state="postgresql://db/x"), "state"),
+    ("CF1103", BASE.replace("service: shop\n", ""), "service"),
+    ("CF1103", based(platform="{local: {port: 8000}}"), "platform.local.command"),
+    ("CF1103", based(gates="{paging: {mode: stop}}"), "gates.paging.alarms"),
+    ("CF1104", BASE + "hooks:\n", "5:1"),
+    ("CF1104", based(gates="~"), "gates"),
+    ("CF1105", local(port='"8000"'), "platform.local.port"),
+    ("CF1105", local(port="true"), "platform.local.port"),
+    ("CF1105", local(port="0800"), "platform.local.port"),
+    ("CF1105", steps("10%"), "strategy.canary.steps"),
+    ("CF1105", steps("[10%]"), "strategy.canary.steps[0]"),
+    ("CF1106", steps("[{weight: 10%, bake: 300}]"), "strategy.canary.steps[0].bake"),
+    ("CF1107", steps("[{weight: 10}]"), "strategy.canary.steps[0].weight"),
+    ("CF1108", based(gates="{errors: {at_most: 1.5}}"), "gates.errors.at_most"),
+    ("CF1109", based(on_interrupt="rolback"), "on_interrupt"),
+    ("CF1109", BASE.replace("crossfade/v1", "crossfade/v2"), "apiVersion"),
+    ("CF1110", based(service="no"), "service"),
+    ("CF1110", BASE + "on: {}\n", "5:1"),
+    ("CF1111", based(service="{env: NAME}"), "service"),
+    ("CF1111", based(judging="{warm_up: {env: WARM_UP}}"), "judging.warm_up"),
+    ("CF1112", based(gates="{latency: {at: [99]}}"), "gates.latency.at[0]"),
+    ("CF1112", based(gates="{latency: {max: {99: 1s}}}"), "gates.latency.max.99"),
+    ("CF1113", local(port="65536"), "platform.local.port"),
+    ("CF1113", local(instances="0"), "platform.local.instances"),
+    ("CF2001", based(service="Shop_1"), "service"),
+    ("CF2001", based(service='"1shop"'), "service"),
+    ("CF2001", based(service="s" * 64), "service"),
+    ("CF2002", based(state="ftp://x/y"), "state"),
+    ("CF2002", based(state='""'), "state"),
+    ("CF2101", based(platform="{}"), "platform"),
+    ("CF2102", local(test_port="8000"), "platform.local.test_port"),
+    ("CF2103", local(command='"./serve ''{port}"'.replace("./", "'")), "platform.local.command"),
+    ("CF2103", local(command='"  "'), "platform.local.command"),
+    ("CF2104", local(command='"./serve 8000"'), "platform.local.command"),
+    ("CF2105", local(health="healthz"), "platform.local.health"),
+    ("CF2105", based(hooks="{before_traffic: [{http: 'http://x/'}]}"), "hooks.before_traffic[0].http"),
+    ("CF2201", based(strategy="{canary: {}, blue_green: {}}"), "strategy"),
+    ("CF2201", based(strategy="{}"), "strategy"),
+    ("CF2202", steps("[]"), "strategy.canary.steps"),
+    ("CF2203", steps("[{weight: 0%}]"), "strategy.canary.steps[0].weight"),
+    ("CF2203", steps("[{weight: 100%}]"), "strategy.canary.steps[0].weight"),
+    ("CF2204", steps("[{weight: 50%}, {weight: 10%}]"), "strategy.canary.steps[1].weight"),
+    ("CF2204", steps("[{weight: 10%}, {approval: required}, {weight: 10%}]"),
+     "strategy.canary.steps[2].weight"),
+    ("CF2205", steps("[{approval: required}, {weight: 10%}]"), "strategy.canary.steps[0]"),
+    ("CF2205", steps("[{weight: 10%}, {approval: required}, {approval: required}]"),
+     "strategy.canary.steps[2]"),
+    ("CF2206", steps("[{weight: 10%}, {}]"), "strategy.canary.steps[1]"),
+    ("CF2206", steps("[{weight: 10%, approval: required}]"), "strategy.canary.steps[0]"),
+    ("CF2206", steps("[{weight: 10%}, {approval: required, bake: 5m}]"), "strategy.canary.steps[1]"),
+    ("CF2207", steps("[{weight: 0.05%}]"), "strategy.canary.steps[0].weight"),
+    ("CF2208", steps("[{weight: 10%, bake: 0s, max_bake: 5m}]"), "strategy.canary.steps[0].bake"),
+    ("CF2208", based(strategy="{blue_green: {bake: 0s, max_bake: 5m}}"), "strategy.blue_green.bake"),
+    ("CF2209", steps("[{weight: 10%, bake: 5m, max_bake: 4m}]"), "strategy.canary.steps[0].max_bake"),
+    ("CF2301", based(gates="none"), "gates"),
+    ("CF2302", based(gates="{errors: {mode: observe}, latency: {mode: observe}, unhealthy: {mode: observe}}"),
+     "gates"),
+    ("CF2303", based(gates="{none: because, errors: {}}"), "gates.none"),
+    ("CF2304", based(gates="{paging: {alarms: []}}"), "gates.paging.alarms"),
+    ("CF2305", based(gates="{paging: {alarms: [{http: 'arn:aws:x'}]}}"), "gates.paging.alarms[0].http"),
+    ("CF2305", based(gates="{paging: {alarms: [{http: 'http://[::1'}]}}"), "gates.paging.alarms[0].http"),
+    ("CF2306", based(gates="{Paging!: {alarms: [{http: 'http://x/'}]}}"), "gates.Paging!"),
+    ("CF2307", based(gates="{errors: {ignore_below: 1%}}"), "gates.errors.must_see"),
+    ("CF2307", based(gates="{latency: {at_most: 2x}}"), "gates.latency.must_see"),
+    ("CF2308", based(gates="{errors: {at_most: 0.5x}}"), "gates.errors.at_most"),
+    ("CF2308", based(gates="{errors: {max: 100%}}"), "gates.errors.max"),
+    ("CF2308", based(gates="{latency: {max: {p99: 0s}}}"), "gates.latency.max.p99"),
+    ("CF2309", based(gates="{latency: {at: []}}"), "gates.latency.at"),
+    ("CF2309", based(gates="{latency: {at: [p99, p99.0]}}"), "gates.latency.at"),
+    ("CF2309", based(gates="{latency: {max: {p99: 1s, p99.0: 2s}}}"), "gates.latency.max"),
+    ("CF2401", based(judging="{false_stops: 0.05%}"), "judging.false_stops"),
+    ("CF2401", based(judging="{false_stops: 11%}"), "judging.false_stops"),
+    ("CF2402", based(judging="{warm_up: 30m}"), "judging.warm_up"),
+    ("CF2402", steps("[{weight: 10%, bake: 10s}]"), "strategy.canary.steps[0]"),
+    ("CF2403", based(deadlines="{rollback: 0s}"), "deadlines.rollback"),
+    ("CF2501", based(hooks="{on_rollback: [{}]}"), "hooks.on_rollback[0]"),
+    ("CF2501", based(hooks="{on_rollback: [{http: /a, command: b}]}"), "hooks.on_rollback[0]"),
+    ("CF2601", based(platform="{rds: {instance: prod}}"), "platform.rds"),
+    ("CF2601", local(command='"postgres -p {port}"'), "platform.local.command"),
+]  # fmt: skip
+# Provoked by a path, not by a text: see below.
+BY_PATH = {"CF1001", "CF1002"}
+
+
+def findings_of(path: Path) -> tuple[Finding, ...]:
+    with pytest.raises(SpecError) as raised:
+        load_spec(path)
+    return raised.value.findings
+
+
+def test_the_base_of_all_cases_is_good(tmp_path: Path) -> None:
+    file = tmp_path / "crossfade.yaml"
+    file.write_text(BASE)
+
+    assert load_spec(file).service == "shop"
+
+
+@pytest.mark.parametrize(("error_id", "text", "where"), CASES)
+def test_a_mistake_is_found_alone_and_at_its_place(
+    tmp_path: Path, error_id: str, text: str | bytes, where: str
+) -> None:
+    file = tmp_path / "crossfade.yaml"
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
+
+    findings = findings_of(file)
+
+    assert [finding.id for finding in findings] == [error_id]
+    assert where in {findings[0].key_path, f"{findings[0].line}:{findings[0].column}"}
+    assert findings[0].why
+    assert findings[0].fix
+
+
+def test_a_missing_file_is_answered_with_init(tmp_path: Path) -> None:
+    [finding] = findings_of(tmp_path / "crossfade.yaml")
+
+    assert finding.id == "CF1001"
+    assert "crossfade init" in finding.fix
+    assert finding.lines()[0] == f"{tmp_path}/crossfade.yaml  CF1001 there is no such file"
+
+
+def test_what_is_not_a_file_is_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+
+    assert [f.id for f in findings_of(tmp_path)] == ["CF1002"]
+    assert [f.id for f in findings_of(tmp_path / "pipe")] == ["CF1002"]
+    assert [f.id for f in findings_of(tmp_path / "a\0b")] == ["CF1002"]
+
+
+def test_every_id_that_is_explained_is_provoked() -> None:
+    assert {error_id for error_id, _, _ in CASES} | BY_PATH == set(IDS)
+
+
+def test_every_id_in_the_code_is_explained() -> None:
+    folder = Path(crossfade.spec.__file__).parent
+    raised = {
+        found
+        for file in folder.glob("*.py")
+        if file.name != "ids.py"
+        for found in re.findall(r'"(CF\d{4})"', file.read_text())
+    }
+
+    assert raised == set(IDS)
+
+
+def test_explanations_are_sentences() -> None:
+    for error_id, explained in IDS.items():
+        assert explained.id == error_id
+        assert explained.meaning
+        assert explained.explanation.endswith("."), error_id

@@ -1,0 +1,91 @@
+"""Quantities: each reads with its unit only, and what is printed reads back to the same value."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crossfade.spec import units
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("90s", timedelta(seconds=90)),
+        ("5m", timedelta(minutes=5)),
+        ("1h30m", timedelta(minutes=90)),
+        ("2d", timedelta(days=2)),
+        ("250ms", timedelta(milliseconds=250)),
+        ("1s500ms", timedelta(milliseconds=1500)),
+        ("0s", timedelta()),
+        ("365d", timedelta(days=365)),
+    ],
+)
+def test_durations_are_numbers_with_units(text: str, expected: timedelta) -> None:
+    assert units.duration(text) == expected
+
+
+@pytest.mark.parametrize(
+    "value",
+    [10, 1.5, True, None, [], {}, "", "10", "s", "5 m", "1.5h", "30m1h", "5m5m", "-5m", "5M", "1w",
+     "٣s", "366d", "999999999d", "9" * 400 + "s", "5m\n"],
+)  # fmt: skip
+def test_a_duration_without_its_unit_is_refused(value: object) -> None:
+    with pytest.raises(units.UnitError):
+        units.duration(value)
+
+
+@pytest.mark.parametrize("value", [10, 0.1, "10", "%", "101%", "-1%", "1,5%", "1e1%", True, None])
+def test_a_share_without_its_percent_sign_is_refused(value: object) -> None:
+    with pytest.raises(units.UnitError):
+        units.percent(value)
+
+
+@pytest.mark.parametrize("value", [1.5, 2, "1.5", "x", "x1.5", "-1x", "1.5 x", "infx", None])
+def test_a_ratio_without_its_x_is_refused(value: object) -> None:
+    with pytest.raises(units.UnitError):
+        units.ratio(value)
+
+
+@pytest.mark.parametrize("value", [99, "99", "p", "p0", "p100", "p-1", "P99", "p99%", None])
+def test_a_quantile_lies_between_p0_and_p100(value: object) -> None:
+    with pytest.raises(units.UnitError):
+        units.quantile(value)
+
+
+def test_a_bare_number_is_answered_with_what_it_may_have_meant() -> None:
+    with pytest.raises(units.UnitError) as raised:
+        units.duration(300)
+
+    assert raised.value.fix == "write `300s` or `300m`"
+
+
+@given(st.integers(0, 365 * 86_400_000))
+def test_printed_durations_read_back(milliseconds: int) -> None:
+    value = timedelta(milliseconds=milliseconds)
+
+    assert units.duration(units.duration_text(value)) == value
+
+
+@given(st.decimals(0, 100, places=6))
+def test_printed_percentages_read_back(percentage: Decimal) -> None:
+    fraction = percentage / 100
+
+    assert units.percent(units.percent_text(fraction)) == fraction
+    assert float(units.percent(units.percent_text(float(fraction)))) == float(fraction)
+
+
+@given(st.decimals(0, 9999, places=6))
+def test_printed_ratios_read_back(factor: Decimal) -> None:
+    assert units.ratio(units.ratio_text(float(factor))) == float(factor)
+
+
+@given(st.decimals("0.0001", "99.9999", places=4))
+def test_printed_quantiles_read_back(number: Decimal) -> None:
+    value = float(number / 100)
+
+    assert units.quantile(units.quantile_text(value)) == value
