@@ -1,0 +1,171 @@
+"""
+Evidence let in slowly: the two forms of a sequential process.
+
+Both are a mixture over effects and start times, `X <- (X + v) * exp(l)`, with
+brakes that only ever lower it. So each lies below a supermartingale on every
+path, starts at 1 and passes 1/alpha with chance at most alpha (Ville), whatever
+the brakes look at. The brakes are for what independence does not cover:
+bursts, retries, one sick instance.
+
+`Blocks`: one block of 15 s may add `cap`; where there are no counts per instance.
+`Shares`: the arm draws from a bucket that refills, and one instance alone may
+bring only a share; a `Blocks` may become a `Shares`, not the other way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import exp, inf, log, log1p
+
+NEVER = -inf
+BAD_SCRAPE = 0.5
+"""Nats per 5 s from which a scrape counts as bad."""
+BAD_RUN = 4.0
+"""Bad scrapes in a row that release the brake."""
+RUN_REFILL = 3.0
+BIRTH = 0.5
+"""Start weight of an instance's own process when it is first seen; the rest follows the table's."""
+SCRAPE_S = 5.0
+"""What the bucket's constants were measured at; other lengths are scaled."""
+
+
+def log_add(a: float, b: float) -> float:
+    if a < b:
+        a, b = b, a
+    return a if b == NEVER else a + log1p(exp(b - a))
+
+
+def log_total(values: Sequence[float]) -> float:
+    top = max(values)
+    return top if top == NEVER else top + log(sum([exp(value - top) for value in values]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brakes:
+    """How fast evidence may come in, as of this interval."""
+
+    per_instance: bool
+    """Whether counts of two or more candidate instances are there."""
+    cap: float
+    """Nats a block may add."""
+    block_s: float
+    depth: float
+    """Nats the bucket holds."""
+    refill: float
+    """Nats the bucket gains in 5 s."""
+    share: float
+    """Part of the way to the threshold that one instance may bring alone."""
+
+
+class Blocks:
+    """The first form: evidence of the closed blocks and of the open one, per alternative."""
+
+    __slots__ = ("_closed", "_open", "_prior")
+
+    def __init__(self, prior: Sequence[float]) -> None:
+        self._prior = [log(weight) for weight in prior]
+        self._closed = [NEVER] * len(prior)
+        self._open = [0.0] * len(prior)
+
+    def step(self, rows: Sequence[Sequence[float]], cap: float, *, opens: bool, v: float) -> None:
+        """One interval; `opens`: a new block begins, and `v` of start weight with it."""
+        if opens:
+            for k, opened in enumerate(self._open):
+                self._closed[k] += opened
+                self._open[k] = 0.0
+                if v > 0.0:
+                    self._closed[k] = log_add(self._closed[k], log(v))
+        for k, row in enumerate(rows):
+            self._open[k] = min(self._open[k] + sum(row), cap)
+
+    def log_m(self, unused: float) -> float:
+        parts = [p + c + o for p, c, o in zip(self._prior, self._closed, self._open, strict=True)]
+        parts.append(log(unused) if unused > 0.0 else NEVER)
+        return log_total(parts)
+
+    def shares(self) -> Shares:
+        """The same evidence in the second form, belonging to no instance."""
+        form = Shares([exp(p) for p in self._prior])
+        form.base = [c + o for c, o in zip(self._closed, self._open, strict=True)]
+        return form
+
+
+class Shares:
+    """The second form: evidence held per instance."""
+
+    __slots__ = ("_alone", "_held", "_prior", "_run", "_tokens", "base")
+
+    def __init__(self, prior: Sequence[float]) -> None:
+        size = len(prior)
+        self._prior = [log(weight) for weight in prior]
+        self.base = [NEVER] * size
+        """Log start weight, and evidence that belongs to no instance."""
+        self._held: list[dict[str, float]] = [{} for _ in prior]
+        self._alone: list[dict[str, float]] = [{} for _ in prior]
+        """Each instance's process for itself, without the share: is it sick alone?"""
+        self._tokens: list[float | None] = [None] * size
+        self._run = [0.0] * size
+
+    def step(
+        self,
+        rows: Sequence[Sequence[float]],
+        names: Sequence[str],
+        *,
+        v: float,
+        seconds: float,
+        depth: float,
+        refill: float,
+        most: float,
+    ) -> None:
+        """One interval; `most`: nats that one instance may hold."""
+        scrapes = seconds / SCRAPE_S
+        unit = min(1.0, scrapes)
+        for k, row in enumerate(rows):
+            held, alone = self._held[k], self._alone[k]
+            if v > 0.0:
+                self._start(k, log(v))
+            total = sum(row)
+            self._run[k] = self._run[k] + unit if total >= BAD_SCRAPE * unit else 0.0
+            rate = max(refill, RUN_REFILL) if self._run[k] >= BAD_RUN - 1e-9 else refill
+            before = self._tokens[k]
+            tokens = depth if before is None else min(before + rate * scrapes, depth)
+            factor = 1.0
+            if total > tokens:
+                positive = sum([gain for gain in row if gain > 0.0])
+                factor = 1.0 - (total - tokens) / positive
+            taken = 0.0
+            for name, gain in zip(names, row, strict=True):
+                let = gain * factor if gain > 0.0 else gain
+                old = held.get(name, 0.0)
+                new = old + let if let <= 0.0 else max(old, min(old + let, most))
+                held[name] = new
+                taken += new - old
+                alone[name] = alone.get(name, log(BIRTH)) + let
+            self._tokens[k] = min(tokens - taken, depth)
+
+    def _start(self, k: int, log_v: float) -> None:
+        held, alone = self._held[k], self._alone[k]
+        whole = sum(held.values()) + self.base[k]
+        after = log_add(whole, log_v)
+        if log_v > whole:
+            for name in held:
+                held[name] = 0.0
+            self.base[k] = after
+        else:
+            self.base[k] += after - whole
+        for name in alone:
+            alone[name] = log_add(alone[name], log_v + log(1.0 - BIRTH))
+
+    def log_m(self, unused: float) -> float:
+        parts = [p + b + sum(h.values()) for p, b, h in zip(self._prior, self.base, self._held, strict=True)]
+        parts.append(log(unused) if unused > 0.0 else NEVER)
+        return log_total(parts)
+
+    def alone(self, name: str) -> float:
+        """Log evidence against this one instance."""
+        return log_total([p + a.get(name, NEVER) for p, a in zip(self._prior, self._alone, strict=True)])
+
+    def top_alone(self, name: str) -> float:
+        """Largest log evidence of any alternative against one instance: at least `alone`."""
+        return max([alone.get(name, NEVER) for alone in self._alone])
