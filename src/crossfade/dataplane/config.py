@@ -1,0 +1,314 @@
+"""
+Envoy's configuration, as a pure function of the desired documents and the living instances.
+
+Three files: `cds.json` (clusters with their endpoints inline), `lds.json` (listeners) and
+`rds.json` (all routes of all services). ONE route file for all, because each subscription costs
+an inotify instance, of which Linux grants 128: a header that the listener sets before routing
+(and that the route removes again) says which listener a request came through.
+
+A file's version is a hash of its content: equal content is equal version, whoever wrote it, so
+"Envoy runs version X" proves what it runs. `envoy.py` writes the files and asks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from crossfade.dataplane.model import GROUPS, Fault, Service
+
+FILES: Final = ("cds.json", "rds.json", "lds.json")
+ROUTES: Final = "crossfade"
+ACCESS_LOG: Final = "logs/access.log"
+_SEAT_HEADER: Final = "x-crossfade-listener"
+
+_TYPE: Final = "type.googleapis.com/envoy."
+_CLUSTER: Final = _TYPE + "config.cluster.v3.Cluster"
+_LISTENER: Final = _TYPE + "config.listener.v3.Listener"
+_ROUTE: Final = _TYPE + "config.route.v3.RouteConfiguration"
+_HCM: Final = _TYPE + "extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+_FAULT: Final = _TYPE + "extensions.filters.http.fault.v3.HTTPFault"
+_ROUTER: Final = _TYPE + "extensions.filters.http.router.v3.Router"
+_FILE_LOG: Final = _TYPE + "extensions.access_loggers.file.v3.FileAccessLog"
+_EARLY: Final = _TYPE + "extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation"
+_HTTP_OPTIONS: Final = _TYPE + "extensions.upstreams.http.v3.HttpProtocolOptions"
+
+# Apps close idle connections (gunicorn after 2 s); a proxy that keeps them longer loses the
+# request that crosses the closing. No retry would hide it, so the proxy lets go first.
+_UPSTREAM_IDLE: Final = "1s"
+_ROUTE_TIMEOUT: Final = "3600s"
+_NO_LIMIT: Final = 1_000_000  # Envoy's default of 1,024 requests would answer 503 by itself
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """An instance that may get requests."""
+
+    id: str
+    port: int
+
+
+Members = Mapping[str, Mapping[str, tuple[Endpoint, ...]]]
+"""service -> group -> its endpoints."""
+
+
+def cluster(service: str, group: str, *, test: bool = False) -> str:
+    """The stable name of a group's cluster.
+
+    The test listener has one of its own, so that its requests never look like production traffic.
+    """
+    return f"{service}.{group}.test" if test else f"{service}.{group}"
+
+
+def clusters(services: Iterable[Service], members: Members) -> str:
+    """The text of cds.json."""
+    return _file(
+        _CLUSTER,
+        [
+            _cluster(cluster(s.name, group, test=test), members.get(s.name, {}).get(group, ()))
+            for s in services
+            for group in GROUPS
+            for test in (False, True)
+        ],
+    )
+
+
+def listeners(services: Iterable[Service], folder: str) -> str:
+    """The text of lds.json; `folder` holds rds.json and logs/."""
+    return _file(
+        _LISTENER,
+        [
+            _listener(seat(s.name, test=test), port, folder)
+            for s in services
+            for test, port in ((False, s.listener_port), (True, s.test_port))
+        ],
+    )
+
+
+def routes(services: Iterable[Service]) -> str:
+    """The text of rds.json."""
+    hosts = [host for s in services for host in (_live_host(s), _test_host(s))]
+    return _file(
+        _ROUTE,
+        [
+            {
+                "name": ROUTES,
+                "vhost_header": _SEAT_HEADER,
+                "request_headers_to_remove": [_SEAT_HEADER],
+                "virtual_hosts": hosts,
+            }
+        ],
+    )
+
+
+def seat(service: str, *, test: bool) -> str:
+    """The name of a listener, of its virtual host and of its entry in the seat header."""
+    return f"{service}.test" if test else f"{service}.live"
+
+
+def live_routes(weights: Mapping[str, int], names: Mapping[str, str], faults: Any) -> list[Any]:
+    """The production route for these weights; `names` maps a group to its cluster."""
+    if not sum(weights.values()):
+        return [_answer_503("no group has weight")]
+    entries = [
+        {"name": names[group], "weight": weight, **faults.get(group, {})} for group, weight in weights.items()
+    ]
+    action = {"weighted_clusters": {"clusters": entries}, "timeout": _ROUTE_TIMEOUT}
+    return [{"match": {"prefix": "/"}, "route": action}]
+
+
+def versioned(resources: list[Any]) -> str:
+    """A complete xDS file, its version being the hash of its resources."""
+    body = json.dumps(resources, separators=(",", ":"), sort_keys=True)
+    version = hashlib.sha256(body.encode()).hexdigest()[:16]
+    return f'{{"version_info":"{version}","resources":{body}}}\n'
+
+
+def version_of(text: str) -> str:
+    """The version inside a file's text; empty where there is none."""
+    try:
+        return str(json.loads(text)["version_info"])
+    except (ValueError, KeyError, TypeError):
+        return ""
+
+
+def bootstrap(folder: str, admin_socket: str) -> str:
+    """The text of bootstrap.json: where the three files are, and the admin socket."""
+    sources = {
+        f"{kind}_config": {
+            "resource_api_version": "V3",
+            "path_config_source": {"path": f"{folder}/{kind}.json"},
+        }
+        for kind in ("cds", "lds")
+    }
+    return json.dumps(
+        {
+            "node": {"id": "crossfade", "cluster": "crossfade"},
+            "admin": {"address": {"pipe": {"path": admin_socket, "mode": 0o600}}},
+            "dynamic_resources": sources,
+        },
+        indent=1,
+    )
+
+
+def _file(kind: str, resources: list[dict[str, Any]]) -> str:
+    return versioned([{"@type": kind, **resource} for resource in resources])
+
+
+def _cluster(name: str, endpoints: tuple[Endpoint, ...]) -> dict[str, Any]:
+    limits = dict.fromkeys(("max_connections", "max_pending_requests", "max_requests"), _NO_LIMIT)
+    return {
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": "2s",
+        "lb_policy": "ROUND_ROBIN",
+        "circuit_breakers": {"thresholds": [limits]},
+        "typed_extension_protocol_options": {
+            _HTTP_OPTIONS.removeprefix("type.googleapis.com/"): {
+                "@type": _HTTP_OPTIONS,
+                "common_http_protocol_options": {"idle_timeout": _UPSTREAM_IDLE},
+                "explicit_http_config": {"http_protocol_options": {}},
+            }
+        },
+        "load_assignment": {
+            "cluster_name": name,
+            "endpoints": [
+                {
+                    "lb_endpoints": [
+                        # The id as host name: so the access log names the instance itself.
+                        {"endpoint": {"hostname": e.id, "address": _address(e.port)}}
+                        for e in endpoints
+                    ]
+                }
+            ],
+        },
+    }
+
+
+def _address(port: int) -> dict[str, Any]:
+    return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
+
+
+def _listener(name: str, port: int, folder: str) -> dict[str, Any]:
+    hcm = {
+        "@type": _HCM,
+        "stat_prefix": name,
+        "rds": {
+            "route_config_name": ROUTES,
+            "config_source": {
+                "resource_api_version": "V3",
+                "path_config_source": {"path": f"{folder}/rds.json"},
+            },
+        },
+        "early_header_mutation_extensions": [
+            {
+                "name": "seat",
+                "typed_config": {
+                    "@type": _EARLY,
+                    "mutations": [
+                        {
+                            "append": {
+                                "header": {"key": _SEAT_HEADER, "value": name},
+                                "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+                            }
+                        }
+                    ],
+                },
+            }
+        ],
+        "http_filters": [
+            {"name": "fault", "typed_config": {"@type": _FAULT}},
+            {
+                "name": "router",
+                "typed_config": {"@type": _ROUTER, "suppress_envoy_headers": True},
+            },
+        ],
+        "use_remote_address": True,
+        "server_header_transformation": "PASS_THROUGH",
+        "http_protocol_options": {"accept_http_10": True, "default_host_for_http_10": "localhost"},
+        "upgrade_configs": [{"upgrade_type": "websocket"}],
+        "access_log": [_access_log(name, f"{folder}/{ACCESS_LOG}")],
+        "local_reply_config": {
+            "mappers": [
+                # As an ALB says it: refused or broken off = 502, too slow = 504.
+                _reply(["UF", "UC", "UR", "LR", "UPE"], 502),
+                _reply(["UT"], 504),
+            ]
+        },
+    }
+    return {
+        "name": name,
+        "address": _address(port),
+        "enable_reuse_port": False,  # two proxies on one port must be an error, not a lottery
+        "filter_chains": [{"filters": [{"name": "http", "typed_config": hcm}]}],
+    }
+
+
+def _reply(flags: list[str], status: int) -> dict[str, Any]:
+    return {"filter": {"response_flag_filter": {"flags": flags}}, "status_code": status}
+
+
+def _access_log(name: str, path: str) -> dict[str, Any]:
+    return {
+        "name": "file",
+        "typed_config": {
+            "@type": _FILE_LOG,
+            "path": path,
+            "log_format": {
+                "json_format": {
+                    "s": name,
+                    "t": "%START_TIME(%s.%6f)%",
+                    "d": "%COMMON_DURATION(DS_RX_BEG:DS_TX_END:us)%",
+                    "ms": "%DURATION%",  # where the answer never ended, d is null
+                    "c": "%UPSTREAM_CLUSTER%",
+                    "i": "%UPSTREAM_HOST_NAME%",
+                    "r": "%RESPONSE_CODE%",
+                    "x": "%RESPONSE_CODE_DETAILS%",
+                    "f": "%RESPONSE_FLAGS%",
+                }
+            },
+        },
+    }
+
+
+def _live_host(service: Service) -> dict[str, Any]:
+    names = {group: cluster(service.name, group) for group in GROUPS}
+    faults = {group: _per_route(fault) for group, fault in service.fault.items()}
+    weights = {group: service.weights[group] for group in GROUPS}
+    return _host(seat(service.name, test=False), live_routes(weights, names, faults))
+
+
+def _test_host(service: Service) -> dict[str, Any]:
+    group = service.test_group
+    if group is None:
+        return _host(seat(service.name, test=True), [_answer_503("the test route is closed")])
+    fault = _per_route(service.fault[group]) if group in service.fault else {}
+    action = {"cluster": cluster(service.name, group, test=True), "timeout": _ROUTE_TIMEOUT}
+    route = {"match": {"prefix": "/"}, "route": action, **fault}
+    return _host(seat(service.name, test=True), [route])
+
+
+def _host(name: str, found: list[Any]) -> dict[str, Any]:
+    return {"name": name, "domains": [name], "routes": found}
+
+
+def _answer_503(why: str) -> dict[str, Any]:
+    reply = {"status": 503, "body": {"inline_string": f"crossfade: {why}\n"}}
+    return {"match": {"prefix": "/"}, "direct_response": reply}
+
+
+def _per_route(fault: Fault) -> dict[str, Any]:
+    config: dict[str, Any] = {"@type": _FAULT}
+    if fault.errors:
+        config["abort"] = {"http_status": 500, "percentage": _share(fault.errors)}
+    if fault.delay_ms and fault.delay_share:
+        delay = {"fixed_delay": f"{fault.delay_ms / 1000:.6f}s"}
+        config["delay"] = {**delay, "percentage": _share(fault.delay_share)}
+    return {"typed_per_filter_config": {"fault": config}}
+
+
+def _share(share: float) -> dict[str, Any]:
+    return {"numerator": round(share * 1_000_000), "denominator": "MILLION"}

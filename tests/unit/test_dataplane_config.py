@@ -1,0 +1,90 @@
+"""Envoy's configuration as a pure function of documents and instances."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+from crossfade.dataplane import Fault, Group, Service, config
+
+GROUP = Group(revision="v1", command=("serve",), folder="/")
+SHOP = Service(
+    name="shop",
+    listener_port=8000,
+    test_port=8001,
+    groups={"blue": GROUP, "green": GROUP},
+    weights={"blue": 900, "green": 100},
+    test_group="green",
+)
+
+
+def route(text: str, host: str) -> dict[str, Any]:
+    hosts = json.loads(text)["resources"][0]["virtual_hosts"]
+    found: dict[str, Any] = next(h["routes"][0] for h in hosts if h["name"] == host)
+    return found
+
+
+class TestRoutes:
+    def test_weights_are_thousandths_on_two_permanent_clusters(self) -> None:
+        action = route(config.routes([SHOP]), "shop.live")["route"]
+
+        assert [(c["name"], c["weight"]) for c in action["weighted_clusters"]["clusters"]] == [
+            ("shop.blue", 900),
+            ("shop.green", 100),
+        ]
+
+    def test_all_weights_zero_is_a_503_and_not_an_invalid_route(self) -> None:
+        text = config.routes([replace(SHOP, weights={"blue": 0, "green": 0})])
+
+        assert route(text, "shop.live")["direct_response"]["status"] == 503
+
+    def test_the_test_route_has_a_cluster_of_its_own_and_is_closed_without_a_group(self) -> None:
+        open_ = route(config.routes([SHOP]), "shop.test")
+        closed = route(config.routes([replace(SHOP, test_group=None)]), "shop.test")
+
+        assert open_["route"]["cluster"] == "shop.green.test"
+        assert closed["direct_response"]["status"] == 503
+
+    def test_slow_answers_pass_and_nothing_is_retried(self) -> None:
+        text = config.routes([SHOP])
+
+        for host in ("shop.live", "shop.test"):
+            assert route(text, host)["route"]["timeout"] == "3600s"
+        assert "retry" not in text
+
+    def test_a_fault_stands_before_its_group_only_on_both_listeners(self) -> None:
+        text = config.routes([replace(SHOP, fault={"green": Fault(errors=0.25)})])
+        blue, green = route(text, "shop.live")["route"]["weighted_clusters"]["clusters"]
+        abort = green["typed_per_filter_config"]["fault"]["abort"]
+
+        assert "typed_per_filter_config" not in blue
+        assert abort["percentage"] == {"numerator": 250_000, "denominator": "MILLION"}
+        assert "fault" in route(text, "shop.test")["typed_per_filter_config"]
+
+
+class TestFiles:
+    def test_equal_content_is_equal_version_and_another_weight_is_another(self) -> None:
+        first, again = config.routes([SHOP]), config.routes([SHOP])
+        other = config.routes([replace(SHOP, weights={"blue": 899, "green": 101})])
+
+        assert first == again
+        assert config.version_of(first) != config.version_of(other)
+
+    def test_a_weight_changes_the_route_file_only(self) -> None:
+        other = replace(SHOP, weights={"blue": 0, "green": 1000})
+
+        assert config.clusters([SHOP], {}) == config.clusters([other], {})
+        assert config.listeners([SHOP], "/f") == config.listeners([other], "/f")
+
+    def test_an_endpoint_carries_its_instance_id_into_the_access_log(self) -> None:
+        members = {"shop": {"blue": (config.Endpoint(id="blue-7", port=9000),)}}
+        clusters = json.loads(config.clusters([SHOP], members))["resources"]
+        by_name = {c["name"]: c["load_assignment"]["endpoints"][0]["lb_endpoints"] for c in clusters}
+
+        assert by_name["shop.blue"][0]["endpoint"]["hostname"] == "blue-7"
+        assert by_name["shop.blue.test"] == by_name["shop.blue"]
+        assert by_name["shop.green"] == []
+
+    def test_a_broken_file_has_no_version(self) -> None:
+        assert [config.version_of(text) for text in ("", "{", "[]", "{}")] == [""] * 4
