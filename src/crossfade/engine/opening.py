@@ -1,0 +1,246 @@
+"""
+From a spec and a revision to an opened release, or to every reason why not.
+
+The plan is compiled once and is the first journal entry: from then on neither
+`crossfade.yaml` nor an upgrade of this program changes what the release will do.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from crossfade.errors import RefusedError
+from crossfade.release.plan import Limits, Plan, PlannedGate, Proof, compile_roads, shape_of
+from crossfade.release.policy import Objection, Record, Waivers, objections
+from crossfade.release.ports import Revision
+from crossfade.release.values import Event, EventType, Instant, Say, Share, Truth
+from crossfade.spec import (
+    AlarmsGate,
+    BlueGreen,
+    Canary,
+    CommandHook,
+    ErrorsGate,
+    Gate,
+    Hook,
+    HttpHook,
+    LatencyGate,
+    Mode,
+    NoGates,
+    OnInconclusive,
+    OnNoData,
+    Spec,
+    UnhealthyGate,
+)
+
+_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+def new_id(at: float | None = None) -> str:
+    """A ULID: 48 bits of milliseconds, 80 bits of chance, 26 letters that sort by time."""
+    millis = int((time.time() if at is None else at) * 1000)
+    number = (millis << 80) | int.from_bytes(os.urandom(10))
+    return "".join(_CROCKFORD[(number >> shift) & 31] for shift in range(125, -5, -5))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What a person asked for when they typed `deploy`."""
+
+    actor: str
+    waivers: Waivers
+    inherits: tuple[str, ...] = ()
+
+
+def compile_plan(
+    spec: Spec, *, release: str, stable: Revision | None, candidate: Revision, inherits: Sequence[str] = ()
+) -> Plan:
+    """The spec as the two roads of one release, complete and self-contained."""
+    gates = () if isinstance(spec.gates, NoGates) else spec.gates
+    planned = tuple(_planned(gate) for gate in gates)
+    hooks = {
+        f"{release}:{when}:{number}": _hook(hook)
+        for when, listed in _hook_lists(spec)
+        for number, hook in enumerate(listed)
+    }
+    keys = {
+        when: tuple(key for key in hooks if key.split(":")[1] == when) for when, _ in _hook_lists(spec)
+    }
+    on, back = compile_roads(
+        shape_of(spec.strategy),
+        gates=planned,
+        deadlines=spec.deadlines,
+        smallest=Share(-(-min(2, spec.platform.instances) * 1000 // spec.platform.instances)),
+        before=keys["before"],
+        after=keys["after"],
+        on_rollback=keys["back"],
+        first=stable is None,
+    )
+    if isinstance(spec.gates, NoGates):
+        on = tuple(replace(step, proof=Proof.NONE) for step in on)
+    return Plan(
+        release=release,
+        service=spec.service,
+        stable=stable.text if stable else None,
+        candidate=candidate.text,
+        on=on,
+        back=back,
+        gates=planned,
+        limits=Limits(
+            hold=spec.deadlines.hold,
+            no_data=spec.deadlines.no_data,
+            hook=spec.deadlines.hook,
+            no_data_holds=spec.judging.no_data is OnNoData.HOLD,
+            inconclusive_holds=spec.judging.inconclusive is OnInconclusive.HOLD,
+        ),
+        inherits=tuple(inherits),
+        hooks=hooks,
+        artifact={
+            "candidate": candidate.artifact,
+            "identity": candidate.identity,
+            "stable_identity": stable.identity if stable else None,
+            "folder": str(spec.folder),
+        },
+        judging=_judging(spec, gates),
+        strategy=_strategy_word(spec),
+    )
+
+
+def _hook_lists(spec: Spec) -> tuple[tuple[str, tuple[Hook, ...]], ...]:
+    # Without a hook of the user's, the candidate is still asked once, through the proxy, before any user is.
+    before = spec.hooks.before_traffic or (HttpHook(path=spec.platform.health),)
+    return (("before", before), ("after", spec.hooks.after_traffic), ("back", spec.hooks.on_rollback))
+
+
+def _hook(hook: Hook) -> Mapping[str, str]:
+    match hook:
+        case HttpHook():
+            return {"http": hook.path}
+        case CommandHook():
+            return {"command": hook.command}
+
+
+def _planned(gate: Gate) -> PlannedGate:
+    traffic = isinstance(gate, ErrorsGate | LatencyGate)
+    return PlannedGate(name=gate.name, observe=gate.mode is Mode.OBSERVE, traffic=traffic)
+
+
+def _judging(spec: Spec, gates: Sequence[Gate]) -> Mapping[str, object]:
+    """The judge's header without history, and what the gates beside it need."""
+    judged: dict[str, object] = {}
+    alarms: dict[str, object] = {}
+    unhealthy: dict[str, object] = {}
+    for gate in gates:
+        match gate:
+            case ErrorsGate():
+                judged[gate.name] = {
+                    "at_most": gate.at_most,
+                    "ignore_below": gate.ignore_below,
+                    "must_see": gate.must_see,
+                    "max": gate.max,
+                    "mode": gate.mode.value,
+                }
+            case LatencyGate():
+                judged[gate.name] = {
+                    "at_most": gate.at_most,
+                    "at": list(gate.at),
+                    "must_see": gate.must_see,
+                    "max": [[at, limit.total_seconds() * 1000] for at, limit in gate.max],
+                    "mode": gate.mode.value,
+                }
+            case UnhealthyGate():
+                unhealthy[gate.name] = {"max": gate.max, "hold_for_s": gate.hold_for.total_seconds()}
+            case AlarmsGate():
+                alarms[gate.name] = list(gate.urls)
+    bakes = _bakes(spec)
+    return {
+        "alpha": spec.judging.false_stops,
+        "warm_up_s": spec.judging.warm_up.total_seconds(),
+        "bake_s": sum(bakes, timedelta()).total_seconds(),
+        "weight": _first_weight(spec) / 1000,
+        "gates": judged,
+        "unhealthy": unhealthy,
+        "alarms": alarms,
+    }
+
+
+def _bakes(spec: Spec) -> tuple[timedelta, ...]:
+    shape = shape_of(spec.strategy)
+    return (*(rung.bake for rung in shape.rungs), shape.keep)
+
+
+def _first_weight(spec: Spec) -> int:
+    return shape_of(spec.strategy).rungs[0].weight
+
+
+def _strategy_word(spec: Spec) -> str:
+    match spec.strategy:
+        case Canary():
+            return "canary"
+        case BlueGreen():
+            return "blue_green"
+
+
+def refuse_or_events(
+    plan: Plan,
+    truth: Truth,
+    alarms: Mapping[str, Say],
+    record: Record,
+    wish: Wish,
+    spec: Spec,
+    now: Instant,
+) -> tuple[Event, ...]:
+    """
+    The events that open the release.
+
+    Raises `RefusedError` with every objection at once; nothing has moved.
+    """
+    reason = spec.gates.reason if isinstance(spec.gates, NoGates) else None
+    found = objections(plan, truth, alarms, record, wish.waivers, no_gates=reason)
+    if found:
+        raise refused(found)
+    waived = (
+        (
+            Event(
+                type=EventType.COMMAND_RECEIVED,
+                ts=now,
+                verb="deploy",
+                key="retry" if wish.waivers.retry else ",".join(wish.waivers.despite),
+                actor=wish.actor,
+                reason=wish.waivers.reason,
+                message="opened by a person's word: "
+                + ("the revision was rolled back before" if wish.waivers.retry else "a gate was failing"),
+            ),
+        )
+        if wish.waivers.retry or wish.waivers.despite
+        else ()
+    )
+    first = plan.on[0]
+    return (
+        Event(
+            type=EventType.RELEASE_OPENED,
+            ts=now,
+            actor=wish.actor,
+            message=f"{plan.service} {plan.stable or 'nothing'} -> {plan.candidate}, {plan.strategy}"
+            + (f", no gate in force: {reason}" if reason else ""),
+        ),
+        Event(
+            type=EventType.REVISION_RESOLVED,
+            ts=now,
+            key=str(plan.artifact.get("identity", "")),
+            message=f"{plan.candidate} is {str(plan.artifact.get('identity', ''))[:12]}",
+        ),
+        *waived,
+        Event(type=EventType.CANDIDATE_REQUESTED, ts=now, step=first.name, weight=first.world.weight),
+    )
+
+
+def refused(found: Sequence[Objection]) -> RefusedError:
+    """All objections as one error; the first one gives the id."""
+    first = found[0]
+    rest = "; ".join(f"{other.id} {other.what} ({other.fix})" for other in found[1:])
+    why = f"{first.why}; also: {rest}" if rest else first.why
+    return RefusedError(first.id, first.what, why, first.fix)
