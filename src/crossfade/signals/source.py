@@ -1,0 +1,92 @@
+"""
+What signals need from outside, as tiny protocols. A platform's adapter and the engine implement them.
+
+Counts come in closed slots of one real second, both sides from one read (R29). An arm is
+plain JSON as the judge takes it: `{"requests", "errors", "latency"}`, latency per bucket.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from crossfade.release.plan import Plan
+from crossfade.release.values import Instant, Side
+
+Arm = Mapping[str, object]
+
+
+class Slot(Protocol):
+    """One closed second, real epoch. An arm of None could not be read; zero requests is a reading."""
+
+    @property
+    def start(self) -> float: ...
+    @property
+    def stable(self) -> Arm | None: ...
+    @property
+    def candidate(self) -> Arm | None: ...
+    @property
+    def stable_instances(self) -> Sequence[tuple[str, Arm]]: ...
+    @property
+    def candidate_instances(self) -> Sequence[tuple[str, Arm]]: ...
+
+
+class Slots(Protocol):
+    """Seconds in [known_from, watermark) that are not in `intervals` had no request at all."""
+
+    @property
+    def intervals(self) -> Sequence[Slot]: ...
+    @property
+    def known_from(self) -> float: ...
+    @property
+    def watermark(self) -> float: ...
+    @property
+    def problem(self) -> str:
+        """Why the source cannot be read now; empty where silence means silence."""
+        ...
+
+
+class CountsSource(Protocol):
+    """Counts of a release's two sides."""
+
+    @property
+    def edges_ms(self) -> Sequence[float]:
+        """Upper edges of the latency buckets."""
+        ...
+
+    def slots(self, plan: Plan, since: float) -> Slots:
+        """Closed slots that start at or after this real epoch. What fails is a `problem`."""
+        ...
+
+
+class InstanceHealth(Protocol):
+    """The states of instances, as the platform sees them."""
+
+    def instances(self, plan: Plan) -> Mapping[Side, Sequence[tuple[str, str, int]]]:
+        """(id, state, restarts) of every instance of each side, from one read. May raise."""
+        ...
+
+
+class Memory(Protocol):
+    """What was learned in a release, in order; it survives the controller (R27). Entries are plain JSON."""
+
+    def intervals(self, release: str) -> Sequence[Mapping[str, object]]: ...
+
+    def add(self, release: str, interval: Mapping[str, object]) -> None: ...
+
+
+class Pace(Protocol):
+    """How the release's clock runs beside the real one: a demo's bakes may pass five times as fast."""
+
+    @property
+    def factor(self) -> float:
+        """Seconds of clock per real second."""
+        ...
+
+    def real(self, instant: Instant) -> float:
+        """Real epoch of an instant of the clock."""
+        ...
+
+    def instant(self, epoch: float) -> Instant:
+        """Instant of the clock at a real epoch."""
+        ...
