@@ -4,8 +4,8 @@ Traffic like people make it: an open loop at a steady rate, and a line per reque
     python -m crossfade.demo.traffic --port 8000 --rate 300 --seconds 80 --out client.jsonl
 
 Open loop: a request is sent when its time has come, whether or not earlier ones were answered,
-so that a slow or dead app cannot hide by slowing its own clients. About 79 % of the requests use
-a pool of kept connections, 20 % a fresh one each, 1 % are held by the app on purpose (`/slow`).
+so that a slow or dead app cannot hide by slowing its own clients. About 80 % of the requests use
+a pool of kept connections, 20 % a fresh one each, 0.2 % are held by the app on purpose (`/slow`).
 The generator runs as its own process (`Traffic` starts and stops it): what it measures is not
 disturbed by the one who looks. Its lines are one half of the receipt; control goes to `receipt`.
 
@@ -41,7 +41,7 @@ MAX_COUNT = 100_000
 MAX_IN_FLIGHT = 800
 POOL = 32  # kept connections; more are opened when all are busy, and closed after use
 FRESH_SHARE = 0.20
-SLOW_SHARE = 0.01
+SLOW_SHARE = 0.002  # rarer than one in a hundred, so that p99 is the app's own
 DEFAULT_PATHS = ("/@5", "/search?q=shoes@3", "/checkout@2")
 TELL_EVERY = 0.25  # seconds between two looks of the outside: lines flushed, counters written
 START_PATIENCE = 15.0  # seconds for the process to start

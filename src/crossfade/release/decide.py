@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from crossfade.release.plan import Kind, Late, Plan, Proof, Step
-from crossfade.release.reconcile import Difference, differences, reconcile, traffic_right
+from crossfade.release.plan import SETTLE, Kind, Late, Plan, Proof, Step
+from crossfade.release.reconcile import Difference, differences, reconcile, serves_alone
 from crossfade.release.state import ENTERS, REACHES, Hold, Road, State, fold
 from crossfade.release.turning import turn
 from crossfade.release.values import (
@@ -65,16 +65,21 @@ def decide(plan: Plan, state: State, truth: Truth, now: Instant) -> Decision:
 
 
 def _became_true(plan: Plan, state: State, truth: Truth, now: Instant) -> tuple[Event, ...]:
-    if now < state.latest:
-        return (Event(type=EventType.CONTROLLER_LOST, ts=now, seconds=(now - state.latest).total_seconds()),)
     missing = differences(plan, state.step(plan).world, truth)
     return (
         turn(plan, state, truth, now)
+        or _clock_went_back(state, now)
         or _facts(plan, state, missing, now)
         or _hooks(plan, state, missing, truth, now)
         or _progress(plan, state, missing, truth, now)
         or _patience(plan, state, truth, now)
     )
+
+
+def _clock_went_back(state: State, now: Instant) -> tuple[Event, ...]:
+    if now >= state.latest:
+        return ()
+    return (Event(type=EventType.CONTROLLER_LOST, ts=now, seconds=(now - state.latest).total_seconds()),)
 
 
 def _facts(plan: Plan, state: State, missing: tuple[Difference, ...], now: Instant) -> tuple[Event, ...]:
@@ -151,10 +156,7 @@ def _progress(
     step = state.step(plan)
     if state.reached is None or missing or any(not _settled(state, key) for key in step.hooks):
         return ()
-    ended_keeping = (
-        step.kind is Kind.KEEPING and state.asked is not None and state.asked.cause is Cause.SUPERSEDED
-    )
-    if not (ended_keeping or _proved(plan, state, step, truth, now)):
+    if not (_superseded_in_keeping(state, step, now) or _proved(plan, state, step, truth, now)):
         return ()
     passed: tuple[Event, ...] = ()
     if state.road is Road.ON:
@@ -174,11 +176,19 @@ def _settled(state: State, key: str) -> bool:
     return run is not None and run.settled
 
 
+def _superseded_in_keeping(state: State, step: Step, now: Instant) -> bool:
+    """A newer revision ends the keeping of the old one (R14), but no sooner than writes have settled."""
+    asked = state.asked is not None and state.asked.cause is Cause.SUPERSEDED
+    return asked and step.kind is Kind.KEEPING and now - (state.reached or now) >= SETTLE
+
+
 def _proved(plan: Plan, state: State, step: Step, truth: Truth, now: Instant) -> bool:
+    if state.override and state.road is Road.ON and step.kind is not Kind.KEEPING:
+        return True
     held = now - (state.reached or now)
-    if step.proof is Proof.NONE or (state.override and step.kind is not Kind.KEEPING):
-        return step.proof is not Proof.NONE or held >= step.bake
     gates = [gate for gate in plan.gates if gate.name in step.gates and not gate.observe]
+    if step.proof is Proof.NONE or not gates:
+        return held >= step.bake
     verdicts = [verdict_of(state, step, gate.name, truth) for gate in gates]
     if step.proof is Proof.WATCHED:
         blind = any(verdict is None or verdict.say is Say.NO_DATA for verdict in verdicts)
@@ -235,8 +245,8 @@ def _patience(plan: Plan, state: State, truth: Truth, now: Instant) -> tuple[Eve
 
 def _late(plan: Plan, state: State, step: Step, truth: Truth, now: Instant) -> tuple[Event, ...]:
     """Past its deadline a step on the road back, or past return, goes on or pages; it never gives up (R17)."""
-    overdue = state.reached is None and now - state.since > step.within and step.late is not Late.BACK
-    if overdue and step.late is Late.ON and traffic_right(step.world, truth):
+    overdue = step.late is not Late.BACK and state.overdue(plan, now)
+    if overdue and step.late is Late.ON and serves_alone(step.world, truth):
         return (_next(plan, state, now),)
     fought = state.reached is None and state.drifts > plan.limits.drifts
     if state.stuck or not (overdue or fought):
@@ -257,6 +267,8 @@ def _waiting(plan: Plan, state: State, step: Step, truth: Truth, now: Instant) -
     if state.override or step.proof is Proof.NONE:
         return ()
     judged = [gate.name for gate in plan.gates if gate.name in step.gates and not gate.observe]
+    if not judged:
+        return ()
     verdicts = {gate: verdict_of(state, step, gate, truth) for gate in judged}
     blind = [gate for gate, verdict in verdicts.items() if verdict is None or verdict.say is Say.NO_DATA]
     if blind:

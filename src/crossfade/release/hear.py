@@ -17,7 +17,8 @@ def hear(plan: Plan, state: State, message: Command | Gap, now: Instant) -> Hear
     if isinstance(message, Gap):
         return Heard(events=(Event(type=EventType.CONTROLLER_LOST, ts=now, seconds=message.seconds),))
     refusal = _refusal(plan, state, message)
-    step = message.step if message.verb is Verb.APPROVE else state.step(plan).name
+    here = state.step(plan).name
+    step = message.step or here if message.verb is Verb.APPROVE else here
     event = Event(
         type=EventType.COMMAND_RECEIVED,
         ts=now,
@@ -56,9 +57,11 @@ def _refusal(plan: Plan, state: State, message: Command) -> tuple[str, str] | No
     match message.verb:
         case Verb.ABORT | Verb.SUPERSEDE:
             if state.road is Road.ON and step.point_of_no_return:
+                if plan.stable is None:
+                    return "a first release has nothing to go back to", "crossfade watch"
                 return (
-                    f"{plan.stable or 'the old version'} is being stopped: too late to turn back",
-                    ("wait for the end, then crossfade rollback"),
+                    f"{plan.stable} is being stopped: too late to turn back",
+                    "wait for the end, then crossfade rollback",
                 )
         case Verb.CLOSE:
             if not state.stuck:

@@ -56,7 +56,7 @@ def objections(
     found = (
         _no_gate(plan, no_gates),
         _blind_first_step(plan, no_gates),
-        *(_alarm(gate, say, waivers) for gate, say in alarms.items()),
+        *(_alarm(plan, gate, say, waivers) for gate, say in alarms.items()),
         _rolled_back_before(plan, record, waivers),
         _foreign_rules(truth),
         _seat_taken(plan, truth),
@@ -80,7 +80,8 @@ def _blind_first_step(plan: Plan, no_gates: str | None) -> Objection | None:
     """Where the first traffic step is everything, a gate stands before it (R41)."""
     first = next((step for step in plan.on if step.world.weight > NOTHING), None)
     before: tuple[Step, ...] = tuple(step for step in plan.on if step.world.weight == NOTHING)
-    guarded = any(step.hooks or step.gates for step in before)
+    in_force = {gate.name for gate in plan.gates if not gate.observe}
+    guarded = any(step.hooks or in_force.intersection(step.gates) for step in before)
     if no_gates is not None or first is None or guarded:
         return None
     if first.world.weight < ALL and first.proof is Proof.PASSED:
@@ -93,8 +94,10 @@ def _blind_first_step(plan: Plan, no_gates: str | None) -> Objection | None:
     )
 
 
-def _alarm(gate: str, say: Say, waivers: Waivers) -> Objection | None:
-    if say in (Say.PASS, Say.NOT_YET) or gate in waivers.despite:
+def _alarm(plan: Plan, gate: str, say: Say, waivers: Waivers) -> Objection | None:
+    observed = any(planned.name == gate and planned.observe for planned in plan.gates)
+    waived = gate in waivers.despite and waivers.reason.strip()
+    if say in (Say.PASS, Say.NOT_YET) or observed or waived:
         return None
     said = "is failing" if say is Say.FAIL else "cannot be read"
     return Objection(
@@ -106,7 +109,9 @@ def _alarm(gate: str, say: Say, waivers: Waivers) -> Objection | None:
 
 
 def _rolled_back_before(plan: Plan, record: Record, waivers: Waivers) -> Objection | None:
-    if record.endings.get(plan.candidate) != "rolled_back" or (waivers.retry and waivers.reason):
+    if record.endings.get(plan.candidate) != "rolled_back" or (
+        waivers.retry and waivers.reason.strip()
+    ):
         return None
     return Objection(
         id="CF3021",

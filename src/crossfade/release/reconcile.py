@@ -53,7 +53,7 @@ def reconcile(plan: Plan, world: World, truth: Truth) -> tuple[Effect, ...]:
     if sure(truth.pair, lambda named: not named):
         return ()
     if not sure(truth.pair, bool):
-        return (GoHome(),) if world.home and not _held_by_another(plan, truth) else ()
+        return tuple(_going_home(plan, truth)) if world.home else ()
     return tuple(
         effect
         for part in (_test, _weight, _primary, _candidate, _stable)
@@ -117,6 +117,14 @@ def traffic_right(world: World, truth: Truth) -> bool:
     )
 
 
+def serves_alone(world: World, truth: Truth) -> bool:
+    """Whether traffic is surely right and its one receiver surely healthy: what is missing costs only money."""
+    fleet, needed = (
+        (truth.candidate, world.weight) if world.weight > NOTHING else (truth.stable, world.stable)
+    )
+    return traffic_right(world, truth) and _carries(fleet, needed)
+
+
 def _sized(fleet: Fleet, capacity: Share) -> bool:
     return fleet.exists == NOTHING if capacity == NOTHING else fleet.ready >= capacity
 
@@ -133,8 +141,19 @@ def _mine(plan: Plan, truth: Truth) -> bool:
     return sure(truth.seat, lambda seat: seat.holder == plan.release)
 
 
+def _free(truth: Truth) -> bool:
+    return sure(truth.seat, lambda seat: seat.holder is None)
+
+
 def _held_by_another(plan: Plan, truth: Truth) -> bool:
-    return sure(truth.seat, lambda seat: seat.holder not in (None, plan.release))
+    return sure(truth.seat, lambda seat: seat.holder not in (None, plan.release, *plan.inherits))
+
+
+def _may_tidy(plan: Plan, world: World, truth: Truth) -> bool:
+    """Whether the pair's switches are ours to set: the seat is ours, or on the road back surely nobody's."""
+    return _mine(plan, truth) or (
+        world.home and (_free(truth) or _left_behind(plan, truth) is not None)
+    )
 
 
 def _left_behind(plan: Plan, truth: Truth) -> str | None:
@@ -161,18 +180,17 @@ def _weight(plan: Plan, world: World, truth: Truth) -> Iterator[Effect]:
     if world.home:
         yield from _going_home(plan, truth)
         return
-    target = world.weight
     if not _mine(plan, truth):
-        # An ended release's leftovers: only home, and before anything is re-pointed (R04).
-        if _left_behind(plan, truth) is None:
+        # Weight on a seat that nobody holds, or an ended release: only home, before it is re-pointed (R04).
+        nobodys = _free(truth) or _left_behind(plan, truth) is not None
+        if world.weight > NOTHING or not nobodys:
             return
-        target = NOTHING
     match truth.weights:
         case Known(span):
-            up_is_safe = span.low >= target or _carries(truth.candidate, target)
-            down_is_safe = span.high <= target or _home_carries(truth, target)
-            if up_is_safe and down_is_safe and not span.at(target):
-                yield EnsureWeight(weight=target)
+            up_is_safe = span.low >= world.weight or _carries(truth.candidate, world.weight)
+            down_is_safe = span.high <= world.weight or _home_carries(truth, world.weight)
+            if up_is_safe and down_is_safe:
+                yield EnsureWeight(weight=world.weight)
         case Unknown():
             return
 
@@ -183,16 +201,15 @@ def _home_carries(truth: Truth, weight: Share) -> bool:
 
 
 def _going_home(plan: Plan, truth: Truth) -> Iterator[Effect]:
-    if _held_by_another(plan, truth) or sure(truth.seat, lambda seat: seat.holder is None):
+    """Blind where it must be, but never onto a home that surely cannot carry it (R03)."""
+    if _held_by_another(plan, truth) or sure(truth.weights, lambda span: span.at(NOTHING)):
         return
-    match truth.weights, truth.stable:
-        case Known(span), Known(stable):
-            if _home_carries(truth, NOTHING):
-                yield GoHome()
-                return
+    match truth.stable:
+        case Known(stable) if not _home_carries(truth, NOTHING):
             # As fast as stable's healthy capacity allows, and never up, on no rule (R11, R12).
             carried = Share(max(ALL - stable.ready, NOTHING))
-            if carried <= span.low and carried < span.high:
+            lowers = sure(truth.weights, lambda span: carried <= span.low and carried < span.high)
+            if lowers and sure(truth.pair, bool) and not isinstance(truth.seat, Unknown):
                 yield EnsureWeight(weight=carried)
         case _:
             yield GoHome()
@@ -200,7 +217,7 @@ def _going_home(plan: Plan, truth: Truth) -> Iterator[Effect]:
 
 def _primary(plan: Plan, world: World, truth: Truth) -> Iterator[Effect]:
     wrong = sure(truth.primary, lambda side: side is not world.primary)
-    if wrong and _mine(plan, truth) and traffic_right(world, truth):
+    if wrong and _may_tidy(plan, world, truth) and traffic_right(world, truth):
         receiving = truth.candidate if world.primary is Side.CANDIDATE else truth.stable
         needed = world.weight if world.primary is Side.CANDIDATE else Share(ALL - world.weight)
         if _carries(receiving, needed):
@@ -209,7 +226,7 @@ def _primary(plan: Plan, world: World, truth: Truth) -> Iterator[Effect]:
 
 def _test(plan: Plan, world: World, truth: Truth) -> Iterator[Effect]:
     wrong = sure(truth.test, lambda on: on is not world.test)
-    if not (wrong and _mine(plan, truth)):
+    if not (wrong and _may_tidy(plan, world, truth)):
         return
     if not world.test or sure(truth.candidate, lambda fleet: fleet.ready > NOTHING):
         yield EnsureTest(on=world.test)
@@ -217,12 +234,15 @@ def _test(plan: Plan, world: World, truth: Truth) -> Iterator[Effect]:
 
 def _candidate(plan: Plan, world: World, truth: Truth) -> Iterator[Effect]:
     left = _left_behind(plan, truth)
-    if left is not None and not world.home:
+    if left is not None:
+        if world.home and world.candidate is None:
+            return
         if _silent(truth) and sure(truth.candidate, lambda fleet: fleet.wanted > NOTHING):
             yield EnsureFleet(side=Side.CANDIDATE, capacity=NOTHING, owner=left)
         return
-    free = sure(truth.seat, lambda seat: seat.holder is None)
-    if world.candidate is None or not (_mine(plan, truth) or (free and not world.home)):
+    # A free seat is taken only where nothing flows to it (R04), or, past return, where all that flows is ours.
+    free = _free(truth) and not world.home and (world.weight > NOTHING or _silent(truth))
+    if world.candidate is None or not (_mine(plan, truth) or free):
         return
     match truth.candidate, truth.weights, truth.seen:
         case Known(fleet), _, _ if fleet.wanted < world.candidate:

@@ -54,7 +54,7 @@ class HookRun:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
     since: Instant
-    """Begin of the present wait: the step entered, or its world lost again."""
+    """Begin of the present wait: the step entered, its world reached or lost again, a pause ended."""
     road: Road = Road.ON
     index: int = 0
     reached: Instant | None = None
@@ -93,6 +93,22 @@ class State:
             *(run.since for run in self.hooks),
         )
         return max(self.since, *(mark for mark in marks if mark is not None), self.since)
+
+    def overdue(self, plan: Plan, now: Instant) -> bool:
+        """
+        Whether the present wait is over: for its world, or for the proofs once it was reached.
+
+        The second is the outermost limit, whatever the gates keep saying and however the
+        world flickers. A pause and a hold have limits of their own.
+        """
+        step, limits = self.step(plan), plan.limits
+        if self.reached is None:
+            return now - self.since > step.within
+        if self.road is Road.ON and (self.paused is not None or self.hold is not None):
+            return False
+        proofs = step.within if step.proof is Proof.NONE else limits.no_data + limits.hold
+        bake = max(step.bake, step.max_bake)
+        return now - self.since > bake + len(step.hooks) * limits.hook + proofs
 
     def hook(self, key: str) -> HookRun | None:
         return next((run for run in self.hooks if run.key == key), None)
@@ -147,13 +163,13 @@ def _after(plan: Plan, state: State, event: Event) -> State:
         case EventType.RELEASE_OPENED:
             return opened(event.ts)
         case EventType.ROLLBACK_STARTED:
-            return _enter(plan, replace(state, road=Road.BACK, cause=event.cause), 0, event.ts)
+            return _enter(plan, replace(state, cause=event.cause), Road.BACK, 0, event.ts)
         case entering if entering in ENTERS:
             index = 0 if ENTERS[entering] is Kind.PROVISIONING else state.index + 1
-            return _enter(plan, state, index, event.ts)
+            return _enter(plan, state, state.road, index, event.ts)
         case reaching if reaching in _REACHED:
             weight = state.step(plan).world.weight
-            return replace(state, reached=event.ts, had=weight, stuck=False)
+            return replace(state, since=event.ts, reached=event.ts, had=weight, stuck=False)
         case EventType.WORLD_CHANGED:
             return replace(state, reached=None, since=event.ts, drifts=state.drifts + 1)
         case ending if ending in ENDS:
@@ -163,14 +179,14 @@ def _after(plan: Plan, state: State, event: Event) -> State:
         case EventType.COMMAND_RECEIVED:
             return _asked(state, event)
         case EventType.CONTROLLER_LOST:
-            return _shifted(state, timedelta(seconds=event.seconds or 0.0))
+            return _shifted(state, timedelta(seconds=event.seconds or 0.0), event.ts)
         case _:
             return _waiting(state, event)
 
 
-def _enter(plan: Plan, state: State, index: int, at: Instant) -> State:
+def _enter(plan: Plan, state: State, road: Road, index: int, at: Instant) -> State:
     before = state.step(plan).world
-    entered = replace(state, index=index)
+    entered = replace(state, road=road, index=index)
     same_world = entered.step(plan).world == before and state.reached is not None
     return replace(
         entered,
@@ -195,17 +211,27 @@ def _asked(state: State, event: Event) -> State:
         case Verb.PAUSE:
             return replace(state, paused=state.paused or event.ts)
         case Verb.RESUME:
-            return replace(state, paused=None)
+            return _unpaused(state, event.ts)
         case Verb.APPROVE:
             return replace(state, approved=event.step)
         case Verb.PROMOTE_FULL:
-            return replace(state, override=True, paused=None)
+            # What a gate was waited for is overridden with it; its failure never is.
+            waited = replace(state, override=True, hold=None, hold_since=None, blind_since=None)
+            return _unpaused(waited, event.ts)
         case Verb.ABORT:
             return replace(state, asked=Asked(cause=Cause.PERSON, actor=who, reason=why))
         case Verb.SUPERSEDE:
-            return replace(state, asked=Asked(cause=Cause.SUPERSEDED, actor=who, reason=why), paused=None)
+            # In keeping a supersede goes on where an abort goes back: it never takes an abort's place.
+            aborted = state.asked is not None and state.asked.cause is Cause.PERSON
+            superseded = Asked(cause=Cause.SUPERSEDED, actor=who, reason=why)
+            return _unpaused(state if aborted else replace(state, asked=superseded), event.ts)
         case Verb.CLOSE:
             return state
+
+
+def _unpaused(state: State, at: Instant) -> State:
+    """A deadline counts no pause: the present wait begins anew."""
+    return state if state.paused is None else replace(state, paused=None, since=at)
 
 
 def _waiting(state: State, event: Event) -> State:
@@ -224,7 +250,9 @@ def _waiting(state: State, event: Event) -> State:
         case EventType.GATE_NO_DATA:
             return replace(state, blind_since=event.ts)
         case EventType.GATE_WAITING:
-            return replace(state, blind_since=None, hold=None, hold_since=None)
+            if state.hold is Hold.INCONCLUSIVE:
+                state = replace(state, hold=None, hold_since=None)
+            return replace(state, blind_since=None)
         case EventType.BAKE_EXTENDED:
             return replace(state, extended=True)
         case EventType.HOLD_STARTED:
@@ -233,20 +261,23 @@ def _waiting(state: State, event: Event) -> State:
             return state
 
 
-def _shifted(state: State, gap: timedelta) -> State:
-    """Every wait moved by time in which nobody looked."""
+def _shifted(state: State, gap: timedelta, now: Instant) -> State:
+    """Every wait moved by time in which nobody looked, but none into the future."""
+
+    def moved(at: Instant) -> Instant:
+        return min(at + gap, now)
 
     def later(at: Instant | None) -> Instant | None:
-        return None if at is None else at + gap
+        return None if at is None else moved(at)
 
     return replace(
         state,
-        since=state.since + gap,
+        since=moved(state.since),
         reached=later(state.reached),
         paused=later(state.paused),
         hold_since=later(state.hold_since),
         blind_since=later(state.blind_since),
-        hooks=tuple(replace(run, since=run.since + gap) for run in state.hooks),
+        hooks=tuple(replace(run, since=moved(run.since)) for run in state.hooks),
     )
 
 

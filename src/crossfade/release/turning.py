@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from crossfade.release.plan import Kind, Late, Plan, Proof, Step
+from crossfade.release.plan import Kind, Late, Plan, Step
 from crossfade.release.state import Hold, Road, State
 from crossfade.release.values import (
     NOTHING,
@@ -138,10 +138,11 @@ def _fought(plan: Plan, state: State, _step: Step, truth: Truth, _now: Instant) 
     return None
 
 
-def _late(_plan: Plan, state: State, step: Step, _truth: Truth, now: Instant) -> Turn | None:
-    if step.late is Late.BACK and state.reached is None and now - state.since > step.within:
-        return Turn(cause=Cause.LATE, message=f"{step.name} was not reached within {step.within}")
-    return None
+def _late(plan: Plan, state: State, step: Step, _truth: Truth, now: Instant) -> Turn | None:
+    if step.late is not Late.BACK or not state.overdue(plan, now):
+        return None
+    said = f"was not reached within {step.within}" if state.reached is None else "could not be left in time"
+    return Turn(cause=Cause.LATE, message=f"{step.name} {said}")
 
 
 def _paused_too_long(plan: Plan, state: State, _step: Step, _truth: Truth, now: Instant) -> Turn | None:
@@ -174,21 +175,6 @@ def _blind_too_long(plan: Plan, state: State, _step: Step, _truth: Truth, now: I
     return None
 
 
-def _baked_too_long(plan: Plan, state: State, step: Step, _truth: Truth, now: Instant) -> Turn | None:
-    """The outermost limit of a bake: whatever its gates keep saying, it ends."""
-    if (
-        state.reached is None
-        or step.proof is Proof.NONE
-        or state.paused is not None
-        or state.hold is not None
-    ):
-        return None
-    limit = max(step.bake, step.max_bake) + plan.limits.hold
-    if now - state.reached > limit:
-        return Turn(cause=Cause.LATE, message=f"{step.name} could not be left within {limit}")
-    return None
-
-
 GUARDS: tuple[Guard, ...] = (
     _gate_failed,
     _hook_failed,
@@ -196,9 +182,8 @@ GUARDS: tuple[Guard, ...] = (
     _asked,
     _taken,
     _fought,
-    _late,
     _paused_too_long,
     _held_too_long,
     _blind_too_long,
-    _baked_too_long,
+    _late,
 )

@@ -47,6 +47,8 @@ def way_back(plan: Plan, state: State, truth: Truth, *, drill: str = "rollback: 
 
     `drill` is what is on record about the last rehearsal for this service (R42).
     """
+    if state.outcome is Outcome.CLOSED:
+        return _unknown(plan, "a person closed the release before it was proved which version serves")
     if state.outcome is Outcome.ROLLED_BACK or state.road is Road.BACK:
         return _already(plan, state, truth)
     if plan.stable is None:

@@ -1,0 +1,324 @@
+"""
+The one place that wires: a state folder becomes a house with a store, a platform, signals, a controller.
+
+Nothing else constructs adapters. Heavy imports stand inside the functions that need them,
+so that a verb pays only for what it uses.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crossfade.engine.clock import ScaledClock, SystemClock
+from crossfade.engine.records import Entry, Interval, Row
+from crossfade.engine.store import SqliteStore
+from crossfade.errors import UsageError
+from crossfade.release.plan import Plan
+from crossfade.release.state import Outcome
+from crossfade.release.values import Event, EventType, Known, Truth, Unknown
+from crossfade.release.way_back import way_back
+from crossfade.spec.models import Spec
+
+if TYPE_CHECKING:
+    from crossfade.cli.render.status import Row as StatusRow
+    from crossfade.engine.loop import Controller
+    from crossfade.engine.tick import Ports
+    from crossfade.engine.opening import Wish
+    from crossfade.release.policy import Record
+    from crossfade.platforms.local import LocalPlatform
+    from crossfade.signals import ReleaseSignals
+
+CLOCK_FILE = "clock.json"
+"""In a demo's state folder: `factor` and `start` of its clock, so that every process reads the same time."""
+
+LAST_DEMO = Path(tempfile.gettempdir()) / f"crossfade-last-demo-{os.getuid()}"
+
+
+class StoreMemory:
+    """What signals learned, in the engine's store: it survives the controller (R27)."""
+
+    def __init__(self, store: SqliteStore) -> None:
+        self._store = store
+
+    def intervals(self, release: str) -> Sequence[Mapping[str, object]]:
+        """The judge's header first, then everything by its time."""
+        kept = [(kind, self._store.intervals(release, kind)) for kind in ("history", "live", "health")]
+        return [found.payload for _, listed in kept for found in listed]
+
+    def add(self, release: str, interval: Mapping[str, Any]) -> None:
+        """One entry under its kind and time; the same again replaces it."""
+        match interval:
+            case {"header": _, "origin": origin}:
+                kind, start, end = "history", float(origin), float(origin)
+            case {"health": {"at": at}}:
+                kind, start, end = "health", float(at), float(at)
+            case _:
+                kind, (start, end) = "live", interval["slot"]
+        kept = Interval(
+            start=datetime.fromtimestamp(start, UTC), end=datetime.fromtimestamp(end, UTC), payload=interval
+        )
+        self._store.add_intervals(release, kind, [kept])
+
+
+class House:
+    """One state folder, wired."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.clock = clock_of(folder)
+        self.store = SqliteStore(folder)
+        (folder / "logs").mkdir(exist_ok=True)
+
+    @cached_property
+    def platform(self) -> LocalPlatform:
+        """The platform of this folder's services."""
+        from crossfade.platforms.local import LocalPlatform
+
+        return LocalPlatform(self.folder)
+
+    @cached_property
+    def signals(self) -> ReleaseSignals:
+        """Counts, health and alarms as verdicts, remembered in the store."""
+        from crossfade.platforms.local_counts import LocalCounts
+        from crossfade.signals import ReleaseSignals
+
+        counts = LocalCounts(self.platform)
+        return ReleaseSignals(counts=counts, health=counts, memory=StoreMemory(self.store), pace=self.clock)
+
+    def controller(self) -> Controller:
+        """A controller of every release of this folder."""
+        from crossfade.engine.loop import Controller
+
+        return Controller(self.store, self.ports, self.clock)
+
+    def ports(self, plan: Plan) -> Ports:
+        """What one release's ticks reach the outside through."""
+        from crossfade.engine.hooks import HookRunner
+        from crossfade.engine.tick import Ports
+
+        def environment(of: Plan) -> Mapping[str, str]:
+            return {"CROSSFADE_TEST_URL": self.platform.test_url(of.service) or ""}
+
+        hooks = HookRunner(self.store, self.clock, environment)
+        return Ports(platform=self.platform, signals=self.signals, hooks=hooks)
+
+    def open(self, spec: Spec, text: str, wish: Wish) -> Plan | None:
+        """
+        Open a release of this revision; None where the service runs it already.
+
+        Raises `HeldError` while another release is active, `RefusedError` with every objection;
+        then nothing has moved.
+        """
+        from crossfade.engine.opening import compile_plan, new_id, refuse_or_events
+        from crossfade.errors import RefusedError
+
+        self.platform.settle_in(spec)
+        stable, candidate = self.platform.serving(spec.service), self.platform.prepare(spec, text)
+        if stable is not None and stable.identity == candidate.identity:
+            return None
+        if stable is not None and stable.text == candidate.text:
+            candidate = replace(candidate, text=f"{candidate.text}+{candidate.identity[:7]}")
+        past = self.store.releases(spec.service)
+        plan = compile_plan(
+            spec,
+            release=new_id(),
+            stable=stable,
+            candidate=candidate,
+            inherits=tuple(row.id for row in past if row.outcome is not None),
+        )
+        plan = replace(plan, break_glass=self.platform.break_glass(plan))
+        now = self.clock.now()
+        truth = self.platform.observe(plan).truth
+        try:
+            events = refuse_or_events(
+                plan, truth, self.signals.before(plan, now), _record(plan, past), wish, spec, now
+            )
+        except RefusedError as refusal:
+            self.store.record_refused(
+                plan,
+                Event(
+                    type=EventType.RELEASE_REFUSED,
+                    ts=now,
+                    actor=wish.actor,
+                    reason=refusal.why,
+                    message=f"{refusal.id} {refusal.what}",
+                ),
+            )
+            raise
+        self.store.open_release(plan, events, now)
+        return plan
+
+    def way_back_line(self, plan: Plan) -> str:
+        """The one line, from truth now; an ended release needs none, and nothing is started to look."""
+        return way_back(plan, self.store.row(plan.release).state, self._truth(plan)).line()
+
+    def _truth(self, plan: Plan) -> Truth:
+        if self.store.row(plan.release).outcome is None:
+            return self.platform.observe(plan).truth
+        over = Unknown("the release has ended")
+        return Truth(
+            pair=over,
+            seat=over,
+            weights=over,
+            seen=over,
+            stable=over,
+            candidate=over,
+            primary=over,
+            test=over,
+        )
+
+    def is_driven(self, service: str) -> bool:
+        """Whether a controller that could drive this service is alive."""
+        return bool(self.store.drivers(service))
+
+    def active(self, service: str | None) -> Row | None:
+        """The release that is not over, of this service or of the only one there is."""
+        if service is not None:
+            return self.store.active(service)
+        return next((row for row in self.store.releases() if row.outcome is None), None)
+
+    def find(self, release: str | None, service: str | None, *, ended: bool = False) -> Row:
+        """
+        The release meant: by id or its end, else the active one, else (with `ended`) the last one.
+
+        Raises `UsageError` where there is none, or more than one.
+        """
+        rows = self.store.releases(service, limit=1000)
+        if release is not None:
+            found = [row for row in rows if row.id == release or release.upper() in row.id]
+            if len(found) == 1:
+                return found[0]
+            what = "no release" if not found else f"{len(found)} releases"
+            raise UsageError("CF7003", f"{what} matches {release}", f"in {self.folder}", "crossfade history")
+        active = [row for row in rows if row.outcome is None]
+        if len(active) > 1:
+            names = ", ".join(f"{row.id} ({row.service})" for row in active)
+            raise UsageError("CF7004", "several releases are active", names, "name one of them")
+        if active:
+            return active[0]
+        if ended and rows:
+            return rows[0]
+        raise UsageError("CF7005", "no release is active", f"in {self.folder}", "crossfade history")
+
+    def services(self, service: str | None) -> tuple[str, ...]:
+        """Names known here; the one asked for first."""
+        known = dict.fromkeys(row.service for row in self.store.releases(limit=1000))
+        return (service,) if service is not None else tuple(known)
+
+    def standing(self, service: str) -> StatusRow:
+        """How this service stands, from truth now."""
+        from crossfade.cli.render.status import Row as StatusRow
+        from crossfade.release import waits_for
+
+        rows = self.store.releases(service, limit=1)
+        serving = self.platform.serving(service)
+        base = StatusRow(service=service, now=self.clock.now(), serving=serving.text if serving else None)
+        if not rows:
+            return base
+        row = rows[0]
+        truth = self._truth(row.plan)
+        weights = truth.weights
+        note = self.store.notes(row.id)
+        gates = note.get("gates")
+        return replace(
+            base,
+            plan=row.plan,
+            entries=self.store.entries(release=row.id),
+            weight=weights.value.high if isinstance(weights, Known) else None,
+            gates=gates if isinstance(gates, Mapping) and row.outcome is None else {},
+            waits_for=waits_for(row.plan, row.state, truth) if row.outcome is None else (),
+            way_back=way_back(row.plan, row.state, truth).line(),
+            driven_by=self._driver(service) if row.outcome is None else None,
+        )
+
+    def _driver(self, service: str) -> str:
+        drivers = self.store.drivers(service)
+        if not drivers:
+            return "nobody: crossfade resume --reason TEXT, or crossfade abort --reason TEXT"
+        return f"process {drivers[0].pid} on {drivers[0].host}"
+
+    def past(self, service: str | None, limit: int) -> tuple[tuple[Plan, tuple[Entry, ...]], ...]:
+        """Releases, newest first, each with its journal."""
+        rows = self.store.releases(service, limit=limit)
+        return tuple((row.plan, self.store.entries(release=row.id)) for row in rows)
+
+    def previous(self, service: str) -> str | None:
+        """The revision that was stable before the last success."""
+        for row in self.store.releases(service, limit=1000):
+            if row.outcome is Outcome.SUCCEEDED:
+                return row.plan.stable
+        return None
+
+
+def _record(plan: Plan, past: Sequence[Row]) -> Record:
+    """How releases of the very same build ended before, newest first; a text may mean another build."""
+    from crossfade.release.policy import Record
+
+    mine = plan.artifact.get("identity")
+    endings = [row.outcome.value for row in past if row.outcome and row.plan.artifact.get("identity") == mine]
+    return Record(endings={plan.candidate: endings[0]} if endings else {})
+
+
+def clock_of(folder: Path) -> SystemClock | ScaledClock:
+    """Real time, unless a demo has written its own into this folder."""
+    try:
+        written: Mapping[str, float] = json.loads((folder / CLOCK_FILE).read_text())
+    except FileNotFoundError:
+        return SystemClock()
+    return ScaledClock(factor=written["factor"], start=written["start"])
+
+
+def set_clock(folder: Path, factor: float) -> None:
+    """Give this folder a clock of its own, running from now on."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / CLOCK_FILE).write_text(json.dumps({"factor": factor, "start": time.time()}))
+
+
+def state_folder(file: Path, state: Path | None) -> Path:
+    """
+    The state folder meant by a file or a folder.
+
+    A file that cannot be read must not stop a way back (R48): then it is the default
+    folder beside it, if that exists.
+    """
+    if state is not None:
+        return state
+    from crossfade.spec.load import load_spec
+
+    try:
+        return load_spec(file).state
+    except UsageError:
+        beside = file.resolve().parent / ".crossfade"
+        if beside.is_dir():
+            return beside
+        raise
+
+
+def find_house(file: Path, state: Path | None) -> tuple[House, str | None]:
+    """The house meant, and the service its file names where it can be read."""
+    service = None
+    if state is None:
+        from crossfade.spec.load import load_spec
+
+        try:
+            service = load_spec(file).service
+        except UsageError:
+            service = None
+    return House(state_folder(file, state)), service
+
+
+def last_demo() -> Path:
+    """Where the last demo's state is; raises `UsageError` where it is gone."""
+    folder = LAST_DEMO.resolve()
+    if not (folder / "journal.db").exists():
+        raise UsageError("CF7006", "no demo is kept", "it was removed at exit", "crossfade demo --keep")
+    return folder

@@ -1,0 +1,494 @@
+"""
+A simulated world for the heart: a platform that starts slowly, lags, lies by silence, and meets other hands.
+
+`Run` is the small driver of the engine's contract: observe, hear, decide, journal, perform.
+It keeps no state but the journal: at every tick the state is folded anew and compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from crossfade.release.decide import decide
+from crossfade.release.hear import hear
+from crossfade.release.plan import Limits, Plan, PlannedGate, Rung, Shape, compile_roads
+from crossfade.release.state import State, fold, opened
+from crossfade.release.values import (
+    ALL,
+    NOTHING,
+    Command,
+    Decision,
+    Effect,
+    EnsureFleet,
+    EnsurePrimary,
+    EnsureTest,
+    EnsureWeight,
+    Event,
+    EventType,
+    Fleet,
+    Gap,
+    GoHome,
+    Heard,
+    HookResult,
+    HookSay,
+    Known,
+    RunHook,
+    Say,
+    Seat,
+    Seen,
+    Share,
+    Side,
+    Span,
+    Truth,
+    Unknown,
+    Verb,
+    Verdict,
+)
+from crossfade.spec import Deadlines
+
+T0 = datetime(2026, 11, 24, 12, tzinfo=UTC)
+US, THEM, OLD = "r-us", "r-them", "r-old"
+FACTS = ("pair", "seat", "weights", "seen", "stable", "candidate", "primary", "test")
+GATES = (
+    PlannedGate(name="errors", observe=False, traffic=True),
+    PlannedGate(name="unhealthy", observe=False, traffic=False),
+    PlannedGate(name="rumour", observe=True, traffic=True),
+)
+DEADLINES = Deadlines(
+    ready=timedelta(minutes=2),
+    hook=timedelta(minutes=1),
+    no_data=timedelta(minutes=1),
+    hold=timedelta(minutes=10),
+    rollback=timedelta(minutes=2),
+)
+LIMITS = Limits(hold=DEADLINES.hold, no_data=DEADLINES.no_data, hook=DEADLINES.hook)
+
+
+def share(count: int, of: int) -> Share:
+    """Instances as capacity: rounded up, so that the fewest instances that cover a share report it."""
+    return Share(-(-count * 1000 // of))
+
+
+def count(capacity: Share, of: int) -> int:
+    """The fewest instances whose `share` is at least this."""
+    return next(number for number in range(of + 1) if share(number, of) >= capacity)
+
+
+def rung(weight: int, *, approval: bool = False, bake: int = 30, max_bake: int = 90) -> Rung:
+    return Rung(
+        weight=Share(weight),
+        bake=timedelta(seconds=bake),
+        max_bake=timedelta(seconds=max_bake),
+        approval=approval,
+    )
+
+
+SHAPES = {
+    "canary": Shape(full_first=False, rungs=(rung(100), rung(500)), keep=timedelta(seconds=60)),
+    "approvals": Shape(
+        full_first=False, rungs=(rung(100, approval=True), rung(500)), keep=timedelta(seconds=30)
+    ),
+    "blue_green": Shape(full_first=True, rungs=(rung(1000),), keep=timedelta(seconds=60)),
+}
+
+
+def a_plan(
+    kind: str = "canary",
+    *,
+    instances: int = 2,
+    gates: tuple[PlannedGate, ...] = GATES,
+    limits: Limits = LIMITS,
+    inherits: tuple[str, ...] = (OLD,),
+) -> Plan:
+    """A release of one of the strategies; `first` is a service's first one."""
+    first = kind == "first"
+    on, back = compile_roads(
+        SHAPES["canary" if first else kind],
+        gates=gates,
+        deadlines=DEADLINES,
+        smallest=share(min(2, instances), instances),
+        before=("r-us:before:0",),
+        after=("r-us:after:0",),
+        on_rollback=("r-us:back:0",),
+        first=first,
+    )
+    return Plan(
+        release=US,
+        service="shop",
+        stable=None if first else "v1",
+        candidate="v2",
+        on=on,
+        back=back,
+        gates=gates,
+        limits=limits,
+        inherits=inherits,
+        strategy=kind,
+    )
+
+
+KINDS = ("canary", "approvals", "blue_green", "first")
+
+
+@dataclass
+class Machines:
+    """Instances of one side: each is ready from its own instant on, unless it is sick."""
+
+    of: int
+    wanted: int = 0
+    ready_at: list[datetime] = field(default_factory=list)
+    gone_at: list[datetime] = field(default_factory=list)
+    sick: int = 0
+
+    def fleet(self, now: datetime) -> Fleet:
+        ready = max(sum(at <= now for at in self.ready_at) - self.sick, 0)
+        draining = sum(at > now for at in self.gone_at)
+        return Fleet(
+            wanted=share(self.wanted, self.of),
+            ready=share(ready, self.of),
+            exists=share(min(len(self.ready_at) + draining, self.of), self.of),
+        )
+
+    def scale(self, number: int, now: datetime, start_up: timedelta) -> None:
+        self.wanted = number
+        while len(self.ready_at) < number:
+            self.ready_at.append(now + start_up)
+        while len(self.ready_at) > number:
+            self.ready_at.pop()
+            self.gone_at.append(now + timedelta(seconds=2))
+
+
+class World:
+    """What is true outside, and how much of it may be read."""
+
+    def __init__(self, plan: Plan, *, instances: int = 2, rules: int = 2, leftover: bool = False) -> None:
+        self.plan, self.now = plan, T0
+        self.rules = [NOTHING] * rules
+        self.flow = [NOTHING] * rules
+        self.lag = timedelta(seconds=1)
+        self.flows_at = T0
+        self.start_up = timedelta(seconds=3)
+        self.stable, self.candidate = Machines(of=instances), Machines(of=instances)
+        if plan.stable is not None:
+            self.stable.scale(instances, T0 - timedelta(hours=1), timedelta(0))
+        self.holder: str | None = None
+        if leftover:
+            self.holder = OLD
+            self.candidate.scale(1, T0 - timedelta(hours=1), timedelta(0))
+        self.primary, self.test, self.pair = Side.STABLE, False, True
+        self.hooks: dict[str, HookResult] = {}
+        self.hook_says = HookSay.PASSED
+        self.says: dict[str, Say] = {}
+        self.stale_verdicts = False
+        self.blind: set[str] = set()
+        self.frozen: Truth | None = None
+        """Facts named in `stale` are read from this earlier look."""
+        self.stale: set[str] = set()
+        self.writes: list[Effect] = []
+
+    # -- reading
+
+    def honest(self) -> Truth:
+        self._settle()
+        low, high = min(self.rules), max(self.rules)
+        stable, candidate = self.stable.fleet(self.now), self.candidate.fleet(self.now)
+        if stable.ready or candidate.ready:
+            moving = (min(self.flow), max(self.flow))
+            seen = Seen(
+                candidate=Span(low=moving[0], high=moving[1]),
+                stable=Span(low=Share(ALL - moving[1]), high=Share(ALL - moving[0])),
+            )
+        else:
+            nothing = Span(low=NOTHING, high=NOTHING)
+            seen = Seen(candidate=nothing, stable=nothing)
+        if self.plan.stable is None and not any(self.flow):
+            nothing = Span(low=NOTHING, high=NOTHING)
+            seen = Seen(candidate=nothing, stable=nothing)
+        return Truth(
+            pair=Known(self.pair),
+            seat=Known(Seat(holder=self.holder)),
+            weights=Known(Span(low=low, high=high)),
+            seen=Known(seen),
+            stable=Known(stable),
+            candidate=Known(candidate),
+            primary=Known(self.primary),
+            test=Known(self.test),
+            hooks=dict(self.hooks),
+        )
+
+    def observe(self, state: State) -> Truth:
+        truth = self.honest()
+        changed: dict[str, Any] = {name: Unknown("blind") for name in self.blind}
+        if self.frozen is not None:
+            changed |= {name: getattr(self.frozen, name) for name in self.stale}
+        return replace(truth, **changed, verdicts=tuple(self._verdicts(state)))
+
+    def _verdicts(self, state: State) -> Iterable[Verdict]:
+        step = state.step(self.plan)
+        if state.reached is None and not self.stale_verdicts:
+            return
+        since = state.reached or T0
+        name = step.name
+        if self.stale_verdicts:
+            since, name = since - timedelta(minutes=5), "another step"
+        covers = max(self.now - since - timedelta(seconds=2), timedelta(0))
+        for gate in step.gates:
+            say = self.says.get(gate, Say.PASS if covers >= step.bake else Say.NOT_YET)
+            yield Verdict(gate=gate, say=say, step=name, since=since, covers=covers, numbers={"n": 1})
+
+    def _settle(self) -> None:
+        if self.now >= self.flows_at:
+            self.flow = list(self.rules)
+
+    # -- writing
+
+    def perform(self, effect: Effect) -> None:
+        self._settle()
+        self.writes.append(effect)
+        match effect:
+            case EnsureWeight(weight=weight):
+                self._route([weight] * len(self.rules))
+            case GoHome():
+                self._route([NOTHING] * len(self.rules))
+            case EnsureFleet(side=side, capacity=capacity, owner=owner):
+                machines = self.stable if side is Side.STABLE else self.candidate
+                machines.scale(count(capacity, machines.of), self.now, self.start_up)
+                if side is Side.CANDIDATE:
+                    self.holder = owner if capacity > NOTHING else None
+            case EnsurePrimary(side=side):
+                self.primary = side
+            case EnsureTest(on=on):
+                self.test = on
+            case RunHook(key=key):
+                self.hooks[key] = HookResult(say=self.hook_says)
+
+    def _route(self, rules: list[Share]) -> None:
+        if rules != self.rules:
+            self.rules, self.flows_at = rules, self.now + self.lag
+
+    def hand(self, what: str) -> None:
+        """Another hand than ours changes something."""
+        self._settle()
+        match what:
+            case "raise":
+                self._route([ALL] * len(self.rules))
+            case "lower one":
+                self._route([NOTHING, *self.rules[1:]])
+            case "lower all":
+                self._route([NOTHING] * len(self.rules))
+            case "re-point":
+                self.pair = not self.pair
+            case "take the seat":
+                self.holder = THEM
+            case "free the seat":
+                self.holder = None
+                self.candidate.scale(0, self.now, self.start_up)
+            case "primary":
+                self.primary = Side.CANDIDATE if self.primary is Side.STABLE else Side.STABLE
+            case "test":
+                self.test = not self.test
+            case "thin stable":
+                self.stable.scale(self.stable.wanted // 2, self.now, self.start_up)
+            case "thin candidate":
+                self.candidate.scale(0, self.now, self.start_up)
+
+    def calm(self) -> None:
+        """The adversary stops: everything can be read, everybody is well, no other hand is left."""
+        self.blind, self.stale, self.frozen, self.stale_verdicts = set(), set(), None, False
+        self.says = {}
+        self.hook_says = HookSay.PASSED
+        self.hooks = {
+            key: HookResult(say=HookSay.PASSED) if result.say is HookSay.RUNNING else result
+            for key, result in self.hooks.items()
+        }
+        self.stable.sick = self.candidate.sick = 0
+        self.pair = True
+        if self.holder == THEM:
+            self.holder = US if self.candidate.ready_at else None
+
+
+HANDS = (
+    "raise",
+    "lower one",
+    "lower all",
+    "re-point",
+    "take the seat",
+    "free the seat",
+    "primary",
+    "test",
+    "thin stable",
+    "thin candidate",
+)
+
+
+class CrashedError(Exception):
+    """kill -9 of the controller."""
+
+
+@dataclass(frozen=True)
+class Tick:
+    """One look, complete: what a rule is checked against."""
+
+    plan: Plan
+    before: State
+    after: State
+    truth: Truth
+    honest: Truth
+    now: datetime
+    decision: Decision
+
+
+Watch = Callable[[Tick], None]
+
+
+class Run:
+    """The engine in miniature. Its only memory is the journal."""
+
+    def __init__(self, plan: Plan, world: World, watch: Watch | None = None) -> None:
+        self.plan, self.world, self.watch = plan, world, watch
+        first = plan.on[0]
+        self.opening = opened(T0)
+        self.journal: list[Event] = [
+            Event(type=EventType.RELEASE_OPENED, ts=T0),
+            Event(type=EventType.CANDIDATE_REQUESTED, ts=T0, step=first.name, weight=NOTHING),
+        ]
+        self.state = fold(plan, self.opening, self.journal)
+        self.inbox: list[Command | Gap] = []
+        self.looked = T0
+        self.lose = self.double = 0
+        self.delay: timedelta | None = None
+        self.late: list[tuple[datetime, Effect]] = []
+        self.points = 0
+        self.crash_at: set[int] = set()
+        """Numbers of the points (before journal, before each effect) at which the controller dies."""
+        self.down = timedelta(seconds=7)
+
+    @property
+    def ended(self) -> bool:
+        return self.state.outcome is not None
+
+    def say(self, verb: Verb, *, step: str | None = None, reason: str = "because") -> None:
+        number = f"c{self.points}-{len(self.inbox)}"
+        self.inbox.append(Command(id=number, verb=verb, actor="ada", reason=reason, step=step))
+
+    def tick(self, seconds: float | None = None) -> None:
+        """One look, after `seconds` or at the time the heart asked for."""
+        try:
+            self._tick(seconds)
+        except CrashedError:
+            # A new controller: nothing survives but the journal, the inbox and the world.
+            self.world.now += self.down
+            self.state = fold(self.plan, self.opening, self.journal)
+            self.inbox.insert(0, Gap(seconds=(self.world.now - self.looked).total_seconds()))
+
+    def _tick(self, seconds: float | None) -> None:
+        if seconds is not None:
+            self.world.now += timedelta(seconds=seconds)
+        now = self.world.now
+        self._perform_late(now)
+        assert fold(self.plan, self.opening, self.journal) == self.state
+        if self.ended:
+            return
+        truth = self.world.observe(self.state)
+        heard: list[Event] = []
+        before = self.state
+        for message in self.inbox:
+            answer = hear(self.plan, fold(self.plan, before, heard), message, now)
+            heard.extend(answer.events if isinstance(answer, Heard) else (answer.event,))
+        told = fold(self.plan, before, heard)
+        decision = decide(self.plan, told, truth, now)
+        self._maybe_crash()
+        self.inbox.clear()
+        self.journal.extend((*heard, *decision.events))
+        self.state = fold(self.plan, told, decision.events)
+        self.looked = now
+        if self.watch is not None:
+            self.watch(
+                Tick(
+                    plan=self.plan,
+                    before=told,
+                    after=self.state,
+                    truth=truth,
+                    honest=self.world.honest(),
+                    now=now,
+                    decision=decision,
+                )
+            )
+        for effect in decision.effects:
+            self._maybe_crash()
+            self._perform(effect, now)
+        self._maybe_crash()
+        if decision.wake_at is not None:
+            self.world.now = decision.wake_at
+
+    def _maybe_crash(self) -> None:
+        self.points += 1
+        if self.points in self.crash_at:
+            raise CrashedError
+
+    def _perform(self, effect: Effect, now: datetime) -> None:
+        if self.lose > 0:
+            self.lose -= 1
+            return
+        if self.delay is not None:
+            self.late.append((now + self.delay, effect))
+            self.delay = None
+            return
+        self.world.perform(effect)
+        if self.double > 0:
+            self.double -= 1
+            self.world.perform(effect)
+
+    def _perform_late(self, now: datetime) -> None:
+        due, self.late = (
+            [effect for at, effect in self.late if at <= now],
+            [(at, effect) for at, effect in self.late if at > now],
+        )
+        for effect in due:
+            self.world.perform(effect)
+
+    def until(self, holds: Callable[[Run], bool], *, limit: int = 6000) -> Run:
+        """Look on until this holds; fails where it does not within so many looks."""
+        for _ in range(limit):
+            if holds(self):
+                return self
+            self.tick()
+        step = self.state.step(self.plan).name
+        raise AssertionError(f"not within {limit} looks: at {step}, {self.state}, {self.world.honest()}")
+
+    def at(self, step: str, *, reached: bool = True) -> Run:
+        """Look on until the release stands on this step (and its world was reached)."""
+        return self.until(
+            lambda run: (
+                run.state.step(run.plan).name == step and (not reached or run.state.reached is not None)
+            )
+        )
+
+    def to_the_end(self, *, limit: int = 6000) -> Run:
+        return self.until(lambda run: run.ended, limit=limit)
+
+    def types(self) -> list[EventType]:
+        return [event.type for event in self.journal]
+
+    def trace(self) -> list[tuple[str, str | None, int | None]]:
+        """What R33 calls a trace: type, step, weight; without times, numbers and `controller.*`."""
+        return [
+            (event.type.value, event.step, event.weight)
+            for event in self.journal
+            if not event.type.value.startswith("controller.")
+        ]
+
+
+def a_run(
+    kind: str = "canary",
+    *,
+    instances: int = 2,
+    rules: int = 2,
+    leftover: bool = False,
+    watch: Watch | None = None,
+    **plan: Any,
+) -> Run:
+    made = a_plan(kind, instances=instances, **plan)
+    return Run(made, World(made, instances=instances, rules=rules, leftover=leftover), watch)
