@@ -31,10 +31,10 @@ from crossfade.spec.models import Spec
 if TYPE_CHECKING:
     from crossfade.cli.render.status import Row as StatusRow
     from crossfade.engine.loop import Controller
-    from crossfade.engine.tick import Ports
     from crossfade.engine.opening import Wish
-    from crossfade.release.policy import Record
+    from crossfade.engine.tick import Ports
     from crossfade.platforms.local import LocalPlatform
+    from crossfade.release.policy import Record
     from crossfade.signals import ReleaseSignals
 
 CLOCK_FILE = "clock.json"
@@ -100,7 +100,7 @@ class House:
 
         return Controller(self.store, self.ports, self.clock)
 
-    def ports(self, plan: Plan) -> Ports:
+    def ports(self, _plan: Plan) -> Ports:
         """What one release's ticks reach the outside through."""
         from crossfade.engine.hooks import HookRunner
         from crossfade.engine.tick import Ports

@@ -5,11 +5,15 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from crossfade.cli.options import actor, file_option, output_option
 from crossfade.errors import HeldError, UsageError
+
+if TYPE_CHECKING:
+    from crossfade.bootstrap import House
 
 QUEUE_S = 0.5
 """How often a queued deploy asks whether its turn has come."""
@@ -75,13 +79,11 @@ def deploy(
     return code
 
 
-def _make_room(house: object, service: str, *, wait: bool, supersede: bool, reason: str) -> None:
-    """Nothing where the service is free; else queue, supersede, offer to resume or roll back, or say who holds it."""
-    from crossfade.bootstrap import House
+def _make_room(house: House, service: str, *, wait: bool, supersede: bool, reason: str) -> None:
+    """Queue, supersede, offer to resume or roll back, or say who holds it; nothing where it is free."""
     from crossfade.cli.following import ask, drive
     from crossfade.release.values import Verb
 
-    assert isinstance(house, House)
     active = house.store.active(service)
     if active is None:
         return
@@ -110,11 +112,8 @@ def _make_room(house: object, service: str, *, wait: bool, supersede: bool, reas
             time.sleep(QUEUE_S)
 
 
-def held(house: object, service: str) -> HeldError:
+def held(house: House, service: str) -> HeldError:
     """Who holds the service, whether anybody drives it, and what can be done (exit 8)."""
-    from crossfade.bootstrap import House
-
-    assert isinstance(house, House)
     active = house.store.active(service)
     if active is None:
         return HeldError(

@@ -108,7 +108,7 @@ def _service_name(file: Path) -> str:
 
 
 def _asked(question: str, option: str) -> str:
-    """An answer from a person; without one to ask, the option is missing and that is an error, never a hang."""
+    """An answer from a person; with nobody to ask the option is missing: an error, never a hang."""
     if not sys.stdin.isatty():
         raise UsageError(
             "CF1901", f"{option} is missing", "nobody is there to ask", f"crossfade init {option} …"

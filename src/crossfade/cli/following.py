@@ -21,8 +21,8 @@ from types import FrameType
 from crossfade.bootstrap import House
 from crossfade.cli.options import actor
 from crossfade.cli.screens import Screen, open_screen
-from crossfade.engine.records import Entry
 from crossfade.engine.opening import new_id
+from crossfade.engine.records import Entry
 from crossfade.release.plan import Kind, Plan
 from crossfade.release.state import Outcome, State, phase
 from crossfade.release.values import Cause, Command, EventType, Verb
@@ -53,7 +53,8 @@ class Interrupts:
     """SIGINT and SIGTERM while this process drives a release."""
 
     def __init__(self, house: House, plan: Plan, policy: OnInterrupt, stop: threading.Event) -> None:
-        self._house, self._plan, self._policy, self._stop = house, plan, policy, stop
+        self._house, self._plan, self._stop = house, plan, stop
+        self.policy = policy
         self._first: float | None = None
         self.asked_back = False
         self.detached = False
@@ -70,7 +71,7 @@ class Interrupts:
 
     def _caught(self, number: int, _frame: FrameType | None) -> None:
         again = self._first is not None and time.monotonic() - self._first <= SECOND_S
-        if again or self._policy is OnInterrupt.HOLD:
+        if again or self.policy is OnInterrupt.HOLD:
             self.detached = True
             self._stop.set()
             return
@@ -131,7 +132,7 @@ def drive(
 
 def _left(house: House, plan: Plan, state: State, interrupts: Interrupts, screen: Screen) -> int:
     """This process stops driving; somebody else goes on unless the user said hold."""
-    hold = interrupts.detached and interrupts._policy is OnInterrupt.HOLD and not interrupts.asked_back
+    hold = interrupts.detached and interrupts.policy is OnInterrupt.HOLD and not interrupts.asked_back
     if not hold:
         hand_over(house.folder, plan.release)
     step = state.step(plan)
@@ -166,7 +167,7 @@ def watch(
     timeout_s: float | None = None,
     from_start: bool = True,
 ) -> int:
-    """Show a release that is driven elsewhere; ends at its end, when `until` holds, or at the time-out (9)."""
+    """Show a release that is driven elsewhere, to its end, until `until` holds, or to the time-out (9)."""
     end = None if timeout_s is None else time.monotonic() + timeout_s
     seen = 0 if from_start else house.store.last_seq()
     with open_screen(output, plan) as screen:

@@ -52,7 +52,7 @@ def status(as_json: bool, state: Path | None, file: Path) -> int:
         return 0
     for name, one in seen.items():
         click.echo(
-            f"{name}  127.0.0.1:{one.listener_port}  test 127.0.0.1:{one.test_port}  Envoy pid {one.envoy.pid}"
+            f"{name}  127.0.0.1:{one.listener_port}  test 127.0.0.1:{one.test_port}  Envoy {one.envoy.pid}"
         )
         for group in one.service.groups:
             weight = (one.routes or {}).get(group, 0) / 10

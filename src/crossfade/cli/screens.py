@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import Protocol
 
 from crossfade.cli.render import ndjson, plain
@@ -43,7 +42,7 @@ class Plain:
 
     def note(self, note: Mapping[str, object]) -> None:
         if time.monotonic() - self._beat >= HEARTBEAT_S:
-            print(plain.heartbeat(self._plan, note, datetime.now(UTC)), flush=True)
+            print(plain.heartbeat(note, self._plan), flush=True)
             self._beat = time.monotonic()
 
     def say(self, text: str) -> None:

@@ -227,6 +227,7 @@ def _listener(name: str, port: int, folder: str) -> dict[str, Any]:
             },
         ],
         "use_remote_address": True,
+        "preserve_external_request_id": True,  # the id is the user's; we only read it
         "server_header_transformation": "PASS_THROUGH",
         "http_protocol_options": {"accept_http_10": True, "default_host_for_http_10": "localhost"},
         "upgrade_configs": [{"upgrade_type": "websocket"}],
@@ -268,6 +269,7 @@ def _access_log(name: str, path: str) -> dict[str, Any]:
                     "r": "%RESPONSE_CODE%",
                     "x": "%RESPONSE_CODE_DETAILS%",
                     "f": "%RESPONSE_FLAGS%",
+                    "q": "%REQ(X-REQUEST-ID)%",
                 }
             },
         },

@@ -238,8 +238,7 @@ class Supervisor:
     def _publish(self, documents: dict[str, tuple[int, Service]], members: Members, now: float) -> None:
         """Envoy's files follow the documents and the living instances."""
         wanted = (documents, members)
-        fresh = wanted != self._written
-        if fresh:
+        if wanted != self._written:
             services = [service for _, service in documents.values()]
             texts = {
                 "cds.json": config.clusters(services, members),

@@ -359,7 +359,7 @@ async def run(settings: Settings) -> int:
     listener.setblocking(False)
     app.listener = listener
     server = await loop.create_server(lambda: _Connection(app), sock=listener, backlog=BACKLOG)
-    print(listener.getsockname()[1], flush=True)  # noqa: T201 - the port is this program's output
+    print(listener.getsockname()[1], flush=True)
 
     await asked.wait()
     if settings.behaviour is Behaviour.SLOW_STOP:

@@ -7,14 +7,14 @@ a demo runs faster; `clock.real` leads back. Nothing is taken from what was plan
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import json
-
 from crossfade.bootstrap import House
+from crossfade.demo import witness
 from crossfade.demo.builds import APP_LOG
 from crossfade.demo.receipt import join
 from crossfade.engine.records import Entry
@@ -62,14 +62,32 @@ class Measured:
         return asdict(self)
 
 
-def measure(folder: Path, house: House, lived: Sequence[Lived], *, late_ms: int, own_app: bool) -> Measured:
-    """Join the client's lines with the apps', and read the journal's times."""
+def measure(
+    folder: Path,
+    house: House,
+    lived: Sequence[Lived],
+    *,
+    late_ms: int,
+    own_app: bool,
+    revisions: Mapping[str, str],
+) -> Measured:
+    """
+    Join the client's lines with the apps', and read the journal's times.
+
+    `revisions` names the revision of each instance: of a program of the user's, which writes
+    no lines of ours, the proxy is the witness.
+    """
     client = folder / "client.jsonl"
-    apps = house.platform.answers(folder / "answers.jsonl") if own_app else [folder / APP_LOG]
+    apps = [
+        witness.answers(house.folder, revisions, folder / "answers.jsonl") if own_app else folder / APP_LOG
+    ]
     whole = join(client, apps, {})
+    named = witness.by_request(apps[0]) if own_app else {}
     sent = [json.loads(line) for line in client.read_text().splitlines() if line.endswith("}")]
     return Measured(
-        releases=tuple(_release(house, one, client, apps, sent) for one in lived),
+        releases=tuple(
+            _release(house, one, client=client, apps=apps, sent=sent, named=named) for one in lived
+        ),
         requests=whole.requests,
         failed_by_release_machinery=whole.failed_by_release_machinery,
         failed_by_bad_app=whole.failed_by_bad_app,
@@ -82,12 +100,22 @@ def measure(folder: Path, house: House, lived: Sequence[Lived], *, late_ms: int,
 
 
 def _release(
-    house: House, lived: Lived, client: Path, apps: Sequence[Path], sent: Sequence[dict[str, Any]]
+    house: House,
+    lived: Lived,
+    *,
+    client: Path,
+    apps: Sequence[Path],
+    sent: Sequence[dict[str, Any]],
+    named: Mapping[str, str],
 ) -> Release:
     plan, began, ended, entries = lived
     state = house.store.row(plan.release).state
     joined = join(client, apps, {}, candidate=plan.candidate, since=began, until=ended)
-    mine = [one["wall"] for one in sent if one["revision"] == plan.candidate and began <= one["sent"] < ended]
+    mine = [
+        one["wall"]
+        for one in sent
+        if began <= one["sent"] < ended and (one["revision"] or named.get(one["id"])) == plan.candidate
+    ]
     verdict = next((one for one in entries if one.event.type is EventType.ROLLBACK_STARTED), None)
     arm = joined.by_revision.get(plan.candidate)
     exposed = arm.requests if arm else 0

@@ -11,6 +11,7 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -22,10 +23,10 @@ from crossfade.bootstrap import LAST_DEMO, House, set_clock
 from crossfade.dataplane import down
 from crossfade.demo import builds
 from crossfade.demo.measure import Measured, measure
-from crossfade.demo.traffic import Counters, Load, Traffic
+from crossfade.demo.traffic import DEFAULT_PATHS, SLOW_SHARE, Counters, Load, Traffic
 from crossfade.demo.voice import Voice
-from crossfade.engine.records import Entry
 from crossfade.engine.opening import Wish
+from crossfade.engine.records import Entry
 from crossfade.release.plan import Plan
 from crossfade.release.policy import Waivers
 from crossfade.release.values import EventType
@@ -38,6 +39,9 @@ LONGEST_S = 115.0
 """Hard end of the traffic, whatever happens."""
 HISTORY_S = 4.0
 """Traffic on v1 alone before the first release: the judge learns what normal is."""
+
+MID_BAKE_S = 12.0
+"""Real seconds into the first bake at which a shared slowdown begins."""
 
 
 class Scenario(StrEnum):
@@ -75,6 +79,7 @@ class Demo:
         self._wanted, self._voice = wanted, voice
         self._folder = Path(tempfile.mkdtemp(prefix="crossfade-demo-"))
         self._chapters: list[Chapter] = []
+        self._revisions: dict[str, str] = {}
 
     def run(self) -> Measured:
         """Tell it; the receipt. Ctrl-C stops everything and is raised on."""
@@ -95,7 +100,8 @@ class Demo:
                 out=self._folder / "client.jsonl",
                 rate=wanted.rate,
                 seconds=LONGEST_S,
-                paths=("/",) if wanted.app else ("/@5", "/search?q=shoes@3", "/checkout@2"),
+                paths=("/",) if wanted.app else DEFAULT_PATHS,
+                slow_share=0.0 if wanted.app else SLOW_SHARE,
                 with_parent=True,
             )
             with Traffic(load) as traffic:
@@ -122,7 +128,18 @@ class Demo:
                 self._voice.chapter(
                     1, "A slow neighbour", "shop v1 -> v2; in mid-bake both get three times slower"
                 )
-                self._release(house, "v2", at_bake=lambda: (self._folder / builds.SLOW_FLAG).touch())
+                self._release(house, "v2", at_bake=self._slow_down_later)
+
+    def _slow_down_later(self) -> None:
+        """In mid-bake, whoever waits for what meanwhile."""
+
+        def slow() -> None:
+            (self._folder / builds.SLOW_FLAG).touch()
+            self._voice.line("       from here on v1 and v2 are both three times slower", at=True)
+
+        timer = threading.Timer(MID_BAKE_S, slow)
+        timer.daemon = True
+        timer.start()
 
     def _release(
         self, house: House, revision: str, *, told: bool = True, at_bake: Callable[[], None] | None = None
@@ -141,6 +158,8 @@ class Demo:
             chapter.entries.append(item)
             if told:
                 self._voice.event(item, plan, house)
+            if item.event.type in (EventType.CANDIDATE_READY, EventType.WEIGHT_VERIFIED):
+                self._remember_instances(house)
             if at_bake is not None and not baked and item.event.type is EventType.BAKE_STARTED:
                 baked = True
                 at_bake()
@@ -155,6 +174,11 @@ class Demo:
             self._chapters.append(chapter)
             self._voice.ended(house.store.row(plan.release).state, plan)
 
+    def _remember_instances(self, house: House) -> None:
+        """Which revision each instance is, for the proxy's word on a program of the user's."""
+        for instance in house.platform.seen("shop").instances:
+            self._revisions[instance.id] = instance.revision
+
     def _receipt(self, house: House, counters: Counters) -> Measured:
         measured = measure(
             self._folder,
@@ -162,6 +186,7 @@ class Demo:
             [(one.plan, one.began, one.ended, tuple(one.entries)) for one in self._chapters],
             late_ms=counters.late_ms_p99,
             own_app=self._wanted.app is not None,
+            revisions=self._revisions,
         )
         self._voice.receipt(measured, self._wanted.compression)
         return measured

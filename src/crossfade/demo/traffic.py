@@ -62,6 +62,7 @@ class Load:
     count: int = MAX_COUNT
     paths: tuple[str, ...] = DEFAULT_PATHS
     slow_ms: int = 1500
+    slow_share: float = SLOW_SHARE  # 0 for an app that has no `/slow`
     timeout: float = 10.0  # for an answer; a held request has its hold on top
     with_parent: bool = False  # stop when the process that started this one is gone
 
@@ -183,9 +184,9 @@ class _Generator:
         draw = self._rng.random()
         path, timeout = self._rng.choices(self._paths, self._weights)[0], load.timeout
         kind = "keep-alive"
-        if draw < SLOW_SHARE:
+        if draw < load.slow_share:
             kind, path, timeout = "slow", f"/slow?ms={load.slow_ms}", load.longest
-        elif draw < SLOW_SHARE + FRESH_SHARE:
+        elif draw < load.slow_share + FRESH_SHARE:
             kind = "fresh"
         ident = f"{self._run}-{number:06d}"
         request = (
@@ -299,7 +300,7 @@ class Traffic:
         load = self.load
         load.stats.unlink(missing_ok=True)
         command = [sys.executable, "-m", "crossfade.demo.traffic", "--with-parent"]
-        for name in ("port", "out", "rate", "seconds", "count", "slow_ms", "timeout"):
+        for name in ("port", "out", "rate", "seconds", "count", "slow_ms", "slow_share", "timeout"):
             command += [f"--{name.replace('_', '-')}", str(getattr(load, name))]
         command += ["--paths", *load.paths]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
@@ -363,7 +364,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=80.0)
     parser.add_argument("--count", type=int, default=MAX_COUNT, help="at most so many requests")
     parser.add_argument("--paths", nargs="+", default=DEFAULT_PATHS, metavar="PATH@WEIGHT")
-    parser.add_argument("--slow-ms", type=int, default=1500, help="hold of 1 %% of the requests")
+    parser.add_argument("--slow-ms", type=int, default=1500, help="how long held requests are held")
+    parser.add_argument("--slow-share", type=float, default=SLOW_SHARE, help="share of held requests")
     parser.add_argument("--timeout", type=float, default=10.0, help="seconds for an answer")
     parser.add_argument("--with-parent", action="store_true", help="stop when the parent is gone")
     told = vars(parser.parse_args(arguments))
@@ -375,7 +377,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     async def send() -> Counters:
         return await _Generator(load).run()
 
-    print(json.dumps(asdict(asyncio.run(send()))))  # noqa: T201 - this program's output
+    print(json.dumps(asdict(asyncio.run(send()))))
     return 0
 
 

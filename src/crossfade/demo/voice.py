@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping
+from math import log
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -158,8 +159,6 @@ class Voice:
 
 
 def _share(numbers: Mapping[str, object]) -> int | None:
-    from math import log
-
     evidence, bound = numbers.get("evidence"), numbers.get("bound")
     if not isinstance(evidence, int | float) or not isinstance(bound, int | float) or evidence <= 0:
         return None

@@ -1,0 +1,1 @@
+"""What things cost, as ratios measured within one run. `./dev bench [--short]`."""
