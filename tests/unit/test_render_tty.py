@@ -117,11 +117,18 @@ def test_many_steps_many_gates_and_long_texts_still_fit() -> None:
     assert any("more gates: crossfade status" in line for line in lines)
 
 
+def test_R06_a_weight_that_could_not_be_read_is_not_shown_as_a_number() -> None:
+    unknown = NOTE | {"truth": {"weights": {"is": "Unknown", "why": "no answer"}}}
+    known = NOTE | {"truth": {"weights": {"is": "Known", "value": {"low": 0, "high": 200}}}}
+
+    assert "\n      ?  weight not known" in shown(screen(baking(), unknown))
+    assert "\n   20 %  ####----------------" in shown(screen(baking(), known))
+
+
 def test_rich_is_imported_by_the_screen_alone() -> None:
     room = Path(tty.__file__).parent
-    importing = {
-        module.name for module in room.glob("*.py") if re.search(r"(from|import) rich", module.read_text())
-    }
+    sources = {module.name: module.read_text() for module in room.glob("*.py")}
+    importing = {name for name, source in sources.items() if re.search(r"(from|import) rich", source)}
 
     assert importing == {"tty.py"}
 

@@ -35,7 +35,8 @@ def text(
     The explanation, lines without a last line end.
 
     `way_back_line` is `WayBack.line()` as of now. `time_compression` is how many times faster
-    than real the waits of this release were made: the demo's 5; only the wait for evidence scales.
+    than real the journal's clock ran (the demo's 5): waits are told at its pace, with what they took
+    here beside it; what machines did took what it took here.
     """
     story = tale.read(plan, entries)
     lines = [*causes.headline(story), *_seen(story)]
@@ -263,7 +264,7 @@ def _took(story: Story, compression: float) -> Iterator[str]:
     back = tale.between(story.turned, _verified(story))
     parts = [*_waited(story, compression)]
     if back is not None:
-        parts.append(f"{words.duration(back)} back")
+        parts.append(f"{words.duration(back / compression)} back")
     if parts:
         yield " + ".join(parts)
     if story.outcome is not None and story.took is not None:
@@ -282,8 +283,8 @@ def _waited(story: Story, compression: float) -> Iterator[str]:
     seconds = whole.total_seconds()
 
     def paced(part: float) -> str:
-        real = f" ({words.duration(part * compression)} at real pace)" if compression != 1.0 else ""
-        return f"{words.duration(part)}{{}}{real}"
+        here = f" ({words.duration(part / compression)} on the demo's fast clock)" if compression != 1.0 else ""
+        return f"{words.duration(part)}{{}}{here}"
 
     if window is None or window > seconds:
         yield paced(seconds).format(" evidence and tick" if story.cause is Cause.GATE else " at that step")
@@ -291,7 +292,7 @@ def _waited(story: Story, compression: float) -> Iterator[str]:
     yield paced(window).format(" evidence")
     # What lies between the data and the decision does not shrink with the traffic: it is not paced.
     rest = seconds - window
-    yield f"{words.duration(rest)} {'tick' if rest <= TICK_S else 'outside that window'}"
+    yield f"{words.duration(rest / compression)} {'tick' if rest <= TICK_S else 'outside that window'}"
 
 
 def _verified(story: Story) -> Event | None:

@@ -116,7 +116,7 @@ class Screen:
         yield _Row(f"{shown}   {', '.join(ready)}".rstrip())
 
     def _share(self, story: Story) -> int | None:
-        """The weight as truth has it, where the note brings truth; unknown there is never read as a number (R06)."""
+        """The weight as truth has it, where the note brings it; unknown there is no number (R06)."""
         truth = self._note.get("truth")
         if isinstance(truth, Mapping) and isinstance(weights := truth.get("weights"), Mapping):
             span = weights.get("value")
