@@ -235,7 +235,7 @@ class House:
             entries=self.store.entries(release=row.id),
             weight=weights.value.high if isinstance(weights, Known) else None,
             gates=gates if isinstance(gates, Mapping) and row.outcome is None else {},
-            waits_for=waits_for(row.plan, row.state, truth) if row.outcome is None else (),
+            waits_for=_waits(note) or waits_for(row.plan, row.state, truth) if row.outcome is None else (),
             way_back=way_back(row.plan, row.state, truth).line(),
             driven_by=self._driver(service) if row.outcome is None else None,
         )
@@ -257,6 +257,12 @@ class House:
             if row.outcome is Outcome.SUCCEEDED:
                 return row.plan.stable
         return None
+
+
+def _waits(note: Mapping[str, object]) -> tuple[str, ...]:
+    """What the last tick waited for, verdicts included."""
+    said = note.get("waits_for")
+    return tuple(str(one) for one in said) if isinstance(said, list) else ()
 
 
 def _record(plan: Plan, past: Sequence[Row]) -> Record:

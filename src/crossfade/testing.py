@@ -112,7 +112,9 @@ def opening(plan: Plan, at: Instant = NOON) -> tuple[Event, ...]:
     """The events that open a release of this plan."""
     first = plan.on[0]
     return (
-        Event(type=EventType.RELEASE_OPENED, ts=at, actor="ada", message=f"{plan.stable} -> {plan.candidate}"),
+        Event(
+            type=EventType.RELEASE_OPENED, ts=at, actor="ada", message=f"{plan.stable} -> {plan.candidate}"
+        ),
         Event(type=EventType.CANDIDATE_REQUESTED, ts=at, step=first.name, weight=first.world.weight),
     )
 

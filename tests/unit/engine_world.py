@@ -81,7 +81,9 @@ def folder() -> Iterator[Path]:
 class Life:
     """One release from its opening to its end, with as many controllers as it takes."""
 
-    def __init__(self, where: Path, *, bad_at: int = 1001, deaths: Sequence[int] = (), plan: Plan | None = None):
+    def __init__(
+        self, where: Path, *, bad_at: int = 1001, deaths: Sequence[int] = (), plan: Plan | None = None
+    ):
         self.clock = ManualClock()
         self.deaths = Deaths(deaths)
         self.world = MortalWorld(self.clock, bad_at=bad_at)

@@ -1,7 +1,7 @@
 """
 A simulated world for the heart: a platform that starts slowly, lags, lies by silence, and meets other hands.
 
-`Run` is the small driver of the engine's contract: observe, hear, decide, journal, perform.
+`Run` is the small driver of the engine's contract: hear, observe, decide, journal, perform.
 It keeps no state but the journal: at every tick the state is folded anew and compared.
 """
 
@@ -77,7 +77,7 @@ def count(capacity: Share, of: int) -> int:
     return next(number for number in range(of + 1) if share(number, of) >= capacity)
 
 
-def rung(weight: int, *, approval: bool = False, bake: int = 30, max_bake: int = 90) -> Rung:
+def rung(weight: int, *, approval: bool = False, bake: int = 10, max_bake: int = 60) -> Rung:
     return Rung(
         weight=Share(weight),
         bake=timedelta(seconds=bake),
@@ -87,11 +87,11 @@ def rung(weight: int, *, approval: bool = False, bake: int = 30, max_bake: int =
 
 
 SHAPES = {
-    "canary": Shape(full_first=False, rungs=(rung(100), rung(500)), keep=timedelta(seconds=60)),
+    "canary": Shape(full_first=False, rungs=(rung(100), rung(500)), keep=timedelta(seconds=30)),
     "approvals": Shape(
         full_first=False, rungs=(rung(100, approval=True), rung(500)), keep=timedelta(seconds=30)
     ),
-    "blue_green": Shape(full_first=True, rungs=(rung(1000),), keep=timedelta(seconds=60)),
+    "blue_green": Shape(full_first=True, rungs=(rung(1000),), keep=timedelta(seconds=30)),
 }
 
 
@@ -264,6 +264,14 @@ class World:
             case RunHook(key=key):
                 self.hooks[key] = HookResult(say=self.hook_says)
 
+    def jump(self, seconds: float) -> None:
+        """The clock we read jumps; instances and traffic live on as if nothing had happened."""
+        by = timedelta(seconds=seconds)
+        self.now, self.flows_at = self.now + by, self.flows_at + by
+        for machines in (self.stable, self.candidate):
+            machines.ready_at = [at + by for at in machines.ready_at]
+            machines.gone_at = [at + by for at in machines.gone_at]
+
     def _route(self, rules: list[Share]) -> None:
         if rules != self.rules:
             self.rules, self.flows_at = rules, self.now + self.lag
@@ -391,13 +399,14 @@ class Run:
         assert fold(self.plan, self.opening, self.journal) == self.state
         if self.ended:
             return
-        truth = self.world.observe(self.state)
         heard: list[Event] = []
         before = self.state
         for message in self.inbox:
             answer = hear(self.plan, fold(self.plan, before, heard), message, now)
             heard.extend(answer.events if isinstance(answer, Heard) else (answer.event,))
         told = fold(self.plan, before, heard)
+        # Heard before looked: a gap moves the window that the verdicts speak about.
+        truth = self.world.observe(told)
         decision = decide(self.plan, told, truth, now)
         self._maybe_crash()
         self.inbox.clear()

@@ -68,7 +68,8 @@ def deploy(
         click.echo(f"{revision} is what {spec.service} runs already: nothing to do", err=True)
         return 0
     click.echo(house.way_back_line(plan), err=True)
-    click.echo(f"undo without crossfade: {plan.break_glass}", err=True)
+    if plan.break_glass:
+        click.echo(f"undo without crossfade: {plan.break_glass}", err=True)
     if detach:
         hand_over(house.folder, plan.release)
         click.echo(f"{plan.release} goes on in the background: crossfade watch {plan.release}", err=True)

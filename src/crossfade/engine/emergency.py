@@ -13,6 +13,7 @@ import contextlib
 import hashlib
 import json
 import os
+import stat
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -67,7 +68,7 @@ class Emergency:
     def paths(self) -> tuple[Path, ...]:
         """In the state folder, and in the system's folder for temporary files where the first is full."""
         name = hashlib.sha256(os.fsencode(self._folder.resolve())).hexdigest()[:16]
-        return self._folder / NAME, Path(tempfile.gettempdir()) / f"crossfade-{os.geteuid()}-{name}-{NAME}"
+        return self._folder / NAME, temporary() / f"crossfade-{os.geteuid()}-{name}-{NAME}"
 
     def go_home(self, plan: Plan, ports: Ports, reason: str) -> bool:
         """
@@ -115,7 +116,7 @@ class Emergency:
         """
         told: list[str] = []
         for path in self.paths():
-            if not path.exists():
+            if not _ours(path):
                 continue
             for said in _read(path):
                 when = codec.encode(said.ts)
@@ -145,15 +146,27 @@ def _append(path: Path, line: bytes) -> None:
         os.close(handle)
 
 
+def temporary() -> Path:
+    """Where a file may lie when the state folder takes none."""
+    return Path(tempfile.gettempdir())
+
+
+def _ours(path: Path) -> bool:
+    """A plain file of this user's; what another one laid into a shared folder is not read."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return False
+    return stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid()
+
+
 def _read(path: Path) -> Iterator[Written]:
-    """The whole lines of a log that is ours; a line cut off by a full disk says nothing."""
+    """The whole lines of a log; a line cut off by a full disk says nothing."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
         return
     with os.fdopen(handle, "rb") as log:
-        if os.fstat(log.fileno()).st_uid != os.geteuid():
-            return
         lines = log.read().splitlines()
     for line in lines:
         with contextlib.suppress(json.JSONDecodeError, KeyError, TypeError, ValueError):

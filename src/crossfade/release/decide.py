@@ -96,16 +96,27 @@ def _facts(plan: Plan, state: State, missing: tuple[Difference, ...], now: Insta
     silence = {"traffic"} if step.world.weight in (NOTHING, ALL) else set()
     lost = [found for found in missing if found.sure and found.what in _DRIFTS | silence]
     if state.reached is not None and lost:
+        said = Event(
+            type=EventType.WORLD_CHANGED,
+            ts=now,
+            step=step.name,
+            weight=step.world.weight,
+            message="; ".join(difference.text for difference in lost),
+        )
+        # Where there is no turning back from a fight, it pages, however soon our answer wins each round.
+        fought = step.late is not Late.BACK and state.drifts >= plan.limits.drifts
         return (
-            Event(
-                type=EventType.WORLD_CHANGED,
-                ts=now,
-                step=step.name,
-                weight=step.world.weight,
-                message="; ".join(difference.text for difference in lost),
-            ),
+            (said, _stuck(step, now, f"another hand changes the world: {said.message}"))
+            if fought
+            else (said,)
         )
     return ()
+
+
+def _stuck(step: Step, now: Instant, message: str) -> Event:
+    return Event(
+        type=EventType.RELEASE_STUCK, ts=now, step=step.name, weight=step.world.weight, message=message
+    )
 
 
 def _hooks(
@@ -244,23 +255,14 @@ def _patience(plan: Plan, state: State, truth: Truth, now: Instant) -> tuple[Eve
 
 
 def _late(plan: Plan, state: State, step: Step, truth: Truth, now: Instant) -> tuple[Event, ...]:
-    """Past its deadline a step on the road back, or past return, goes on or pages; it never gives up (R17)."""
+    """Past its deadline a step on the road back, or past return, goes on or pages, and tries on (R17)."""
     overdue = step.late is not Late.BACK and state.overdue(plan, now)
     if overdue and step.late is Late.ON and serves_alone(step.world, truth):
         return (_next(plan, state, now),)
-    fought = state.reached is None and state.drifts > plan.limits.drifts
-    if state.stuck or not (overdue or fought):
+    if state.stuck or not overdue:
         return ()
     missing = "; ".join(difference.text for difference in differences(plan, step.world, truth))
-    return (
-        Event(
-            type=EventType.RELEASE_STUCK,
-            ts=now,
-            step=step.name,
-            weight=step.world.weight,
-            message=missing,
-        ),
-    )
+    return (_stuck(step, now, missing or "the proofs of this step do not come"),)
 
 
 def _waiting(plan: Plan, state: State, step: Step, truth: Truth, now: Instant) -> tuple[Event, ...]:

@@ -16,7 +16,7 @@ from crossfade.release.values import ALL, NOTHING, Share, Side
 from crossfade.spec import ApprovalStep, BlueGreen, Canary, Deadlines, Strategy, WeightStep
 
 SETTLE = timedelta(seconds=20)
-"""Last bake before clearing or retiring: longer than a lease (10 s) and a platform call's time-outs (2 x 3 s)."""
+"""Last bake before clearing or retiring: longer than a lease (10 s) and a call's time-outs (2 x 3 s)."""
 
 REACH = timedelta(minutes=5)
 """How long a world of weights, primary or test route may take to be reached."""
@@ -150,7 +150,7 @@ class Rung:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """The numbers a strategy is: whether the candidate is full from the start, its weights, how long the old stays."""
+    """A strategy as numbers: candidate full from the start or not, its weights, how long the old stays."""
 
     full_first: bool
     rungs: tuple[Rung, ...]

@@ -109,9 +109,7 @@ def _alarm(plan: Plan, gate: str, say: Say, waivers: Waivers) -> Objection | Non
 
 
 def _rolled_back_before(plan: Plan, record: Record, waivers: Waivers) -> Objection | None:
-    if record.endings.get(plan.candidate) != "rolled_back" or (
-        waivers.retry and waivers.reason.strip()
-    ):
+    if record.endings.get(plan.candidate) != "rolled_back" or (waivers.retry and waivers.reason.strip()):
         return None
     return Objection(
         id="CF3021",

@@ -40,7 +40,7 @@ class Look(Protocol):
 
 
 class Platform(Protocol):
-    """One release's view of where it runs. Holds no state; every write is absolute, fenced and safe to repeat."""
+    """One release's view of where it runs. Holds no state; a write is absolute, fenced, safe to repeat."""
 
     def observe(self, plan: Plan) -> Look:
         """Facts only; verdicts and hooks are added by the engine. Never raises: what fails is `Unknown`."""

@@ -118,7 +118,7 @@ def traffic_right(world: World, truth: Truth) -> bool:
 
 
 def serves_alone(world: World, truth: Truth) -> bool:
-    """Whether traffic is surely right and its one receiver surely healthy: what is missing costs only money."""
+    """Whether traffic is surely right and its receiver surely healthy: what is missing costs only money."""
     fleet, needed = (
         (truth.candidate, world.weight) if world.weight > NOTHING else (truth.stable, world.stable)
     )
@@ -151,9 +151,7 @@ def _held_by_another(plan: Plan, truth: Truth) -> bool:
 
 def _may_tidy(plan: Plan, world: World, truth: Truth) -> bool:
     """Whether the pair's switches are ours to set: the seat is ours, or on the road back surely nobody's."""
-    return _mine(plan, truth) or (
-        world.home and (_free(truth) or _left_behind(plan, truth) is not None)
-    )
+    return _mine(plan, truth) or (world.home and (_free(truth) or _left_behind(plan, truth) is not None))
 
 
 def _left_behind(plan: Plan, truth: Truth) -> str | None:
@@ -240,7 +238,7 @@ def _candidate(plan: Plan, world: World, truth: Truth) -> Iterator[Effect]:
         if _silent(truth) and sure(truth.candidate, lambda fleet: fleet.wanted > NOTHING):
             yield EnsureFleet(side=Side.CANDIDATE, capacity=NOTHING, owner=left)
         return
-    # A free seat is taken only where nothing flows to it (R04), or, past return, where all that flows is ours.
+    # A free seat is taken where nothing flows to it (R04), or, past return, where all that flows is ours.
     free = _free(truth) and not world.home and (world.weight > NOTHING or _silent(truth))
     if world.candidate is None or not (_mine(plan, truth) or free):
         return

@@ -39,7 +39,7 @@ Guard = Callable[[Plan, State, Step, Truth, Instant], Turn | None]
 
 
 def turn(plan: Plan, state: State, truth: Truth, now: Instant) -> tuple[Event, ...]:
-    """`rollback.started` with its cause, before it the failed gate's own event; nothing where no guard speaks."""
+    """`rollback.started` with its cause, after the failed gate's own event; nothing where no guard speaks."""
     step = state.step(plan)
     if state.road is not Road.ON or step.point_of_no_return:
         return ()
@@ -78,7 +78,7 @@ def _turned(step: Step, found: Turn, now: Instant) -> tuple[Event, ...]:
 
 
 def _asked(_plan: Plan, state: State, step: Step, _truth: Truth, _now: Instant) -> Turn | None:
-    """A person aborts, or a newer revision supersedes; superseded in keeping ends the keeping instead (R14)."""
+    """A person aborts, or a newer revision supersedes; in keeping that ends the keeping instead (R14)."""
     asked = state.asked
     if asked is None or (asked.cause is Cause.SUPERSEDED and step.kind is Kind.KEEPING):
         return None
@@ -107,7 +107,7 @@ def _hook_failed(_plan: Plan, state: State, step: Step, _truth: Truth, _now: Ins
     return None
 
 
-def _lost(plan: Plan, state: State, step: Step, truth: Truth, _now: Instant) -> Turn | None:
+def _lost(plan: Plan, state: State, _step: Step, truth: Truth, _now: Instant) -> Turn | None:
     """Nobody of *our* candidate is healthy any more; an earlier candidate's weight is not ours to count."""
     ours = sure(truth.seat, lambda seat: seat.holder == plan.release)
     ready_before = state.index > 0
@@ -116,7 +116,7 @@ def _lost(plan: Plan, state: State, step: Step, truth: Truth, _now: Instant) -> 
     return None
 
 
-def _taken(_plan: Plan, state: State, step: Step, truth: Truth, _now: Instant) -> Turn | None:
+def _taken(_plan: Plan, state: State, _step: Step, truth: Truth, _now: Instant) -> Turn | None:
     """A hand lowered the weight, on one rule or on all: respected, never raised again (R49)."""
     if state.had > NOTHING and sure(truth.weights, lambda span: span.low < state.had):
         return Turn(

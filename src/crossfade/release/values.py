@@ -108,7 +108,7 @@ class Seat:
 
 
 class Say(StrEnum):
-    PASS = "pass"
+    PASS = "pass"  # noqa: S105  # a verdict, not a password
     FAIL = "fail"
     NOT_YET = "not_yet"
     NO_DATA = "no_data"
@@ -147,7 +147,7 @@ class HookResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Truth:
-    """Everything observed in one look. Verdicts and hook results are samples too: re-read, never remembered."""
+    """Everything observed in one look. Verdicts and hook results too are re-read, never remembered."""
 
     pair: Fact[bool]
     """Whether every rule still names our two sides, with the revisions of the plan on them."""
