@@ -286,8 +286,8 @@ class TestR44:
             ("delete from journal where seq = 4", "it ends at entry 3, its head is entry 4"),
             ("delete from journal", "it ends at entry 0, its head is entry 4"),
             (
-                "insert into journal select 5, release, service, ts, body, prev_hash, hash"
-                " from journal where seq = 4",
+                "insert into journal select 5, release, service, ts, body, prev_hash, hash from journal"
+                + " where seq = 4",
                 "entry 5 does not follow entry 4",
             ),
             (

@@ -1,4 +1,4 @@
-"""The controller as a process: heard quickly, killed and taken over, cheap while it sleeps; hooks over HTTP."""
+"""The controller as a process: heard quickly, taken over, cheap asleep; hooks over HTTP."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_R33_a_killed_controller_is_followed_by_the_next(tmp_path: Path) -> None
         for life in range(4):
             controller = child(tmp_path, f"life{life}")
             try:
-                wait_for(lambda: store.drivers(), 10)
+                wait_for(store.drivers, 10)
                 time.sleep(0.15 * life)
             finally:
                 controller.send_signal(signal.SIGKILL)

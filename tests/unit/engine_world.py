@@ -83,7 +83,7 @@ class Life:
 
     def __init__(
         self, where: Path, *, bad_at: int = 1001, deaths: Sequence[int] = (), plan: Plan | None = None
-    ):
+    ) -> None:
         self.clock = ManualClock()
         self.deaths = Deaths(deaths)
         self.world = MortalWorld(self.clock, bad_at=bad_at)

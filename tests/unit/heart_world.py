@@ -87,11 +87,11 @@ def rung(weight: int, *, approval: bool = False, bake: int = 10, max_bake: int =
 
 
 SHAPES = {
-    "canary": Shape(full_first=False, rungs=(rung(100), rung(500)), keep=timedelta(seconds=30)),
+    "canary": Shape(full_first=False, rungs=(rung(100), rung(500)), keep=timedelta(seconds=22)),
     "approvals": Shape(
-        full_first=False, rungs=(rung(100, approval=True), rung(500)), keep=timedelta(seconds=30)
+        full_first=False, rungs=(rung(100, approval=True), rung(500, bake=3)), keep=timedelta(seconds=22)
     ),
-    "blue_green": Shape(full_first=True, rungs=(rung(1000),), keep=timedelta(seconds=30)),
+    "blue_green": Shape(full_first=True, rungs=(rung(1000),), keep=timedelta(seconds=22)),
 }
 
 

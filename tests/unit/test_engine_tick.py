@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from engine_world import Life, folder
 
-from crossfade.engine import Controller, SqliteStore, StoreAwayError
+from crossfade.engine import Controller, Ports, StoreAwayError
 from crossfade.engine.emergency import NAME
 from crossfade.errors import PlatformError
+from crossfade.release.plan import Plan
 from crossfade.release.state import Outcome, Road
 from crossfade.release.values import (
     ALL,
@@ -154,14 +155,12 @@ class TestTick:
         other = small_plan("R2", "till")
         life.store.open_release(other, opening(other), life.clock.now())
 
-        def broken(plan: object) -> None:
-            raise ZeroDivisionError
+        def wiring(plan: Plan) -> Ports:
+            if plan.release == "R1":
+                raise ZeroDivisionError
+            return life.wiring(plan)
 
-        wiring = life.wiring
-        life.controller = Controller(
-            life.store, lambda plan: broken(plan) or wiring(plan) if plan.release == "R1" else wiring(plan),
-            life.clock, "picky",
-        )  # fmt: skip
+        life.controller = Controller(life.store, wiring, life.clock, "picky")
         life.controller.round()
 
         assert life.store.row("R1").rev == 0
@@ -251,8 +250,8 @@ class TestR34:
             for _ in range(60):
                 life.clock.advance(1)
                 life.controller.round()
+            other = small_plan("R2", "till")
             with pytest.raises(StoreAwayError):
-                other = small_plan("R2", "till")
                 life.store.open_release(other, opening(other), life.clock.now())
         said, log = capsys.readouterr().err, (life.store.folder / NAME).read_text()
 
@@ -279,7 +278,7 @@ class TestR34:
 
     def test_R34_before_the_first_weight_nothing_is_done_blind(self, life: Life) -> None:
         start = life.world.start
-        life.world.start = lambda plan, key: None  # type: ignore[method-assign]  # a hook that takes its time
+        life.world.start = lambda *_: None  # type: ignore[method-assign]  # a hook that takes its time
         at(life, "verifying")
         life.store._db.link.execute("pragma query_only = 1")
         before = list(life.world.writes)

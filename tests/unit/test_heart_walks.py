@@ -82,7 +82,7 @@ def test_an_ended_release_is_never_touched_again(moment: Moment) -> None:
     assert decide(plan, state, truth, now).events == ()
 
 
-@examples(100)
+@examples(70)
 @given(worlds, schedules(lies=True))
 def test_when_the_adversary_stops_every_release_ends_without_a_person(
     world: dict[str, Any], schedule: list[Op]

@@ -110,22 +110,24 @@ class HookRunner:
         """Ends the programs that still run; without a result they are run again by whoever goes on."""
         self._closing.set()
         with self._lock:
-            threads, programs = tuple(self._running.values()), tuple(self._programs.values())
-        for program in programs:
-            _signal(program, signal.SIGTERM)
-        for thread in threads:
-            thread.join(GRACE)
-        for program in programs:
-            _signal(program, signal.SIGKILL)
-        for thread in threads:
-            thread.join(GRACE)
+            threads = tuple(self._running.values())
+        began = time.monotonic()
+        # A program that is just being started appears a moment later: asked again until each thread is over.
+        while any(thread.is_alive() for thread in threads) and time.monotonic() - began < 2 * GRACE:
+            number = signal.SIGTERM if time.monotonic() - began < GRACE else signal.SIGKILL
+            with self._lock:
+                programs = tuple(self._programs.values())
+            for program in programs:
+                _signal(program, number)
+            threads[0].join(AGAIN)
+            threads = tuple(thread for thread in threads if thread.is_alive())
 
     def _run(self, plan: Plan, key: str) -> None:
         try:
             try:
                 came = self._came(plan, key)
             except Exception as error:  # noqa: BLE001  # whatever breaks here is this hook's failure
-                came = Came(passed=False, text=f"could not be run: {error!r}")
+                came = Came(passed=False, text=f"could not be run: {type(error).__name__}: {error}")
             if not self._closing.is_set():
                 self._keep(key, came)
         finally:
@@ -181,6 +183,8 @@ class HookRunner:
             )
         with self._lock:
             self._programs[key] = program
+        if self._closing.is_set():  # set before `close` looked at the programs: one of us two sees the other
+            _signal(program, signal.SIGTERM)
         try:
             status = program.wait(limit)
         except subprocess.TimeoutExpired:

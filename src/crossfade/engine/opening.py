@@ -73,7 +73,7 @@ def compile_plan(
         shape_of(spec.strategy),
         gates=planned,
         deadlines=spec.deadlines,
-        smallest=Share(-(-min(2, spec.platform.instances) * 1000 // spec.platform.instances)),
+        smallest=Share(min(2, spec.platform.instances) * 1000 // spec.platform.instances),
         before=keys["before"],
         after=keys["after"],
         on_rollback=keys["back"],

@@ -1,0 +1,327 @@
+"""Releases under traffic: good, bad, crashing, never ready; killed, superseded, aborted, interrupted."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+from town import CANARY, Town, interrupt
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]
+
+
+def weights(town: Town) -> list[float]:
+    return [event["weight"] for event in town.events() if event["type"] == "weight.verified"]
+
+
+class TestEndings:
+    @pytest.mark.parametrize("strategy", ["canary", "blue_green"])
+    def test_a_good_release_is_promoted_and_nothing_is_lost(self, town: Town, strategy: str) -> None:
+        if strategy == "blue_green":
+            town.write(strategy="{blue_green: {bake: 20s, keep_old: 20s}}")
+        town.first()
+        with town.users():
+            said = town.run("deploy", "v2", "--output", "plain")
+        receipt = town.receipt()
+
+        assert said.code == 0, said
+        assert "can go back: yes, to v1, in seconds" in said.err
+        assert "undo without crossfade: " in said.err
+        assert receipt.failed_by_release_machinery == receipt.dropped_connections == 0
+        assert town.run("history", "--verify").code == 0
+
+    def test_an_erroring_release_is_rolled_back_by_its_gate(self, town: Town) -> None:
+        town.build("v3", "erroring")
+        town.first()
+        with town.users(200):
+            said = town.run("deploy", "v3", "--output", "plain")
+            again = town.run("deploy", "v3")
+        told = town.run("explain").out
+        receipt = town.receipt()
+
+        assert said.code == 4, said
+        assert again.code == 11
+        assert "CF3021" in again.err
+        assert "by gate `errors`" in told
+        assert "Break glass" in told
+        assert receipt.failed_by_release_machinery == 0
+        assert town.run("gate", "replay").code == 0
+
+    def test_a_candidate_that_never_gets_ready_moves_no_weight(self, town: Town) -> None:
+        town.build("v3", "never-ready")
+        town.first()
+        town.write(more="deadlines: {ready: 30s}")
+        with town.users():
+            said = town.run("deploy", "v3", "--output", "quiet")
+
+        assert said.code == 4
+        assert weights(town) == []
+        assert any(event.get("cause") == "late" for event in town.events())
+        assert town.receipt().failed_by_release_machinery == 0
+
+    def test_a_candidate_that_crashes_after_its_check_is_rolled_back(self, town: Town) -> None:
+        town.build("v3", "crash-loop")
+        town.first()
+        with town.users(200):
+            said = town.run("deploy", "v3", "--output", "quiet")
+        by_itself = {
+            event["type"]: event for event in town.events() if event["type"] == "rollback.started"
+        }["rollback.started"]
+
+        assert said.code == 4
+        assert by_itself["cause"] in ("gate", "lost")
+
+    def test_R25_a_source_that_goes_silent_never_promotes(self, town: Town) -> None:
+        town.write(more="deadlines: {no_data: 20s}")
+        town.first()
+        with town.users():
+            process = town.start("deploy", "v2", "--output", "quiet")
+            town.wait_for("baking")
+            supervisor = json.loads((town.state / "supervisor.json").read_text())["pid"]
+            os.kill(supervisor, signal.SIGSTOP)
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                os.kill(supervisor, signal.SIGCONT)
+            process.wait(60)
+        ended = [event for event in town.events() if event["type"] == "rollback.started"]
+
+        assert process.returncode == 4
+        assert ended[0]["cause"] == "no_data"
+        assert town.receipt().failed_by_release_machinery == 0
+
+    @pytest.mark.parametrize("rate", [0, 5])
+    def test_R32_too_little_traffic_is_inconclusive_and_says_what_it_would_take(self, town: Town, rate: int) -> None:
+        text = (town.folder / "crossfade.yaml").read_text().replace("must_see: 90%", "must_see: 2%")
+        (town.folder / "crossfade.yaml").write_text(text.replace("bake: 20s}", "bake: 20s, max_bake: 30s}"))
+        town.first()
+        process = town.start("deploy", "v2", "--output", "plain")
+        town.wait_for("baking")
+        if rate:
+            with town.users(float(rate), slow_share=0.0):
+                watched = town.run("watch", "--until", "inconclusive", "--output", "quiet")
+        else:
+            watched = town.run("watch", "--until", "inconclusive", "--output", "quiet")
+        refused = town.run("approve", "--reason", "looks fine")
+        back = town.run("abort", "--reason", "not enough traffic", "--output", "quiet")
+        process.wait(30)
+        told = [event for event in town.events() if event["type"] == "gate.inconclusive"]
+
+        assert watched.code == 7
+        assert refused.code == 11
+        assert "promote --full" in refused.err
+        assert back.code == 0
+        assert process.returncode == 5
+        assert told
+        assert told[0]["message"]
+
+
+class TestSteering:
+    def test_one_release_at_a_time_and_a_queue(self, town: Town) -> None:
+        town.first()
+        with town.users():
+            first = town.start("deploy", "v2", "--output", "quiet")
+            town.wait_for("baking")
+            refused = town.run("deploy", "v4")
+            queued = town.run("deploy", "v4", "--wait", "--output", "quiet")
+            first.wait(30)
+
+        assert refused.code == 8
+        assert "CF5022" in refused.err
+        assert "v1 -> v2" in refused.err
+        assert first.returncode == queued.code == 0
+        assert town.receipt().failed_by_release_machinery == 0
+
+    def test_R14_superseding_turns_the_first_back_before_the_second_opens(self, town: Town) -> None:
+        town.first()
+        with town.users():
+            first = town.start("deploy", "v2", "--output", "quiet")
+            town.wait_for("baking")
+            second = town.run("deploy", "v4", "--supersede", "--reason", "hotfix", "--output", "quiet")
+            first.wait(30)
+
+        assert first.returncode == 8
+        assert second.code == 0
+        assert town.receipt().failed_by_release_machinery == 0
+
+    @pytest.mark.parametrize("phase", ["provisioning", "baking", "keeping"])
+    def test_an_abort_in_any_phase_brings_traffic_back(self, town: Town, phase: str) -> None:
+        if phase == "provisioning":
+            town.build("v2", "never-ready")
+        town.write(strategy=CANARY.replace("keep_old: 20s", "keep_old: 90s"))
+        town.first()
+        with town.users():
+            process = town.start("deploy", "v2", "--output", "quiet")
+            town.wait_for(phase)
+            back = town.run("abort", "--reason", "changed my mind", "--output", "quiet")
+            process.wait(30)
+
+        assert back.code == 0, back
+        assert process.returncode == 5
+        assert town.receipt().failed_by_release_machinery == 0
+        assert town.events()[-1]["type"] == "release.rolled_back"
+
+    def test_a_command_of_another_process_is_heard_at_once_with_who_and_why(self, town: Town) -> None:
+        town.first()
+        with town.users():
+            process = town.start("deploy", "v2", "--output", "quiet")
+            town.wait_for("baking")
+            house = town.house
+            from crossfade.cli.following import ask
+            from crossfade.release.values import Verb
+
+            sent = time.monotonic()
+            command = ask(house, house.store.releases(limit=1)[0].id, Verb.PAUSE, "look first")
+            while (answer := house.store.command_result(command)) is None or answer.heard_at is None:
+                assert time.monotonic() - sent < 5
+                time.sleep(0.005)
+            took = time.monotonic() - sent
+            house.store.close()
+            declined = town.run("approve", "--reason", "why not")
+            resumed = town.run("resume", "--reason", "seen enough")
+            process.wait(60)
+        journal = [event for event in town.events() if event["type"] == "command.received"]
+
+        assert took < 0.5  # 200 ms on a machine of its own
+        assert answer.accepted
+        assert declined.code == 11
+        assert resumed.code == process.returncode == 0
+        assert [event["verb"] for event in journal] == ["pause", "approve", "resume"]
+        assert all(event["actor"] and event["reason"] for event in journal)
+
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    def test_an_interrupt_brings_traffic_back(self, town: Town, number: signal.Signals) -> None:
+        town.first()
+        with town.users():
+            process = town.start("deploy", "v2", "--output", "quiet")
+            town.wait_for("baking")
+            interrupt(process, number)
+            process.wait(20)
+            town.wait_for("rolled_back")
+
+        assert process.returncode == 5
+        assert town.receipt().failed_by_release_machinery == 0
+
+    def test_a_second_interrupt_leaves_it_to_the_background(self, town: Town) -> None:
+        town.first()
+        process = town.start("deploy", "v2", "--output", "quiet")
+        town.wait_for("baking")
+        interrupt(process)
+        time.sleep(0.2)
+        interrupt(process)
+        process.wait(20)
+        town.wait_for("rolled_back")
+
+        assert process.returncode in (5, 130)
+
+    def test_on_interrupt_hold_leaves_it_as_it_is_until_somebody_resumes(self, town: Town) -> None:
+        town.write(more="on_interrupt: hold")
+        town.first()
+        with town.users():
+            process = town.start("deploy", "v2", "--output", "quiet")
+            town.wait_for("baking")
+            interrupt(process)
+            process.wait(20)
+            status = town.run("status").out
+            resumed = town.run("resume", "--reason", "go on", "--output", "quiet")
+
+        assert process.returncode == 130
+        assert "nobody" in status
+        assert resumed.code == 0
+
+
+class TestDeaths:
+    @pytest.mark.parametrize("then", ["resume", "abort"])
+    def test_a_dead_controller_is_seen_and_replaced(self, town: Town, then: str) -> None:
+        town.first()
+        with town.users():
+            process = town.start("deploy", "v2", "--output", "quiet")
+            town.wait_for("baking")
+            process.kill()
+            process.wait()
+            refused = town.run("deploy", "v4")
+            said = town.run(then, "--reason", "its controller died", "--output", "quiet")
+
+        assert refused.code == 8
+        assert "nobody drives it" in refused.err
+        assert said.code == 0, said
+        assert town.events()[-1]["type"] == ("release.succeeded" if then == "resume" else "release.rolled_back")
+        assert town.receipt().failed_by_release_machinery == 0
+
+    def test_a_killed_envoy_comes_back_with_its_weights_and_the_release_ends_well(self, town: Town) -> None:
+        town.first()
+        with town.users():
+            process = town.start("deploy", "v2", "--output", "quiet")
+            town.wait_for("baking")
+            house = town.house
+            before = house.platform.seen("shop")
+            assert before.envoy.pid is not None
+            os.kill(before.envoy.pid, signal.SIGKILL)
+            end = time.monotonic() + 10
+            while (after := house.platform.seen("shop")).envoy.restarts == 0 or after.routes is None:
+                assert time.monotonic() < end
+                time.sleep(0.05)
+            house.store.close()
+            process.wait(60)
+
+        assert after.routes == before.routes
+        assert process.returncode == 0
+
+    def test_break_glass_works_without_controller_and_supervisor(self, town: Town) -> None:
+        town.first()
+        with town.users():
+            process = town.start("deploy", "v2", "--output", "quiet")
+            town.wait_for("baking")
+            house = town.house
+            plan = house.store.releases(limit=1)[0].plan
+            process.kill()
+            process.wait()
+            os.kill(json.loads((town.state / "supervisor.json").read_text())["pid"], signal.SIGKILL)
+            assert os.system(plan.break_glass + " > /dev/null") == 0
+            resumed = town.run("resume", "--reason", "back from the night", "--output", "quiet")
+            house.store.close()
+
+        assert resumed.code == 4
+        assert any(event.get("cause") == "taken" for event in town.events())
+        assert town.receipt().failed_by_release_machinery == 0
+
+
+class TestSlow:
+    def test_R09_a_long_answer_survives_the_cutover(self, town: Town) -> None:
+        town.first()
+        with town.users(60, slow_ms=6000, slow_share=0.03):
+            said = town.run("deploy", "v2", "--output", "quiet")
+
+        assert said.code == 0
+        assert town.receipt().failed_by_release_machinery == 0
+
+    def test_an_app_slow_to_stop_and_a_proxy_in_the_environment_harm_nobody(self, town: Town) -> None:
+        town.build("v1", "slow-stop")
+        dead = {"HTTP_PROXY": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9"}
+        assert town.run("deploy", "v1", "--output", "quiet", env=dead).code == 0
+        with town.users():
+            said = town.run("deploy", "v2", "--output", "quiet", env=dead)
+
+        assert said.code == 0
+        assert town.receipt().failed_by_release_machinery == 0
+
+
+def test_R44_a_changed_journal_is_found(town: Town) -> None:
+    import sqlite3
+
+    town.first()
+    link = sqlite3.connect(town.state / "journal.db")
+    names = [row[0] for row in link.execute("select name from sqlite_master where type='trigger'")]
+    for name in names:
+        link.execute(f"drop trigger {name}")
+    link.execute("update journal set body = replace(body, 'v1', 'v9') where seq = 1")
+    link.commit()
+    link.close()
+    said = town.run("history", "--verify")
+
+    assert said.code == 1
+    assert "2" in said.out
