@@ -30,6 +30,7 @@ from crossfade.spec.models import Spec
 
 if TYPE_CHECKING:
     from crossfade.cli.render.status import Row as StatusRow
+    from crossfade.engine.hooks import HookRunner
     from crossfade.engine.loop import Controller
     from crossfade.engine.opening import Wish
     from crossfade.engine.tick import Ports
@@ -100,16 +101,21 @@ class House:
 
         return Controller(self.store, self.ports, self.clock)
 
-    def ports(self, _plan: Plan) -> Ports:
-        """What one release's ticks reach the outside through."""
+    @cached_property
+    def hooks(self) -> HookRunner:
+        """Runs hooks; `close` ends those that still run, so that whoever goes on runs them again."""
         from crossfade.engine.hooks import HookRunner
-        from crossfade.engine.tick import Ports
 
         def environment(of: Plan) -> Mapping[str, str]:
             return {"CROSSFADE_TEST_URL": self.platform.test_url(of.service) or ""}
 
-        hooks = HookRunner(self.store, self.clock, environment)
-        return Ports(platform=self.platform, signals=self.signals, hooks=hooks)
+        return HookRunner(self.store, self.clock, environment)
+
+    def ports(self, _plan: Plan) -> Ports:
+        """What one release's ticks reach the outside through."""
+        from crossfade.engine.tick import Ports
+
+        return Ports(platform=self.platform, signals=self.signals, hooks=self.hooks)
 
     def open(self, spec: Spec, text: str, wish: Wish) -> Plan | None:
         """
@@ -140,7 +146,13 @@ class House:
         truth = self.platform.observe(plan).truth
         try:
             events = refuse_or_events(
-                plan, truth, self.signals.before(plan, now), _record(plan, past), wish, spec, now
+                plan,
+                truth,
+                alarms=self.signals.before(plan, now),
+                record=_record(plan, past),
+                wish=wish,
+                spec=spec,
+                now=now,
             )
         except RefusedError as refusal:
             self.store.record_refused(

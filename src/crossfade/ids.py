@@ -67,6 +67,7 @@ BEYOND_THE_SPEC = {
     "CF7201": "`--until` names a state that no release has.",
     "CF7202": "No error has this id.",
     "CF7301": "A question would be asked and nobody is there to answer; say `--yes`.",
+    "CF7302": "What serves is not stopped under a running release; end it first, or say `--force`.",
     "CF9101": "The load generator is bounded, so that it can never hurt the machine.",
     "CF9102": "The load generator has no path to send requests to.",
     "CF9103": "The load generator ended by itself.",

@@ -20,6 +20,9 @@ from crossfade.testing import NOON, opening, small_plan
 LEASE = timedelta(seconds=10)
 SECOND = timedelta(seconds=1)
 PLAN = small_plan()
+COPIED = """
+insert into journal select 5, release, service, ts, body, prev_hash, hash from journal where seq = 4
+"""
 
 
 @pytest.fixture
@@ -286,8 +289,7 @@ class TestR44:
             ("delete from journal where seq = 4", "it ends at entry 3, its head is entry 4"),
             ("delete from journal", "it ends at entry 0, its head is entry 4"),
             (
-                "insert into journal select 5, release, service, ts, body, prev_hash, hash from journal"
-                + " where seq = 4",
+                COPIED,
                 "entry 5 does not follow entry 4",
             ),
             (

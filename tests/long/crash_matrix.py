@@ -1,7 +1,7 @@
 """
 R33 with real processes: kill -9 of the controller, before and after every write, and at random instants.
 
-    python tests/long/crash_matrix.py [--short] [--random 60] [--lanes 2]
+    python tests/long/crash_matrix.py [--short] [--random 60] [--lanes 3]
 
 Each kill happens in a release of its own, good or bad, under traffic that never stops; then
 another controller goes on. It must end as undisturbed releases of its kind do, with the same
@@ -26,13 +26,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from controller import release_of
-from rig import Receipt, Settings, Shop, stoppable
+from rig import LOOSE, Receipt, Settings, Shop, stoppable
 
 from crossfade.engine.loop import trace
 
 Trace = tuple[tuple[str, str | None, int | None], ...]
 
-RATE = 100.0
+RATE = 120.0
 LONGEST_S = 90.0
 """One controller's life. A release takes about 12 s; a busy machine is not a fault."""
 AWAY_S = 3.0
@@ -43,7 +43,7 @@ SHORT_S = 62.0
 KINDS = {
     "good": (
         "good",
-        "{canary: {steps: [{weight: 20%, bake: 120s}, {weight: 60%, bake: 20s}], keep_old: 20s}}",
+        "{canary: {steps: [{weight: 20%, bake: 140s}, {weight: 60%, bake: 20s}], keep_old: 20s}}",
     ),
     "bad": (
         "one-path",
@@ -196,7 +196,7 @@ class Matrix:
             self._jobs.put(job)
 
     def _lane(self, again: int, barrier: threading.Barrier) -> None:
-        shop = Shop(Settings(rate=RATE, latency=False, false_stops="5%"))
+        shop = Shop(Settings(rate=RATE, latency=LOOSE, false_stops="5%"))
         try:
             with shop:
                 lane = Lane(shop, self.stop)

@@ -37,7 +37,7 @@ LONGEST_S = 120.0
 LOOK_S = 0.1
 NEAR_S = 0.004
 """Pace of looking from the verdict on, until Envoy's routes are at 0."""
-SHORT_S = 74.0
+SHORT_S = 60.0
 """No release is begun later than this in the short form."""
 
 RUNGS = (10, 17, 24, 31, 38, 45, 52, 59, 66, 73, 80, 90)

@@ -7,6 +7,7 @@ import socket
 from pathlib import Path
 
 import pytest
+
 from town import Town
 
 pytestmark = pytest.mark.real
@@ -109,7 +110,9 @@ class TestQuestions:
         assert "_CROSSFADE_COMPLETE" in town.run("completion", "bash").out
 
     def test_init_writes_a_file_that_loads(self, town: Town) -> None:
-        made = town.run("init", "--file", "new.yaml", "--service", "shop", "--command", "./serve {port}", "--port", "80")
+        made = town.run(
+            "init", "--file", "new.yaml", "--service", "shop", "--command", "./serve {port}", "--port", "80"
+        )
 
         assert made.code == 0, made
         assert town.run("lint", "new.yaml", "--resolved").code == 0

@@ -1,4 +1,4 @@
-"""A town for end-to-end tests: a shop in several builds, its users, and the `crossfade` command as people type it."""
+"""A town for end-to-end tests: a shop in several builds, its users, and `crossfade` as people type it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ YAML = """\
 apiVersion: crossfade/v1
 service: shop
 platform:
-  local: {{command: {command}, port: {port}, instances: {instances}, health: /healthz, drain: 8s, stop_grace: 4s}}
+  local: {{command: {command}, port: {port}, instances: {instances}, health: /healthz, {times}}}
 strategy: {strategy}
 gates:
   errors: {{must_see: 90%}}
@@ -73,7 +73,14 @@ class Town:
         self, *, strategy: str = CANARY, more: str = "", port: int = 0, command: str = "", instances: int = 2
     ) -> None:
         words = command or '"builds/{revision} --port {port} --revision {revision}"'
-        text = YAML.format(command=words, port=port, strategy=strategy, more=more, instances=instances)
+        text = YAML.format(
+            times="drain: 8s, stop_grace: 4s",
+            command=words,
+            port=port,
+            strategy=strategy,
+            more=more,
+            instances=instances,
+        )
         (self.folder / "crossfade.yaml").write_text(text)
 
     def start(self, *words: str) -> subprocess.Popen[bytes]:
@@ -140,7 +147,9 @@ class Town:
             house.store.close()
 
     @contextmanager
-    def users(self, rate: float = 100.0, *, slow_ms: int = 1500, slow_share: float = 0.002) -> Iterator[Traffic]:
+    def users(
+        self, rate: float = 100.0, *, slow_ms: int = 1500, slow_share: float = 0.002
+    ) -> Iterator[Traffic]:
         load = Load(
             port=self.port(),
             out=self.folder / "client.jsonl",

@@ -61,13 +61,13 @@ class Interrupts:
 
     @contextmanager
     def caught(self) -> Iterator[None]:
-        """Handle both signals in here, restore what was before."""
+        """Handle both signals in here; then as before, but whoever was interrupted once is not cut short."""
         before = {number: signal.signal(number, self._caught) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
         finally:
             for number, handler in before.items():
-                signal.signal(number, handler)
+                signal.signal(number, handler if self._first is None else signal.SIG_IGN)
 
     def _caught(self, number: int, _frame: FrameType | None) -> None:
         again = self._first is not None and time.monotonic() - self._first <= SECOND_S
@@ -120,7 +120,10 @@ def drive(
             if release == plan.release:
                 screen.note(payload)
 
-        house.controller().run(until=plan.release, on_entry=entry, on_note=note, stop=stop)
+        try:
+            house.controller().run(until=plan.release, on_entry=entry, on_note=note, stop=stop)
+        finally:
+            house.hooks.close()
         state = house.store.row(plan.release).state
         if state.outcome is None and not (until is not None and until(state)):
             return _left(house, plan, state, interrupts, screen)

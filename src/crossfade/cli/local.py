@@ -91,17 +91,26 @@ def logs(lines: int, state: Path | None, file: Path) -> int:
 
 @local.command(help="Stop the supervisor, Envoy and every app of this state folder.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--force", is_flag=True, help="Also while a release runs.")
 @state_option
 @file_option
-def down(yes: bool, state: Path | None, file: Path) -> int:
+def down(yes: bool, force: bool, state: Path | None, file: Path) -> int:
     """Ends serving: asked for, and refused to guess without a terminal."""
     import sys
 
-    from crossfade.bootstrap import state_folder
+    from crossfade.bootstrap import House, state_folder
     from crossfade.dataplane import down as stop_all
-    from crossfade.errors import UsageError
+    from crossfade.errors import HeldError, UsageError
 
     folder = state_folder(file, state)
+    active = House(folder).active(None) if (folder / "journal.db").exists() else None
+    if active is not None and not force:
+        raise HeldError(
+            "CF7302",
+            f"release {active.id} of {active.service} is not over",
+            "stopping what serves would take its traffic and its way back",
+            f"crossfade abort {active.id} --reason TEXT, or local down --force",
+        )
     if not yes:
         if not sys.stdin.isatty():
             raise UsageError(

@@ -12,6 +12,7 @@ Two permanent groups per service, blue and green; only weights move between them
     ensure_supervisor(folder) -> Client               Unsupported (CF4100), Silent (CF4104)
     connect(folder) -> Client | None                  None = no supervisor runs there
     down(folder)                                      stops all, after a dead supervisor too
+    meant_down(folder) -> bool                        stopped on purpose, and not started since
     Client.ping() -> float                            seconds for the round trip
     Client.services() -> dict[name, generation]
     Client.observe(name) -> Observed                  UnknownService (CF4105)
@@ -25,7 +26,7 @@ Without a supervisor: `python -m crossfade.dataplane.weights FOLDER SERVICE GROU
 everybody to one group. LINUX ONLY (pidfd, /proc). LOOPBACK ONLY.
 """
 
-from crossfade.dataplane.client import Client, connect, down, ensure_supervisor
+from crossfade.dataplane.client import Client, connect, down, ensure_supervisor, meant_down
 from crossfade.dataplane.failures import (
     Conflict,
     DataplaneError,
@@ -76,4 +77,5 @@ __all__ = [
     "connect",
     "down",
     "ensure_supervisor",
+    "meant_down",
 ]

@@ -28,6 +28,7 @@ from crossfade.dataplane.sweep import sweep
 _TIMEOUT_S: Final = 3.0
 _START_S: Final = 15.0
 _COMING_UP_S: Final = 2.0  # between its pid file and its first answer
+_DOWN: Final = "down"  # a file in the folder: stopped on purpose
 _DOWN_S: Final = 12.0
 _LOST: Final = 3  # exit code of a supervisor that found the folder locked
 
@@ -133,6 +134,7 @@ def ensure_supervisor(folder: Path | str) -> Client:
     find_envoy()
     store = Store(folder)
     store.create()
+    (store.folder / _DOWN).unlink(missing_ok=True)
     with contextlib.suppress(Silent):  # one that is just starting holds the lock, still silent
         if (client := connect(folder)) is not None:
             return client
@@ -178,14 +180,21 @@ def _owner(store: Store) -> Process | None:
     return process if alive(process) else None
 
 
+def meant_down(folder: Path | str) -> bool:
+    """Whether somebody stopped this folder's supervisor on purpose, and nobody started it since."""
+    return (Path(folder) / _DOWN).exists()
+
+
 def down(folder: Path | str) -> None:
     """Stops Envoy, all apps and the supervisor, also when the supervisor is dead or hangs.
 
-    Documents stay: the next `ensure_supervisor` runs the same services again.
+    Documents stay: the next `ensure_supervisor` runs the same services again. That it was meant
+    is written down, so that a controller which still looks does not start it all again.
     """
     store = Store(folder)
     if not store.folder.is_dir():
         return
+    (store.folder / _DOWN).touch()
     until = time.monotonic()
     with contextlib.suppress(Silent):  # dead, or hanging: then it is ended without being asked
         Client(folder)._ask(op="down")  # noqa: SLF001  # the one command without a method

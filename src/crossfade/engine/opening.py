@@ -66,9 +66,7 @@ def compile_plan(
         for when, listed in _hook_lists(spec)
         for number, hook in enumerate(listed)
     }
-    keys = {
-        when: tuple(key for key in hooks if key.split(":")[1] == when) for when, _ in _hook_lists(spec)
-    }
+    keys = {when: tuple(key for key in hooks if key.split(":")[1] == when) for when, _ in _hook_lists(spec)}
     on, back = compile_roads(
         shape_of(spec.strategy),
         gates=planned,
@@ -187,6 +185,7 @@ def _strategy_word(spec: Spec) -> str:
 def refuse_or_events(
     plan: Plan,
     truth: Truth,
+    *,
     alarms: Mapping[str, Say],
     record: Record,
     wish: Wish,

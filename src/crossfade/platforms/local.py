@@ -32,6 +32,7 @@ from crossfade.dataplane import (
     UnknownService,
     connect,
     ensure_supervisor,
+    meant_down,
 )
 from crossfade.dataplane.envoy import find_envoy
 from crossfade.dataplane.store import Store
@@ -101,7 +102,8 @@ class LocalPlatform:
         now: Callable[[], float] = time.time,
     ) -> None:
         self.folder = Path(folder).resolve()
-        self._line = line or (lambda: connect(self.folder) or ensure_supervisor(self.folder))
+        self._line = line or (lambda: _line_to(self.folder))
+        self._start = (lambda: None) if line else (lambda: ensure_supervisor(self.folder))
         self._open: Dataplane | None = None
         self._now = now
 
@@ -207,6 +209,7 @@ class LocalPlatform:
 
         Raises `PlatformError`: CF4101 names who listens there already.
         """
+        self._start()
         live, test = spec.platform.port, spec.platform.test_port
         if spec.service not in Store(self.folder).services():
             # Of two that are the first, one gets a conflict, and then finds the service.
@@ -339,6 +342,16 @@ class LocalPlatform:
         except Silent:
             self._open = None
             raise
+
+
+def _line_to(folder: Path) -> Dataplane:
+    """The supervisor that is there; one that died is started again, one stopped on purpose is not."""
+    found = connect(folder)
+    if found is not None:
+        return found
+    if meant_down(folder):
+        raise Silent("CF4104", f"{folder} was stopped", "by `crossfade local down`", "crossfade local up")
+    return ensure_supervisor(folder)
 
 
 def _identity(words: list[str], folder: Path) -> str:

@@ -178,7 +178,7 @@ def _progress(
             if state.hold is Hold.APPROVAL:
                 return ()
             return (_held(step, Hold.APPROVAL, now, f"{step.name} is baked and waits for a person"),)
-        passed = tuple(_passed(state, step, truth, now))
+        passed = tuple(_passed(plan, state, step, truth, now))
     return (*passed, _next(plan, state, now))
 
 
@@ -210,8 +210,9 @@ def _proved(plan: Plan, state: State, step: Step, truth: Truth, now: Instant) ->
     )
 
 
-def _passed(state: State, step: Step, truth: Truth, now: Instant) -> Iterator[Event]:
-    for gate in step.gates:
+def _passed(plan: Plan, state: State, step: Step, truth: Truth, now: Instant) -> Iterator[Event]:
+    """The verdicts that moved it (R30); a gate that only observes moves nothing."""
+    for gate in (gate.name for gate in plan.gates if gate.name in step.gates and not gate.observe):
         verdict = verdict_of(state, step, gate, truth)
         if verdict is not None and verdict.say is Say.PASS:
             yield Event(
