@@ -21,6 +21,7 @@ from crossfade.release.values import (
     Instant,
     Say,
     Truth,
+    Verdict,
     sure,
 )
 
@@ -95,8 +96,20 @@ def _gate_failed(plan: Plan, _state: State, step: Step, truth: Truth, _now: Inst
     stops = {gate.name for gate in plan.gates if gate.name in step.gates and not gate.observe}
     for verdict in truth.verdicts:
         if verdict.say is Say.FAIL and verdict.gate in stops and verdict.step == step.name:
-            return Turn(cause=Cause.GATE, gate=verdict.gate, message=verdict.text, numbers=verdict.numbers)
+            return Turn(
+                cause=Cause.GATE, gate=verdict.gate, message=verdict.text, numbers=_whole(verdict, truth)
+            )
     return None
+
+
+def _whole(verdict: Verdict, truth: Truth) -> dict[str, object]:
+    """The verdict that turned it, its window, and what the other gates said at the same look (R30)."""
+    beside = {
+        other.gate: {**other.numbers, "verdict": other.say.value}
+        for other in truth.verdicts
+        if other.gate != verdict.gate and other.step == verdict.step
+    }
+    return {**verdict.numbers, "window_s": verdict.covers.total_seconds(), "gates": beside}
 
 
 def _hook_failed(_plan: Plan, state: State, step: Step, _truth: Truth, _now: Instant) -> Turn | None:
