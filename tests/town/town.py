@@ -18,7 +18,7 @@ from typing import Any
 from crossfade.bootstrap import House, set_clock
 from crossfade.dataplane import down
 from crossfade.demo.receipt import Join, join
-from crossfade.demo.traffic import Load, Traffic
+from crossfade.demo.traffic import DEFAULT_PATHS, Load, Traffic
 
 FACTOR = 10.0
 """Bakes, settle and keep-old pass ten times as fast; processes, health and drain are real."""
@@ -139,22 +139,29 @@ class Town:
         finally:
             house.store.close()
 
-    def port(self) -> int:
+    def port(self, service: str = "shop") -> int:
         house = self.house
         try:
-            return int((house.platform.listener("shop") or "").rpartition(":")[2])
+            return int((house.platform.listener(service) or "").rpartition(":")[2])
         finally:
             house.store.close()
 
     @contextmanager
     def users(
-        self, rate: float = 100.0, *, slow_ms: int = 1500, slow_share: float = 0.002
+        self,
+        rate: float = 100.0,
+        *,
+        slow_ms: int = 1500,
+        slow_share: float = 0.002,
+        service: str = "shop",
+        paths: tuple[str, ...] = DEFAULT_PATHS,
     ) -> Iterator[Traffic]:
         load = Load(
-            port=self.port(),
+            port=self.port(service),
             out=self.folder / "client.jsonl",
             rate=rate,
-            seconds=120,
+            seconds=200,
+            paths=paths,
             slow_ms=slow_ms,
             slow_share=slow_share,
             with_parent=True,
@@ -162,6 +169,10 @@ class Town:
         with Traffic(load) as traffic:
             yield traffic
             traffic.stop()
+
+    def client(self) -> list[dict[str, Any]]:
+        """Every request as its client saw it."""
+        return [json.loads(line) for line in (self.folder / "client.jsonl").read_text().splitlines()]
 
     def receipt(self, ends: dict[int, Any] | None = None) -> Join:
         return join(self.folder / "client.jsonl", [self.folder / "apps.jsonl"], ends or {})
