@@ -200,7 +200,7 @@ class Demo:
             print(f"kept: {self._folder}", file=sys.stderr)
             return
         _forget_last()
-        LAST_DEMO.mkdir(mode=0o700)
+        LAST_DEMO.mkdir(mode=0o700, exist_ok=True)  # two demos may end at once
         for kept in ("journal.db", "clock.json"):
             if (state / kept).exists():
                 shutil.copy2(state / kept, LAST_DEMO / kept)

@@ -291,10 +291,19 @@ def _waited(story: Story, compression: float) -> Iterator[str]:
     if window is None or window > seconds:
         yield paced(seconds).format(" evidence and tick" if story.cause is Cause.GATE else " at that step")
         return
-    yield paced(window).format(" evidence")
+    warm = min(_muted(story), window)
+    if warm:
+        yield paced(warm).format(" warm-up")
+    yield paced(window - warm).format(" evidence")
     # What lies between the data and the decision does not shrink with the traffic: it is not paced.
     rest = seconds - window
     yield f"{words.duration(rest / compression)} {'tick' if rest <= TICK_S else 'outside that window'}"
+
+
+def _muted(story: Story) -> float:
+    """Seconds at the step's begin in which the latency of new instances was not judged."""
+    latency = story.turned is not None and story.turned.gate == "latency"
+    return words.number(story.plan.judging, "warm_up_s") or 0.0 if latency else 0.0
 
 
 def _verified(story: Story) -> Event | None:

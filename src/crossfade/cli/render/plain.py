@@ -33,7 +33,7 @@ def heartbeat(note: Mapping[str, object], plan: Plan, now: datetime | None = Non
     `note` is the live evidence that `tty.Screen.note` takes; `weight` in it is in thousandths.
     The time is `now`, else the look's own (`at`).
     """
-    at = words.stamp(now) if now is not None else _value(note.get("at") or "-")
+    at = words.stamp(now) if now is not None else _at(note)
     said = [f"{at} {_name(plan.service)} {words.short(plan.release)} STILL"]
     said.append(_name(str(note.get("phase") or "running")))
     weight = words.number(note, "weight")
@@ -63,6 +63,13 @@ def gates_of(note: Mapping[str, object]) -> dict[str, Mapping[str, object]]:
             told = {"say": verdict.get("say"), "window_s": verdict.get("covers")}
             found[str(verdict.get("gate"))] = {**kept, **told}
     return found
+
+
+def _at(note: Mapping[str, object]) -> str:
+    try:
+        return words.stamp(datetime.fromisoformat(str(note.get("at"))))
+    except ValueError:
+        return "-"
 
 
 def _gate(numbers: Mapping[str, object]) -> str:
