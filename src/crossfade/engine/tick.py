@@ -174,7 +174,7 @@ def note_of(plan: Plan, state: State, truth: Truth, now: Instant) -> Mapping[str
         "waits_for": list(waits_for(plan, state, truth)),
         "way_back": way_back(plan, state, truth).line(),
         "instances": {
-            side: [fleet.value.ready / 10, fleet.value.wanted / 10]
+            side: [f"{fleet.value.ready / 10:g} %", f"{fleet.value.wanted / 10:g} %"]
             for side, fleet in (("stable", truth.stable), ("candidate", truth.candidate))
             if isinstance(fleet, Known)
         },
