@@ -247,7 +247,7 @@ def test_R23_a_decision_depends_on_this_look_alone_so_a_fence_can_prove_it(momen
 
 
 @pytest.mark.parametrize("step", ON_THE_WAY)
-def test_R43_R48_no_gate_hold_pause_or_missing_data_ever_stops_a_way_back(step: str) -> None:
+def test_R48_no_gate_hold_pause_or_missing_data_ever_stops_a_way_back(step: str) -> None:
     run = a_run("canary", limits=a_plan().limits).at(step)
     run.world.says = {"errors": Say.NO_DATA, "unhealthy": Say.INCONCLUSIVE}
     run.world.hook_says = HookSay.RUNNING
