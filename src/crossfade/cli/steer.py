@@ -205,6 +205,8 @@ def drive(release: str, state: Path) -> int:
     """Drive a release that another process opened, without a terminal."""
     from crossfade.bootstrap import House
     from crossfade.cli.following import drive as drive_here
+    from crossfade.spec import OnInterrupt
 
     house = House(state)
-    return drive_here(house, house.store.row(release).plan, output="plain")
+    # Whoever ends a background driver means the driver: the release is left as it is, for `resume`.
+    return drive_here(house, house.store.row(release).plan, output="plain", on_interrupt=OnInterrupt.HOLD)
