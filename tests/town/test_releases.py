@@ -294,6 +294,21 @@ class TestDeaths:
         assert any(event.get("cause") == "taken" for event in town.events())
         assert town.receipt().failed_by_release_machinery == 0
 
+    def test_a_forced_down_leaves_no_driver_and_an_ordinary_one_is_refused(self, town: Town) -> None:
+        town.first()
+        process = town.start("deploy", "v2", "--output", "quiet")
+        town.wait_for("baking")
+        refused = town.run("local", "down", "--yes")
+        forced = town.run("local", "down", "--yes", "--force")
+        process.wait(20)
+        up = town.run("local", "up")
+        back = town.run("abort", "--reason", "after the power cut", "--output", "quiet")
+
+        assert refused.code == 8
+        assert "CF7302" in refused.err
+        assert forced.code == up.code == back.code == 0
+        assert process.returncode == 130
+
 
 class TestSlow:
     def test_R09_a_long_answer_survives_the_cutover(self, town: Town) -> None:

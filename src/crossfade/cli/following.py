@@ -21,6 +21,7 @@ from types import FrameType
 from crossfade.bootstrap import House
 from crossfade.cli.options import actor
 from crossfade.cli.screens import Screen, open_screen
+from crossfade.dataplane import meant_down
 from crossfade.engine.opening import new_id
 from crossfade.engine.records import Entry
 from crossfade.release.plan import Kind, Plan
@@ -56,6 +57,8 @@ class Interrupts:
         self._house, self._plan, self._stop = house, plan, stop
         self.policy = policy
         self._first: float | None = None
+        self.stopped = False
+        """The platform itself was stopped on purpose: nothing is left to drive."""
         self.asked_back = False
         self.detached = False
 
@@ -119,6 +122,9 @@ def drive(
         def note(release: str, payload: Mapping[str, object]) -> None:
             if release == plan.release:
                 screen.note(payload)
+            if meant_down(house.folder):
+                interrupts.stopped = True
+                stop.set()
 
         try:
             house.controller().run(until=plan.release, on_entry=entry, on_note=note, stop=stop)
@@ -135,15 +141,20 @@ def drive(
 
 def _left(house: House, plan: Plan, state: State, interrupts: Interrupts, screen: Screen) -> int:
     """This process stops driving; somebody else goes on unless the user said hold."""
-    hold = interrupts.detached and interrupts.policy is OnInterrupt.HOLD and not interrupts.asked_back
+    chosen = interrupts.detached and interrupts.policy is OnInterrupt.HOLD and not interrupts.asked_back
+    hold = interrupts.stopped or chosen
     if not hold:
         hand_over(house.folder, plan.release)
     step = state.step(plan)
     home = step.kind is Kind.CLEARING or (step.kind is Kind.ROLLING_BACK and state.reached is not None)
-    if interrupts.asked_back and home:
+    if interrupts.asked_back and home and not hold:
         screen.say(f"all traffic is on {plan.stable}; clearing goes on in the background: crossfade status")
         return 5
     where = "nobody drives it now: crossfade resume, or abort" if hold else "it goes on in the background"
+    if interrupts.stopped:
+        screen.say(
+            "the platform was stopped by `crossfade local down --force`; crossfade local up starts it again"
+        )
     screen.say(f"detached at {phase(plan, state)}; {where}; crossfade watch {plan.release}")
     return 130
 
