@@ -1,19 +1,32 @@
-"""Every benchmark, one line each: the figure here, and its ratio to something plain measured beside it."""
+"""
+Every benchmark, one line each: the figure here, and its ratio to something plain measured beside it.
+
+`./dev bench judge` is one of its own: the judge in simulated releases, beside other judges.
+"""
 
 from __future__ import annotations
 
 import sys
 
-from bench import engine, heart, judge, start
+from bench import engine, heart, start
+from bench.judge import __main__ as judges
+from bench.judge import speed
 
 
 def main() -> None:
-    """Print the table; `--short` takes fewer rounds."""
+    """Print the table; `--short` takes fewer rounds. `judge …`: see `bench/judge/`."""
+    if sys.argv[1:2] == ["judge"]:
+        judges.main(sys.argv[2:])
+        return
     short = "--short" in sys.argv[1:]
     print(f"{'what':<44} {'here':>12}   ratio")
-    for part in (start, heart, judge, engine):
+    for part in (start, heart, speed, engine):
         for name, here, ratio in part.lines(short=short):
             print(f"{name:<44} {here:>12}   {ratio}", flush=True)
 
+    if short:
+        judges.main(["--quick", "--runs", "2", "--without-peers"])
 
-main()
+
+if __name__ == "__main__":
+    main()

@@ -80,7 +80,7 @@ def receipt(one: Shop, client: Path, end: End, **more: Any) -> Join:
 class TestGood:
     def test_R09_nothing_is_lost_and_both_sides_tell_the_same(self, tmp_path: Path) -> None:
         with shop(tmp_path) as one:
-            client, summary = traffic(one, tmp_path, rate=200, seconds=3)
+            client, summary = traffic(one, tmp_path, rate=200, seconds=3, slow_share=0.1)
             assert one.stop() == 0
         told = receipt(one, client, "stopped", candidate="v2")
 

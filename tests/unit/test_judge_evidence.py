@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from crossfade.judge import METHOD, METHODS
 from crossfade.judge.bet import THETAS, Bet, Limit, project, shift
 from crossfade.judge.inputs import Counts, read_rules
 from crossfade.judge.lanes import Outage, Traffic
@@ -109,8 +110,10 @@ def brakes(*, per_instance: bool) -> Brakes:
 
 class TestManyIntervals:
     @pytest.mark.parametrize("form", ["blocks", "instances", "from blocks to instances"])
-    @pytest.mark.parametrize("floor", [0.0, 0.05])
-    def test_R31_a_table_has_mean_at_most_1_over_every_path(self, form: str, floor: float) -> None:
+    @pytest.mark.parametrize(("method", "floor"), [("1", 0.05), ("2", 0.05), ("2", 0.0)])
+    def test_R31_a_table_has_mean_at_most_1_over_every_path(
+        self, form: str, method: str, floor: float
+    ) -> None:
         """Two instances, one request each, three requests of stable, three intervals."""
         rule = read_rules({"errors": {"ignore_below": floor}})[0]
         p, p_c = 0.3, shift(0.3, 1.5)
@@ -120,7 +123,7 @@ class TestManyIntervals:
         ]
         mean = 0.0
         for path in itertools.product(outcomes, repeat=3):
-            table = Table(kind=Kind(rule=rule, weight=1.0), alpha=0.01)
+            table = Table(kind=Kind(rule=rule, weight=1.0), alpha=0.01, method=METHODS[method])
             likely = 1.0
             for index, (weight, a, b, s) in enumerate(path):
                 likely *= weight
@@ -178,7 +181,7 @@ class TestManyIntervals:
 
     def test_one_instance_alone_may_bring_only_its_share(self) -> None:
         rule = read_rules({"errors": {}})[0]
-        table = Table(kind=Kind(rule=rule, weight=0.4), alpha=0.01, past=(1, 1000))
+        table = Table(kind=Kind(rule=rule, weight=0.4), alpha=0.01, method=METHODS[METHOD], past=(1, 1000))
         for _ in range(60):
             table.judge(
                 [("a", Counts(requests=50, errors=25, kpi={})), ("b", Counts(requests=50, errors=0, kpi={}))],

@@ -30,6 +30,7 @@ from crossfade.spec import (
     OnInconclusive,
     OnInterrupt,
     OnNoData,
+    Preset,
     Spec,
     UnhealthyGate,
     WeightStep,
@@ -115,6 +116,7 @@ def test_every_setting_of_this_version_is_read() -> None:
         judging=Judging(
             false_stops=0.005,
             warm_up=10 * second,
+            preset=Preset.CAREFUL,
             no_data=OnNoData.HOLD,
             inconclusive=OnInconclusive.ROLLBACK,
         ),
@@ -259,7 +261,7 @@ def test_the_heart_can_import_the_models_without_pydantic_and_yaml() -> None:
 KEYS = st.sampled_from(
     """apiVersion service platform local command port test_port instances health stop_grace strategy
     canary blue_green steps weight bake max_bake approval keep_old gates errors latency unhealthy
-    none paging alarms http at_most at max must_see ignore_below for mode judging false_stops
+    none paging alarms http at_most at max must_see ignore_below for mode judging false_stops preset careful
     warm_up no_data deadlines ready hooks before_traffic on_rollback on_interrupt state env aws
     linear rds success on << servce""".split()  # noqa: SIM905 - words read better
 )

@@ -32,6 +32,7 @@ from crossfade.spec import (
     OnInconclusive,
     OnInterrupt,
     OnNoData,
+    Preset,
     Spec,
     Strategy,
     UnhealthyGate,
@@ -167,6 +168,7 @@ def specs(draw: st.DrawFn, folder: Path) -> Spec:
         judging=Judging(
             false_stops=draw(st.integers(1, 100)) / 1000,
             warm_up=timedelta(),
+            preset=draw(st.sampled_from(Preset)),
             no_data=draw(st.sampled_from(OnNoData)),
             inconclusive=draw(st.sampled_from(OnInconclusive)),
         ),

@@ -156,6 +156,7 @@ def _judging(spec: Spec, gates: Sequence[Gate]) -> Mapping[str, object]:
     bakes = _bakes(spec)
     return {
         "alpha": spec.judging.false_stops,
+        "preset": spec.judging.preset.value,
         "warm_up_s": spec.judging.warm_up.total_seconds(),
         "bake_s": sum(bakes, timedelta()).total_seconds(),
         "weight": _first_weight(spec) / 1000,

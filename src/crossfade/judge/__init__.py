@@ -13,10 +13,10 @@ gates of a release share one budget for false stops, valid at every look (R31).
 """
 
 from crossfade.judge.gauges import HealthSample, HealthVerdict, unhealthy
+from crossfade.judge.methods import METHOD, METHODS
 from crossfade.judge.planning import plan
 from crossfade.judge.stream import Stream, open_stream, replay
 from crossfade.judge.types import (
-    METHOD,
     Arm,
     BadCountsError,
     GateVerdict,
@@ -30,6 +30,7 @@ from crossfade.judge.types import (
 
 __all__ = [
     "METHOD",
+    "METHODS",
     "Arm",
     "BadCountsError",
     "GateVerdict",

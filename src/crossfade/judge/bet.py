@@ -25,6 +25,8 @@ MEMORY_S = 120.0
 START_TRIALS = 200.0
 """How much of the history the first p^ is made of."""
 LEAST_TRIALS = 50.0
+FORGOTTEN_TRIALS = 1e-9
+"""After hours of silence nothing is left to divide by: the last known rate stays."""
 
 
 def shift(p: float, odds: float) -> float:
@@ -91,11 +93,12 @@ class Bet:
 
     def learn(self, failures: float, trials: float, seconds: float) -> None:
         """Stable's counts of an interval, after it was bet on."""
-        decay = 0.5 ** (seconds / MEMORY_S)
+        rate, decay = self._failures / self._trials, 0.5 ** (seconds / MEMORY_S)
         self._failures = self._failures * decay + failures
         self._trials = self._trials * decay + trials
         if self._trials < LEAST_TRIALS:
-            self._failures *= LEAST_TRIALS / self._trials
+            forgotten = self._trials < FORGOTTEN_TRIALS
+            self._failures = LEAST_TRIALS * (rate if forgotten else self._failures / self._trials)
             self._trials = LEAST_TRIALS
 
 

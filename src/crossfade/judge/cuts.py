@@ -73,7 +73,7 @@ def choose(
 
 def partner(edges: Sequence[float], edge: int, at_most: float) -> int | None:
     """The first edge at or above `at_most` times this one; None beyond the last."""
-    index = bisect_left(edges, at_most * edges[edge] * ROUNDED)
+    index = max(edge, bisect_left(edges, at_most * edges[edge] * ROUNDED))
     return index if index < len(edges) else None
 
 

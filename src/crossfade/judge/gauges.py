@@ -67,9 +67,8 @@ def unhealthy(
     if (most := _most_restarts(samples)) >= RESTARTS:
         text = f"{most} restarts of the candidate within {RESTART_WINDOW_S:g} s"
         return _said("fail", sick, held or 0.0, restarts, text)
-    stable = [sample["stable_restarts"] for sample in samples if "stable_restarts" in sample]
-    if restarts >= LONE_RESTARTS and len(stable) == len(samples) and sum(stable) == 0:
-        text = f"{restarts} restarts of the candidate, none of stable"
+    if (alone := _lone_restarts(samples)) >= LONE_RESTARTS:
+        text = f"{alone} restarts of the candidate, none of stable"
         return _said("fail", sick, held or 0.0, restarts, text)
     if total <= 0:
         return _said("no_data", sick, 0.0, restarts, "the candidate has no instance")
@@ -110,3 +109,13 @@ def _most_restarts(samples: Sequence[HealthSample]) -> int:
             first += 1
         most = max(most, inside)
     return most
+
+
+def _lone_restarts(samples: Sequence[HealthSample]) -> int:
+    """Restarts of the candidate before stable's first, or before stable was out of sight."""
+    alone = 0
+    for sample in samples:
+        if sample.get("stable_restarts", 1) > 0:
+            break
+        alone += sample.get("restarts", 0)
+    return alone

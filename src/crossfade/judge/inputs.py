@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal, TypeAlias
 
-from crossfade.judge.types import METHOD, BadCountsError
+from crossfade.judge.methods import METHOD, Method, method_named
+from crossfade.judge.types import BadCountsError
 
 Kind: TypeAlias = Literal["errors", "latency", "kpi"]
 
@@ -31,7 +32,10 @@ ALPHA = 0.01
 WEIGHT = 0.1
 LEAST_COUNT, MOST_COUNT = 1e-9, 1e15
 """What interpolation leaves below the first is nothing; above the second is no count."""
+PRESETS = ("normal", "careful")
 STRICTEST, LOOSEST = 1.0, 1000.0
+NONSENSE = (KeyError, TypeError, AttributeError, ValueError, OverflowError)
+"""What Python says of values of the wrong kind."""
 RESERVED = ("outage", "traffic", "unhealthy")
 """Lanes, and the rule on states of instances (`gauges.py`): no gates of counts."""
 
@@ -93,30 +97,49 @@ class Settings:
     bake_s: float
     weight: float
     warm_up_s: float
+    careful: bool
+    """Never trust stable's quiet past: evidence comes in as slowly, and one instance may prove as
+    little, as where the service is bursty and its instances differ."""
     rules: tuple[Rule, ...]
+    method: Method
     history: tuple[Seen, ...]
 
 
 def read_header(header: Mapping[str, Any]) -> Settings:
     """Raises `BadCountsError` with what is wrong and where."""
-    method = header.get("method", METHOD)
-    if method != METHOD:
-        raise BadCountsError(f"method {method!r} is not known here; this judge speaks {METHOD!r}")
-    edges = tuple(_number(edge, "edges_ms") for edge in header.get("edges_ms", ()))
+    try:
+        return _header(header)
+    except BadCountsError:
+        raise
+    except NONSENSE as wrong:
+        raise BadCountsError(f"the header holds what cannot be meant: {wrong}") from wrong
+
+
+def _header(header: Mapping[str, Any]) -> Settings:
+    method = method_named(header.get("method", METHOD))
+    edges = tuple(read_number(edge, "edges_ms") for edge in header.get("edges_ms", ()))
     if any(later <= earlier for earlier, later in pairwise((0.0, *edges))):
         raise BadCountsError("edges_ms must rise, from above 0")
-    alpha = _number(header.get("alpha", ALPHA), "alpha")
+    alpha = read_number(header.get("alpha", ALPHA), "alpha")
     if not 0.0 < alpha < 1.0:
         raise BadCountsError(f"alpha must lie between 0 and 1, not {alpha:g}")
     return Settings(
         edges_ms=edges,
         alpha=alpha,
-        bake_s=_number(header.get("bake_s", BAKE_S), "bake_s"),
-        weight=_share(header.get("weight", WEIGHT), "weight"),
-        warm_up_s=_number(header.get("warm_up_s") or 0.0, "warm_up_s"),
+        bake_s=read_number(header.get("bake_s", BAKE_S), "bake_s"),
+        weight=read_share(header.get("weight", WEIGHT), "weight"),
+        warm_up_s=read_number(header.get("warm_up_s") or 0.0, "warm_up_s"),
+        careful=_preset(header.get("preset", PRESETS[0])),
         rules=read_rules(header.get("gates")),
+        method=method,
         history=tuple(read_interval(interval, len(edges)) for interval in header.get("history") or ()),
     )
+
+
+def _preset(asked: Any) -> bool:
+    if asked not in PRESETS:
+        raise BadCountsError(f"preset is {' or '.join(PRESETS)}, not {asked!r}")
+    return bool(asked == "careful")
 
 
 def read_rules(gates: Mapping[str, Mapping[str, Any]] | None) -> tuple[Rule, ...]:
@@ -131,11 +154,13 @@ def read_rules(gates: Mapping[str, Mapping[str, Any]] | None) -> tuple[Rule, ...
 def _rule(name: str, asked: Mapping[str, Any]) -> Rule:
     if name in RESERVED:
         raise BadCountsError(f"{name!r} is no gate of counts; a KPI cannot have this name")
+    if not name.isprintable():
+        raise BadCountsError(f"{name!r} is no name that can be printed on a line")
     kind: Kind = "errors" if name == "errors" else "latency" if name == "latency" else "kpi"
     filled = {**DEFAULTS[kind], **{key: value for key, value in asked.items() if value is not None}}
-    at_most = _number(filled["at_most"], f"{name}.at_most")
-    must_see = _number(filled["must_see"], f"{name}.must_see")
-    ignore_below = _share(filled["ignore_below"], f"{name}.ignore_below")
+    at_most = read_number(filled["at_most"], f"{name}.at_most")
+    must_see = read_number(filled["must_see"], f"{name}.must_see")
+    ignore_below = read_share(filled["ignore_below"], f"{name}.ignore_below")
     if not STRICTEST <= at_most <= LOOSEST:
         raise BadCountsError(f"{name}.at_most must be 1 to 1000, not {at_most:g}")
     if ignore_below > 0.5:
@@ -144,10 +169,12 @@ def _rule(name: str, asked: Mapping[str, Any]) -> Rule:
         raise BadCountsError(f"{name}.must_see must be more than at_most {at_most:g}")
     if filled.get("mode", "stop") not in ("stop", "observe"):
         raise BadCountsError(f"{name}.mode is stop or observe, not {filled['mode']!r}")
+    if kind == "latency" and not filled["at"]:
+        raise BadCountsError(f"{name}.at must name a quantile")
     limits: list[tuple[float | None, float]] = []
     if kind == "latency":
         for quantile, limit in filled.get("max", ()):
-            limits.append((_inner(quantile, f"{name}.max"), _number(limit, f"{name}.max")))
+            limits.append((_inner(quantile, f"{name}.max"), read_number(limit, f"{name}.max")))
     elif filled.get("max") is not None:
         limits.append((None, _inner(filled["max"], f"{name}.max")))
     return Rule(
@@ -166,15 +193,17 @@ def read_interval(interval: Mapping[str, Any], edges: int) -> Seen:
     """Raises `BadCountsError`; `edges` is the number of bucket edges."""
     try:
         return _interval(interval, edges)
-    except (KeyError, TypeError) as missing:
+    except BadCountsError:
+        raise
+    except NONSENSE as missing:
         raise BadCountsError(
             f"an interval lacks something or holds what is no number: {missing}"
         ) from missing
 
 
 def _interval(interval: Mapping[str, Any], edges: int) -> Seen:
-    start = _number(interval["start"], "start", below_zero=True)
-    end = _number(interval["end"], "end", below_zero=True)
+    start = read_number(interval["start"], "start", below_zero=True)
+    end = read_number(interval["end"], "end", below_zero=True)
     if end <= start:
         raise BadCountsError(f"an interval must have a length: start {start:g}, end {end:g}")
     candidates = _instances(interval.get("candidate_instances"), "candidate_instances", edges)
@@ -186,8 +215,8 @@ def _interval(interval: Mapping[str, Any], edges: int) -> Seen:
         candidate=_arm(interval.get("candidate"), "candidate", candidates, edges),
         stable=_arm(interval.get("stable"), "stable", stables, edges),
         step=interval.get("step"),
-        weight=None if weight is None else _share(weight, "weight"),
-        bake_s=None if bake_s is None else _number(bake_s, "bake_s"),
+        weight=None if weight is None else read_share(weight, "weight"),
+        bake_s=None if bake_s is None else read_number(bake_s, "bake_s"),
         candidate_instances=candidates,
         stable_instances=stables,
     )
@@ -223,11 +252,13 @@ def _instances(raw: Any, where: str, edges: int) -> tuple[tuple[str, Counts], ..
     found = tuple((str(name), _counts(arm, f"{where} {name}", edges)) for name, arm in raw or ())
     if len({name for name, _ in found}) != len(found):
         raise BadCountsError(f"{where} names an instance twice")
+    if not all(name.isprintable() for name, _ in found):
+        raise BadCountsError(f"{where} has a name that cannot be printed on a line")
     return found
 
 
 def _counts(raw: Mapping[str, Any], where: str, edges: int) -> Counts:
-    errors = _number(raw.get("errors", 0.0), f"{where} errors")
+    errors = read_number(raw.get("errors", 0.0), f"{where} errors")
     row = raw.get("latency") or ()
     if row and len(row) != edges + 1:
         raise BadCountsError(f"{where} has {len(row)} latency buckets, {edges + 1} are expected")
@@ -236,32 +267,32 @@ def _counts(raw: Mapping[str, Any], where: str, edges: int) -> Counts:
         raise BadCountsError(f"{where} latency holds what is not a count")
     kpi = {}
     for name, pair in (raw.get("kpi") or {}).items():
-        failed = _number(pair["failed"], f"{where} {name}")
-        kpi[name] = (max(_number(pair["total"], f"{where} {name}"), failed), failed)
+        failed = read_number(pair["failed"], f"{where} {name}")
+        kpi[name] = (max(read_number(pair["total"], f"{where} {name}"), failed), failed)
     return Counts(
-        requests=max(_number(raw["requests"], f"{where} requests"), errors),
+        requests=max(read_number(raw["requests"], f"{where} requests"), errors),
         errors=errors,
         latency=latency,
         kpi=kpi,
     )
 
 
-def _number(value: Any, where: str, *, below_zero: bool = False) -> float:
+def read_number(value: Any, where: str, *, below_zero: bool = False) -> float:
     number = float(value)
     if not abs(number) <= MOST_COUNT or (number < 0.0 and not below_zero):
         raise BadCountsError(f"{where} is {number}, which is not a count")
     return number if abs(number) >= LEAST_COUNT else 0.0
 
 
-def _share(value: Any, where: str) -> float:
-    number = _number(value, where)
+def read_share(value: Any, where: str) -> float:
+    number = read_number(value, where)
     if number > 1.0:
         raise BadCountsError(f"{where} is a share between 0 and 1, not {number:g}")
     return number
 
 
 def _inner(value: Any, where: str) -> float:
-    number = _number(value, where)
+    number = read_number(value, where)
     if not 1e-6 <= number <= 1.0 - 1e-6:
         raise BadCountsError(f"{where} must lie between 0 and 1, not {number:g}")
     return number

@@ -14,9 +14,10 @@ Hung requests produce no counts at all; only this lane sees them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import exp, inf, log
+from math import inf, log
 
-from crossfade.judge.process import Blocks, Shares
+from crossfade.judge.inputs import Counts
+from crossfade.judge.process import Blocks, Shares, log_add
 
 SICK_STABLE = 0.05
 BETS = (0.5, 0.95)
@@ -39,6 +40,26 @@ def outage_share(errors: float, requests: float, wanted: float) -> float:
     return min(share, max(missing, 0.0))
 
 
+def outage_shares(
+    instances: Sequence[Counts], wanted: Sequence[float], *, by_traffic: bool
+) -> list[float | None]:
+    """Each instance's share of failures; None for one that answered nothing.
+
+    `by_traffic`: their mean is no more than the arm's own share, so that instances with a
+    request or two cannot outvote the one that has all the others.
+    """
+    shares = [
+        outage_share(counts.errors, counts.requests, want) if counts.requests > 0.0 else None
+        for counts, want in zip(instances, wanted, strict=True)
+    ]
+    known = [share for share in shares if share is not None]
+    if not by_traffic or sum(known) <= 0.0:
+        return shares
+    asked, failed = sum(counts.requests for counts in instances), sum(counts.errors for counts in instances)
+    part = min(1.0, len(known) * failed / asked / sum(known))
+    return [None if share is None else share * part for share in shares]
+
+
 def outage_bet(share: float, bet: float, null: float, seconds: float) -> float:
     """Log evidence of one interval.
 
@@ -50,7 +71,7 @@ def outage_bet(share: float, bet: float, null: float, seconds: float) -> float:
     if times <= 1.0:
         return whole
     split = times * (share * log(1.0 - bet + bet / null) + (1.0 - share) * log(1.0 - bet))
-    return log((exp(whole) + exp(split)) / 2.0)
+    return log_add(whole, split) - log(2.0)
 
 
 class Outage:

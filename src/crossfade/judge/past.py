@@ -102,7 +102,7 @@ def _table(settings: Settings, kind: Kind, rows: Sequence[Sequence[float]] = ())
     )
     pairs = [kind.counts(arm, candidate=False) for arm in arms]
     past = (sum(e for e, _ in pairs), sum(n for _, n in pairs))
-    table = Table(kind=kind, alpha=settings.alpha, past=past)
+    table = Table(kind=kind, alpha=settings.alpha, method=settings.method, past=past)
     for failures, trials in pairs:
         table.noise.add(failures, trials)
     table.noise.cut()

@@ -23,7 +23,7 @@ from typing import Any
 from crossfade.judge import budget
 from crossfade.judge.bet import project, shift
 from crossfade.judge.cuts import DEEP, choose, share_slower
-from crossfade.judge.inputs import Rule, read_interval, read_rules, total
+from crossfade.judge.inputs import Rule, read_header, read_number, read_share, total
 from crossfade.judge.types import Needs
 
 Z90 = 1.2816
@@ -191,9 +191,16 @@ def plan(
     `stable_errors` is the share of failures and latency is taken as log-normal with p99 four
     times p50. `kpi`: name -> (events per second, share failed) for KPIs the history lacks; a KPI
     known from neither has no answer (None). Weights 0 and 1 leave nothing to compare: all None.
+    Raises `BadCountsError` for what cannot be meant.
     """
-    rules = read_rules(gates)
-    seen = [read_interval(interval, len(edges_ms)) for interval in history]
+    read_number(requests_per_s, "requests_per_s")
+    read_share(stable_errors, "stable_errors")
+    for name, (per_s, share) in (kpi or {}).items():
+        read_number(per_s, name)
+        read_share(share, name)
+    asked = {"gates": gates, "alpha": alpha, "weight": weight, "bake_s": bake_s, "warm_up_s": warm_up_s}
+    settings = read_header({**asked, "edges_ms": edges_ms, "history": history})
+    rules, seen = settings.rules, settings.history
     halves = [arm for one in seen for arm in (one.stable, one.candidate) if arm is not None]
     past = total(halves) if halves else None
     long_s = sum(one.seconds for one in seen)

@@ -26,6 +26,7 @@ BAD_RUN = 4.0
 RUN_REFILL = 3.0
 BIRTH = 0.5
 """Start weight of an instance's own process when it is first seen; the rest follows the table's."""
+LOG_BIRTH = log(BIRTH)
 SCRAPE_S = 5.0
 """What the bucket's constants were measured at; other lengths are scaled."""
 
@@ -84,6 +85,10 @@ class Blocks:
         parts.append(log(unused) if unused > 0.0 else NEVER)
         return log_total(parts)
 
+    def lower(self, nats: float) -> None:
+        """Give evidence up."""
+        self._closed = [one - nats for one in self._closed]
+
     def shares(self) -> Shares:
         """The same evidence in the second form, belonging to no instance."""
         form = Shares([exp(p) for p in self._prior])
@@ -94,15 +99,17 @@ class Blocks:
 class Shares:
     """The second form: evidence held per instance."""
 
-    __slots__ = ("_alone", "_held", "_prior", "_run", "_tokens", "base")
+    __slots__ = ("_alone", "_held", "_names", "_prior", "_run", "_tokens", "base")
 
     def __init__(self, prior: Sequence[float]) -> None:
         size = len(prior)
         self._prior = [log(weight) for weight in prior]
         self.base = [NEVER] * size
         """Log start weight, and evidence that belongs to no instance."""
-        self._held: list[dict[str, float]] = [{} for _ in prior]
-        self._alone: list[dict[str, float]] = [{} for _ in prior]
+        self._names: dict[str, int] = {}
+        """Each instance's place in the rows below."""
+        self._held: list[list[float]] = [[] for _ in prior]
+        self._alone: list[list[float]] = [[] for _ in prior]
         """Each instance's process for itself, without the share: is it sick alone?"""
         self._tokens: list[float | None] = [None] * size
         self._run = [0.0] * size
@@ -121,10 +128,10 @@ class Shares:
         """One interval; `most`: nats that one instance may hold."""
         scrapes = seconds / SCRAPE_S
         unit = min(1.0, scrapes)
+        if v > 0.0:
+            self._start(log(v))
+        places = self._places(names)
         for k, row in enumerate(rows):
-            held, alone = self._held[k], self._alone[k]
-            if v > 0.0:
-                self._start(k, log(v))
             total = sum(row)
             self._run[k] = self._run[k] + unit if total >= BAD_SCRAPE * unit else 0.0
             rate = max(refill, RUN_REFILL) if self._run[k] >= BAD_RUN - 1e-9 else refill
@@ -134,38 +141,56 @@ class Shares:
             if total > tokens:
                 positive = sum([gain for gain in row if gain > 0.0])
                 factor = 1.0 - (total - tokens) / positive
+            held, alone = self._held[k], self._alone[k]
             taken = 0.0
-            for name, gain in zip(names, row, strict=True):
+            for place, gain in zip(places, row, strict=True):
+                old = held[place]
                 let = gain * factor if gain > 0.0 else gain
-                old = held.get(name, 0.0)
                 new = old + let if let <= 0.0 else max(old, min(old + let, most))
-                held[name] = new
+                held[place] = new
                 taken += new - old
-                alone[name] = alone.get(name, log(BIRTH)) + let
-            self._tokens[k] = min(tokens - taken, depth)
+                alone[place] += let
+            self._tokens[k] = min(max(tokens - taken, 0.0), depth)
 
-    def _start(self, k: int, log_v: float) -> None:
-        held, alone = self._held[k], self._alone[k]
-        whole = sum(held.values()) + self.base[k]
-        after = log_add(whole, log_v)
-        if log_v > whole:
-            for name in held:
-                held[name] = 0.0
-            self.base[k] = after
-        else:
-            self.base[k] += after - whole
-        for name in alone:
-            alone[name] = log_add(alone[name], log_v + log(1.0 - BIRTH))
+    def _places(self, names: Sequence[str]) -> list[int]:
+        known = self._names
+        for name in names:
+            if name not in known:
+                known[name] = len(known)
+                for held, alone in zip(self._held, self._alone, strict=True):
+                    held.append(0.0)
+                    alone.append(LOG_BIRTH)
+        return [known[name] for name in names]
+
+    def _start(self, log_v: float) -> None:
+        for k, held in enumerate(self._held):
+            whole = sum(held) + self.base[k]
+            after = log_add(whole, log_v)
+            if log_v > whole:
+                self._held[k] = [0.0] * len(held)
+                self.base[k] = after
+            else:
+                self.base[k] += after - whole
+            born = log_v + log(1.0 - BIRTH)
+            self._alone[k] = [log_add(one, born) for one in self._alone[k]]
 
     def log_m(self, unused: float) -> float:
-        parts = [p + b + sum(h.values()) for p, b, h in zip(self._prior, self.base, self._held, strict=True)]
+        parts = [p + b + sum(h) for p, b, h in zip(self._prior, self.base, self._held, strict=True)]
         parts.append(log(unused) if unused > 0.0 else NEVER)
         return log_total(parts)
 
+    def lower(self, nats: float) -> None:
+        """Give evidence up."""
+        self.base = [one - nats for one in self.base]
+
     def alone(self, name: str) -> float:
         """Log evidence against this one instance."""
-        return log_total([p + a.get(name, NEVER) for p, a in zip(self._prior, self._alone, strict=True)])
+        place = self._names.get(name)
+        if place is None:
+            return NEVER
+        return log_total([p + a[place] for p, a in zip(self._prior, self._alone, strict=True)])
 
     def top_alone(self, name: str) -> float:
         """Largest log evidence of any alternative against one instance: at least `alone`."""
-        return max([alone.get(name, NEVER) for alone in self._alone])
+        place = self._names.get(name)
+        return NEVER if place is None else max([alone[place] for alone in self._alone])

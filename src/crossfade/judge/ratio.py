@@ -38,6 +38,9 @@ def rate_ratio(e_c: float, n_c: float, e_b: float, n_b: float) -> Spread:
     low = inside[0] if inside and inside[0] > _RATIOS[0] else None
     high = inside[-1] if inside and inside[-1] < _RATIOS[-1] else None
     ratio = (e_c / n_c) / (e_b / n_b) if e_b > 0.0 else None
+    if ratio is not None:
+        low = None if low is None else min(low, ratio)
+        high = None if high is None else max(high, ratio)
     return ratio, low, high
 
 

@@ -20,15 +20,17 @@ from typing import Any
 from crossfade.judge import budget, past
 from crossfade.judge.brakes import Flow, brakes
 from crossfade.judge.inputs import Counts, Seen, read_header, read_interval
-from crossfade.judge.lanes import SICK_STABLE, Outage, Traffic, outage_share
+from crossfade.judge.lanes import SICK_STABLE, Outage, Traffic, outage_shares
 from crossfade.judge.noise import CALM
 from crossfade.judge.process import Brakes
 from crossfade.judge.table import Beat, Row, Starts
 from crossfade.judge.types import BadCountsError, Verdict
-from crossfade.judge.verdict import Standing, say
+from crossfade.judge.verdict import Standing, Weighed, say, weigh
 
 CUTS_AFTER_S = 30.0
 """Without a history: so much of stable's latency is seen before any is judged."""
+POOL_ROWS = 1000
+"""As many of stable's intervals are kept while its latency cannot be cut."""
 EPSILON = 1e-6
 
 
@@ -42,9 +44,10 @@ class Stream:
         self._pool_s = CUTS_AFTER_S if self._pool else 0.0
         self._cuts_due = any(rule.kind == "latency" for rule in settings.rules)
         self._find_cuts()
-        self._share = past.instance_share(settings, self._tables)
-        self._outage, self._outage_starts = Outage(), Starts(first=budget.OUTAGE_FIRST_START)
-        self._traffic, self._traffic_starts = Traffic(), Starts()
+        self._share = past.UNLIKE_SHARE if settings.careful else past.instance_share(settings, self._tables)
+        lasting = settings.method.lasting
+        self._outage_starts = Starts(first=budget.OUTAGE_FIRST_START, lasting=lasting)
+        self._outage, self._traffic, self._traffic_starts = Outage(), Traffic(), Starts(lasting=lasting)
         self._flow = Flow(settings.weight)
         self._born: dict[str, float] = {}
         self._fresh = False
@@ -61,6 +64,22 @@ class Stream:
         was judged; the stream is then unchanged. An arm that is None could not be
         read: the interval is dropped for both.
         """
+        weighed = self._take(interval)
+        return say(self._standing, self._tables, weighed, self._outage)
+
+    def feed(self, interval: Mapping[str, Any]) -> bool:
+        """Whether it has failed by the end of one more interval: `push` without the words, and
+        twice as fast. For a long recorded stream of which only the end is wanted.
+        """
+        self._take(interval)
+        return self.blame is not None
+
+    @property
+    def blame(self) -> str | None:
+        """The gate or lane that stopped the release; None: it has not failed."""
+        return self._standing.blame
+
+    def _take(self, interval: Mapping[str, Any]) -> Weighed:
         seen = read_interval(interval, len(self._settings.edges_ms))
         standing = self._standing
         if standing.end is not None and seen.start < standing.end - EPSILON:
@@ -72,7 +91,7 @@ class Stream:
         standing.unread = seen.candidate is None or seen.stable is None
         if seen.candidate is not None and seen.stable is not None:
             self._judge(seen, seen.candidate, seen.stable)
-        return say(
+        return weigh(
             standing,
             self._tables,
             outage=(self._outage, self._outage_starts.unused),
@@ -109,17 +128,20 @@ class Stream:
         wanted = self._flow.wanted(names, stable.requests)
         surge = self._flow.surge(wanted, sum(requests), stable.requests, seen.end)
         phis = [table.noise.phi for table in self._tables if past.is_noise(table.kind)]
-        beat = self._beat(seen, surge=surge, quiet=bool(phis) and max(phis) <= CALM)
+        beat = self._beat(seen, surge=surge, quiet=self._quiet(phis))
         self._judge_tables(instances, warm, stable, beat)
         self._judge_lanes(seen, instances, wanted, stable, beat.brakes)
         self._flow.learn(names, requests, stable.requests, seen.seconds)
         for table in self._tables:
             table.learn(stable, seen.seconds)
         if self._cuts_due and stable.latency:
-            self._pool.append(stable.latency)
+            self._pool = [*self._pool[-POOL_ROWS:], stable.latency]
             self._pool_s += seen.seconds
             self._find_cuts()
         self._standing.saw(candidate, stable, seen.seconds, names)
+
+    def _quiet(self, phis: Sequence[float]) -> bool:
+        return not self._settings.careful and bool(phis) and max(phis) <= CALM
 
     def _beat(self, seen: Seen, *, surge: bool, quiet: bool) -> Beat:
         standing = self._standing
@@ -179,12 +201,13 @@ class Stream:
         bake_s, fresh, self._fresh = self._standing.bake_s, self._fresh, False
         rules = self._settings.rules
         sick = stable.requests > 0.0 and stable.errors / stable.requests > SICK_STABLE
-        shares = [
-            (0.0 if sick else outage_share(counts.errors, counts.requests, want))
-            if counts.requests > 0.0
-            else None
-            for (_, counts), want in zip(instances, wanted, strict=True)
-        ]
+        shares = outage_shares(
+            [counts for _, counts in instances],
+            wanted,
+            by_traffic=self._settings.method.outage_by_traffic,
+        )
+        if sick:
+            shares = [None if share is None else 0.0 for share in shares]
         _, v = self._outage_starts.beat(seen.seconds, new_step=fresh, bake_s=bake_s, block_s=0.0)
         weight = budget.outage_weight(rules) or 1.0
         self._outage.step(

@@ -3,7 +3,8 @@ One table: its counts, its bet, its brakes, and what of it is shown.
 
 A gate is one or more tables: errors and a KPI are one, latency is one per cut,
 every absolute limit is one more. A table's evidence is the smaller of "worse than
-stable" and "worse than the floor", both must be proved.
+stable" and "worse than the floor": both must be proved, and neither may run far ahead
+of the other, so that what proved one yesterday cannot wait for the other today.
 """
 
 from __future__ import annotations
@@ -16,14 +17,17 @@ from crossfade.judge import budget
 from crossfade.judge.bet import THETAS, Bet, Limit
 from crossfade.judge.cuts import Cut, slower
 from crossfade.judge.inputs import Counts, Rule
+from crossfade.judge.methods import Method
 from crossfade.judge.noise import Dispersion
 from crossfade.judge.planning import NO_TRAFFIC, Part
 from crossfade.judge.process import Blocks, Brakes, Shares
 
 PRIOR = (1.0 / len(THETAS),) * len(THETAS)
 MOST_NEED = 10.0
-EXCURSION = 2.0
-"""Nats of a recent excursion from which it, and not the whole step, is what is shown."""
+EXCURSION, SHOWN_FROM = 2.0, log(3.0)
+"""Nats of a recent excursion, and log evidence, from which the counts since it began are shown
+and not those of the whole step.
+"""
 SHOWN_THETA = 2
 Row = tuple[float, ...]
 Pair = tuple[float, float]
@@ -59,11 +63,15 @@ class Kind:
 @dataclass(slots=True)
 class Starts:
     """When start weight is spent: most on the first block, some on each step, the rest on a
-    30 s raster for ever. Each spends a part of what is left, so it never runs out.
+    30 s raster for ever. Each spends a part of what is left, and the n-th mark at most 1/n:
+    what is left falls like 1/n, and a break after hours is still found soon.
     """
 
     first: float = budget.FIRST_START
     unused: float = 1.0
+    lasting: bool = True
+    """Whether the raster thins out with the age of the release; else it is used up in time."""
+    _marks: float = 1.0
     _pending: float = 0.0
     _since: float = inf
     _used: float = inf
@@ -81,7 +89,10 @@ class Starts:
             part, self._since = budget.STEP_START, 0.0
         elif self._since >= budget.RASTER_S - 1e-9:
             raster = budget.RASTER_S / (bake_s + budget.RASTER_S)
+            self._marks += 1.0
             part, self._since = min(raster, budget.STEP_START), 0.0
+            if self.lasting:
+                part = min(part, 1.0 / self._marks)
         self._pending += (self.unused - self._pending) * part
         self._since += seconds
         opens = self._used >= block_s - 1e-9
@@ -141,8 +152,9 @@ class Table:
 
     kind: Kind
     alpha: float
+    method: Method
     past: Pair = (0.0, 0.0)
-    starts: Starts = field(default_factory=Starts)
+    starts: Starts = field(init=False)
     noise: Dispersion = field(default_factory=Dispersion)
     parts: list[Part] = field(default_factory=lambda: [NO_TRAFFIC])
     """Traffic judged, one part per step."""
@@ -156,6 +168,7 @@ class Table:
     _fresh: bool = False
 
     def __post_init__(self) -> None:
+        self.starts = Starts(lasting=self.method.lasting)
         rule, limit = self.kind.rule, self.kind.limit
         self.bet = Bet(1.0 if rule.kind == "latency" else rule.at_most, *self.past)
         if limit is not None:
@@ -203,6 +216,15 @@ class Table:
                     refill=brakes.refill,
                     most=most,
                 )
+        self._keep_abreast()
+
+    def _keep_abreast(self) -> None:
+        """Neither form may bank more than some nats that the other lacks."""
+        levels = [form.log_m(self.starts.unused) for form in self._forms]
+        most = min(levels) + self.method.most_lead
+        for form, level in zip(self._forms, levels, strict=True):
+            if level > most:
+                form.lower(level - most)
 
     def _keep(
         self,
@@ -260,7 +282,8 @@ class Table:
 
     def shown(self) -> Book:
         """Counts since it went wrong, if it did, else of the present step."""
-        since = self._quiet if self._excursion >= EXCURSION else self._step
+        wrong = self._excursion >= EXCURSION and self.log_m >= SHOWN_FROM
+        since = self._quiet if wrong else self._step
         return self._total.minus(since)
 
     def release(self) -> Book:

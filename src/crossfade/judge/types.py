@@ -13,10 +13,7 @@ factors.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final, Literal, NotRequired, TypeAlias, TypedDict
-
-METHOD: Final = "1"
-"""Version of the rules and constants. A stored verdict names it, a replay asks for it."""
+from typing import Literal, NotRequired, TypeAlias, TypedDict
 
 Say: TypeAlias = Literal["pass", "fail", "not_yet", "no_data", "inconclusive"]
 """`pass`: bake over, nothing wrong, and `must_see` would have been seen with 90 % power.
@@ -74,7 +71,10 @@ class Header(TypedDict, total=False):
     gates: Mapping[str, Mapping[str, object]]
     history: Sequence[Interval]
     warm_up_s: float
+    preset: str
+    """`normal`, or `careful`: patient even where stable was quiet and its instances alike."""
     method: str
+    """Version of the method (`methods.py`); absent: the newest."""
 
 
 class GateVerdict(TypedDict):

@@ -60,6 +60,8 @@ class Standing:
     outage_b: tuple[float, float] = (0.0, 0.0)
     present: dict[str, float] = field(default_factory=dict)
     """Instance -> when last seen."""
+    ever: set[str] = field(default_factory=set)
+    """All instances of the candidate that were seen."""
     blame: str | None = None
     peak: float = NEVER
     """Log evidence when it failed, or more."""
@@ -78,6 +80,7 @@ class Standing:
         self.outage_b = (self.outage_b[0] + stable.errors, self.step_b)
         end = self.end if self.end is not None else 0.0
         self.present.update(dict.fromkeys(names, end))
+        self.ever.update(names)
         self.present = {n: at for n, at in self.present.items() if at > end - PRESENT_S}
 
     @property
@@ -104,14 +107,26 @@ class Part:
     """The table that is shown; None for a lane, and for latency that is not cut yet."""
 
 
-def say(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weighed:
+    """The evidence of an interval's end."""
+
+    parts: tuple[Part, ...]
+    worst: Part
+    log_e: float
+
+
+def weigh(
     standing: Standing,
     tables: Sequence[Table],
     *,
     outage: tuple[Outage, float],
     traffic: tuple[Traffic, float],
-) -> Verdict:
-    """The verdict as of now. `outage`, `traffic`: the lanes with their unused start weight."""
+) -> Weighed:
+    """All evidence added up; notes in `standing` that the release failed, once it has.
+
+    `outage`, `traffic`: the lanes with their unused start weight.
+    """
     settings, rules = standing.settings, standing.settings.rules
     logs = [(table, log(table.kind.weight) + table.log_m) for table in tables]
     parts = [_gate(rule, [pair for pair in logs if pair[0].kind.rule is rule]) for rule in rules]
@@ -122,13 +137,20 @@ def say(
         parts.append(Part(name=name, stop=weight > 0.0, log_e=log(weight or 1.0) + log_m))
     log_e = log_total([part.log_e for part in parts if part.stop])
     worst = max((part for part in parts if part.stop), key=lambda part: part.log_e)
-    bound = log(1.0 / settings.alpha)
-    if standing.blame is None and log_e >= bound - 1e-12:
+    if standing.blame is None and log_e >= log(1.0 / settings.alpha) - 1e-12:
         standing.blame = worst.name
     if standing.blame is not None:
         standing.peak = log_e = max(standing.peak, log_e)
+    return Weighed(parts=tuple(parts), worst=worst, log_e=log_e)
+
+
+def say(standing: Standing, tables: Sequence[Table], weighed: Weighed, outage: Outage) -> Verdict:
+    """The verdict as of now."""
+    settings, rules = standing.settings, standing.settings.rules
+    parts, worst, log_e = weighed.parts, weighed.worst, weighed.log_e
+    bound = log(1.0 / settings.alpha)
     needs = {rule.name: _missing(standing, rule, tables) for rule in rules}
-    sick = None if standing.blame else _alone(standing, tables, outage[0])
+    sick = None if standing.blame else _alone(standing, tables, outage)
     verdict, needs_s = _overall(standing, rules, needs, sick)
     gates = {
         part.name: _gate_verdict(standing, part, needs.get(part.name, 0.0), bound)
@@ -252,7 +274,8 @@ def _alone(standing: Standing, tables: Sequence[Table], outage: Outage) -> str |
         return None
     stopping = [t for t in tables if t.kind.rule.stop]
     weight = budget.outage_weight(rules)
-    bound = log(len(names) / standing.settings.alpha)
+    known = len(standing.ever) if standing.settings.method.names_all else len(names)
+    bound = log(known / standing.settings.alpha)
     found: tuple[float, str] | None = None
     for name in names:
         logs = [log(t.kind.weight) + t.alone(name) for t in stopping if t.top_alone(name) > SUSPECT]
@@ -274,6 +297,8 @@ def _gate_verdict(standing: Standing, part: Part, needs: float | None, bound: fl
         verdict = "inconclusive" if standing.over and not standing.unread else "no_data"
     elif not standing.over:
         verdict = "not_yet"
+    elif standing.step_c <= 0.0:
+        verdict = "inconclusive"
     else:
         verdict = "pass" if needs is not None and needs <= 0.0 else "inconclusive"
     shown["verdict"] = verdict

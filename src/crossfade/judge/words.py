@@ -85,6 +85,8 @@ def _percent(share: float) -> str:
 
 
 def _count(number: float) -> str:
+    if number >= 1e9:
+        return f"{number:.1e}"
     return f"{number:,.0f}" if number >= 10.0 or number == int(number) else f"{number:.2g}"
 
 

@@ -20,6 +20,9 @@ INTERVAL_S: Final = 5.0
 SETTLE_S: Final = 0.25
 """Real seconds after a step was reached that are dropped, up to the next whole second."""
 
+MOST: Final = 1e15
+"""More than this in a second is no count."""
+
 Named = tuple[tuple[str, Arm], ...]
 
 
@@ -76,7 +79,7 @@ def _frame(start: int, seconds: Sequence[Slot | None], buckets: int) -> Frame:
                 [pair for slot in there for pair in slot.candidate_instances], buckets
             ),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         return replace(unread, bad=f"the counts are garbled: {error!r}")
 
 
@@ -86,10 +89,26 @@ def _named(pairs: Sequence[tuple[str, Arm]], buckets: int) -> Named:
 
 
 def _total(arms: Sequence[Any], buckets: int) -> Arm:
-    """The sum; counts are not looked at here, the judge's own door refuses what is none."""
-    rows = [arm["latency"] for arm in arms if arm.get("latency")]
+    """
+    The sum. Each second is looked at before: a sum would hide one that is below zero.
+
+    A counter that began anew shows as such a second, in one instance or in a whole side.
+    """
+    rows = [_row(arm["latency"], buckets) for arm in arms if arm.get("latency")]
     return {
-        "requests": sum(arm["requests"] for arm in arms),
-        "errors": sum(arm["errors"] for arm in arms),
+        "requests": sum(_count(arm["requests"]) for arm in arms),
+        "errors": sum(_count(arm["errors"]) for arm in arms),
         "latency": [sum(column) for column in zip(*rows, strict=True)] if rows else [0] * buckets,
     }
+
+
+def _row(row: Sequence[Any], buckets: int) -> Sequence[Any]:
+    if len(row) != buckets:
+        raise ValueError(f"{len(row)} latency buckets, {buckets} are expected")
+    return [_count(count) for count in row]
+
+
+def _count(count: Any) -> Any:
+    if not 0 <= count <= MOST:
+        raise ValueError(f"{count!r:.40} is no count")
+    return count

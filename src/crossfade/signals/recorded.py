@@ -13,12 +13,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
-from crossfade.judge import Stream, open_stream
+from crossfade.judge import METHOD, Stream, open_stream
 from crossfade.judge import Verdict as Judged
 from crossfade.signals.framing import Frame
 from crossfade.signals.source import Memory
+
+BEFORE_NAMED: Final = "1"
+"""The method of releases that were recorded before its name was."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,10 +34,14 @@ class Recorded:
 
 def recorded(entries: Sequence[Mapping[str, Any]]) -> Recorded | None:
     """The header and the intervals of a release; None where nothing was judged."""
-    headers = [entry["header"] for entry in entries if "header" in entry]
+    headers = [_header(entry) for entry in entries if "header" in entry]
     if not headers:
         return None
     return Recorded(header=headers[0], intervals=tuple(entry for entry in entries if "slot" in entry))
+
+
+def _header(entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {"method": BEFORE_NAMED, **entry["header"]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +96,8 @@ class Ledger:
         return self.said is not None and self.said["verdict"] == "fail"
 
     def open(self, header: Mapping[str, Any], origin: int) -> None:
-        """Begins judging; refused by the judge, nothing is stored."""
+        """Begins judging, with the newest method; refused by the judge, nothing is stored."""
+        header = {"method": METHOD, **header}
         open_stream(header)
         self._add({"header": header, "origin": origin})
 
@@ -141,7 +149,7 @@ class Ledger:
 
     def _take(self, entry: Mapping[str, Any]) -> None:
         if "header" in entry:
-            header = entry["header"]
+            header = _header(entry)
             self.stream = open_stream(header)
             self.origin, self.edges = int(entry["origin"]), header["edges_ms"]
             self.history = list(header.get("history") or ())

@@ -35,6 +35,7 @@ from crossfade.spec.models import (
     OnInconclusive,
     OnInterrupt,
     OnNoData,
+    Preset,
     Spec,
     Strategy,
     UnhealthyGate,
@@ -156,6 +157,7 @@ def _judging(form: schema.JudgingForm) -> Judging:
     return Judging(
         **{
             **given,
+            "preset": Preset(given.get("preset", Preset.NORMAL)),
             "no_data": OnNoData(given.get("no_data", OnNoData.ROLLBACK)),
             "inconclusive": OnInconclusive(given.get("inconclusive", OnInconclusive.HOLD)),
         }

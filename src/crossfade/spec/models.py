@@ -128,6 +128,13 @@ class NoGates:
     reason: str
 
 
+class Preset(StrEnum):
+    """How patient the judge is: see docs/judge.md."""
+
+    NORMAL = "normal"
+    CAREFUL = "careful"
+
+
 class OnNoData(StrEnum):
     ROLLBACK = "rollback"
     HOLD = "hold"
@@ -144,6 +151,7 @@ class Judging:
     """Chance that a healthy release is stopped, over all gates and all looks."""
     warm_up: timedelta = timedelta(seconds=75)
     """Latency of new instances is ignored for so long after they take traffic."""
+    preset: Preset = Preset.NORMAL
     no_data: OnNoData = OnNoData.ROLLBACK
     inconclusive: OnInconclusive = OnInconclusive.HOLD
 

@@ -131,6 +131,7 @@ def _tree(spec: Spec) -> _Value:
         "judging": {
             "false_stops": units.percent_text(judging.false_stops),
             "warm_up": _time(judging.warm_up),
+            "preset": judging.preset.value,
             "no_data": judging.no_data.value,
             "inconclusive": judging.inconclusive.value,
         },

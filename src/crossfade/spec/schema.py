@@ -279,6 +279,10 @@ class JudgingForm(Form):
         default=units.duration_text(_JUDGING.warm_up),
         because="caches, pools and compilers warm up in about a minute",
     )
+    preset: Literal["normal", "careful"] | None = setting(
+        "`careful` sits out an incident of some seconds on all new instances, and stops later.",
+        default=_JUDGING.preset.value, because="a service that was quiet for a quarter of an hour mostly is",
+    )  # fmt: skip
     no_data: Literal["rollback", "hold"] | None = setting(
         "What to do when a gate has had no data until its deadline.",
         default=_JUDGING.no_data.value, because="what nobody can see must not serve",
