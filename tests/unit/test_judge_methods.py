@@ -11,6 +11,7 @@ import pytest
 from judge_worlds import GRID, Behaviour, World, always
 
 from crossfade.judge import METHOD, METHODS, open_stream
+from crossfade.judge.process import Shares
 
 JUDGED = Path(__file__).parent / "judged"
 
@@ -65,3 +66,20 @@ def test_an_outage_of_both_arms_does_not_use_the_floor_up(method: str, stopped: 
         return any(stream.feed(interval) for interval in world.intervals(seed, 600.0))
 
     assert any(run(seed) for seed in range(6)) is stopped
+
+
+def test_what_was_given_up_can_be_brought_again() -> None:
+    """Evidence that an instance may not hold because its share is full is no place to take it from."""
+    form = Shares((1.0,))
+    often: dict[str, Any] = {"v": 0.0, "seconds": 5.0, "depth": 3.0, "refill": 3.0, "most": 4.0}
+    form.step([[0.0, 0.0]], ["a", "b"], **{**often, "v": 1.0})
+    for _ in range(10):
+        form.step([[1.0, 1.0]], ["a", "b"], **often)
+    full = form.log_m(0.0)
+
+    form.lower(3.0)
+    lowered = form.log_m(0.0)
+    for _ in range(10):
+        form.step([[1.0, 1.0]], ["a", "b"], **often)
+
+    assert (round(full - lowered, 9), form.log_m(0.0)) == (3.0, full)

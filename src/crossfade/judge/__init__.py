@@ -12,9 +12,9 @@ gates of a release share one budget for false stops, valid at every look (R31).
 `stream.py` is the place to start reading.
 """
 
+from crossfade.judge.ahead import plan
 from crossfade.judge.gauges import HealthSample, HealthVerdict, unhealthy
 from crossfade.judge.methods import METHOD, METHODS
-from crossfade.judge.planning import plan
 from crossfade.judge.stream import Stream, open_stream, replay
 from crossfade.judge.types import (
     Arm,

@@ -8,23 +8,15 @@ depend on them (`process.py`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import log, sqrt
+from math import sqrt
 
-from crossfade.judge.planning import (
-    BLOCK_S,
-    LONG_BAKE_S,
-    LONG_BLOCK_S,
-    block_cap,
-)
+from crossfade.judge.caps import block_cap, block_s_of, bucket
 from crossfade.judge.process import Brakes
 
 MEMORY_S = 60.0
 SURGE_Z = 3.0
 SURGES = 3
 SURGE_WINDOW_S = 60.0
-NORMAL_DEPTH, NORMAL_REFILL = 2.3, 0.77
-QUIET_DEPTH, QUIET_REFILL = 3.6, 1.3
-QUIET_LEAST = 1.6
 TOP = 0.999
 """Weight used for ratios of the arms where all traffic is on the candidate."""
 
@@ -79,15 +71,13 @@ def brakes(
     *, flow: float, bake_s: float, seconds: float, quiet: bool, per_instance: bool, share: float
 ) -> Brakes:
     """The brakes of an interval; `flow` is the candidate's smoothed share of traffic before it."""
-    block_s = max(LONG_BLOCK_S if bake_s > LONG_BAKE_S else BLOCK_S, seconds)
-    part = min(max(log(1.0 / min(max(flow, 1e-6), 1.0)), 1.25), log(10.0)) / log(10.0)
-    if quiet:
-        part = max(part, QUIET_LEAST / log(10.0))
+    block_s = max(block_s_of(bake_s), seconds)
+    depth, refill = bucket(flow, quiet=quiet)
     return Brakes(
         per_instance=per_instance,
         cap=block_cap(flow, block_s),
         block_s=block_s,
-        depth=part * (QUIET_DEPTH if quiet else NORMAL_DEPTH),
-        refill=part * (QUIET_REFILL if quiet else NORMAL_REFILL),
+        depth=depth,
+        refill=refill,
         share=share,
     )

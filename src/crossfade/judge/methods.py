@@ -18,18 +18,20 @@ from crossfade.judge.types import BadCountsError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Method:
-    """What one version does otherwise than another."""
+    """What one version does otherwise than another; the defaults are the newest one's."""
 
     name: str
-    most_lead: float
+    most_lead: float = 3.0
     """Nats by which "worse than stable" and "worse than the floor" may be ahead of each other.
     Without a bound one outage of both arms would use the floor up for the rest of the release.
     """
-    lasting: bool
+    lasting: bool = True
     """Whether the chance to begin anew thins out with the age of a release, or is used up."""
-    outage_by_traffic: bool
+    outage_by_traffic: bool = True
     """Whether an instance counts in the outage lane at most as much as its part of the traffic."""
-    names_all: bool
+    forecasts_bucket: bool = True
+    """Whether a forecast knows that counts per instance are let in faster than blocks."""
+    names_all: bool = True
     """Whether an instance is named sick at a threshold for all that were ever seen, or only
     for those that are there.
     """
@@ -38,8 +40,15 @@ class Method:
 METHODS: Final[Mapping[str, Method]] = {
     method.name: method
     for method in (
-        Method(name="1", most_lead=inf, lasting=False, outage_by_traffic=False, names_all=False),
-        Method(name="2", most_lead=3.0, lasting=True, outage_by_traffic=True, names_all=True),
+        Method(
+            name="1",
+            most_lead=inf,
+            lasting=False,
+            outage_by_traffic=False,
+            forecasts_bucket=False,
+            names_all=False,
+        ),
+        Method(name="2"),
     )
 }
 METHOD: Final = "2"

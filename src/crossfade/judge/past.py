@@ -140,3 +140,9 @@ def instance_share(settings: Settings, tables: Sequence[Table]) -> float:
 def is_noise(kind: Kind) -> bool:
     """Whether a table says something about noise: errors and latency against stable do."""
     return kind.limit is None and kind.rule.kind != "kpi"
+
+
+def is_quiet(tables: Sequence[Table]) -> bool:
+    """Whether stable's own failures, up to now, came no more in bursts than chance makes them."""
+    phis = [table.noise.phi for table in tables if is_noise(table.kind)]
+    return bool(phis) and max(phis) <= CALM

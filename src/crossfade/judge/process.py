@@ -18,6 +18,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp, inf, log, log1p
 
+from crossfade.judge.caps import SCRAPE_S
+
 NEVER = -inf
 BAD_SCRAPE = 0.5
 """Nats per 5 s from which a scrape counts as bad."""
@@ -27,8 +29,6 @@ RUN_REFILL = 3.0
 BIRTH = 0.5
 """Start weight of an instance's own process when it is first seen; the rest follows the table's."""
 LOG_BIRTH = log(BIRTH)
-SCRAPE_S = 5.0
-"""What the bucket's constants were measured at; other lengths are scaled."""
 
 
 def log_add(a: float, b: float) -> float:
@@ -180,8 +180,14 @@ class Shares:
         return log_total(parts)
 
     def lower(self, nats: float) -> None:
-        """Give evidence up."""
-        self.base = [one - nats for one in self.base]
+        """Give evidence up; that of instances first, which they can bring again."""
+        for k, held in enumerate(self._held):
+            positive = sum([one for one in held if one > 0.0])
+            taken = min(nats, positive)
+            if taken > 0.0:
+                left = 1.0 - taken / positive
+                self._held[k] = [one * left if one > 0.0 else one for one in held]
+            self.base[k] -= nats - taken
 
     def alone(self, name: str) -> float:
         """Log evidence against this one instance."""

@@ -21,7 +21,6 @@ from crossfade.judge import budget, past
 from crossfade.judge.brakes import Flow, brakes
 from crossfade.judge.inputs import Counts, Seen, read_header, read_interval
 from crossfade.judge.lanes import SICK_STABLE, Outage, Traffic, outage_shares
-from crossfade.judge.noise import CALM
 from crossfade.judge.process import Brakes
 from crossfade.judge.table import Beat, Row, Starts
 from crossfade.judge.types import BadCountsError, Verdict
@@ -127,8 +126,9 @@ class Stream:
         requests = [counts.requests for _, counts in instances]
         wanted = self._flow.wanted(names, stable.requests)
         surge = self._flow.surge(wanted, sum(requests), stable.requests, seen.end)
-        phis = [table.noise.phi for table in self._tables if past.is_noise(table.kind)]
-        beat = self._beat(seen, surge=surge, quiet=self._quiet(phis))
+        quiet = not self._settings.careful and past.is_quiet(self._tables)
+        self._standing.per_instance, self._standing.quiet = self._per_instance, quiet
+        beat = self._beat(seen, surge=surge, quiet=quiet)
         self._judge_tables(instances, warm, stable, beat)
         self._judge_lanes(seen, instances, wanted, stable, beat.brakes)
         self._flow.learn(names, requests, stable.requests, seen.seconds)
@@ -139,9 +139,6 @@ class Stream:
             self._pool_s += seen.seconds
             self._find_cuts()
         self._standing.saw(candidate, stable, seen.seconds, names)
-
-    def _quiet(self, phis: Sequence[float]) -> bool:
-        return not self._settings.careful and bool(phis) and max(phis) <= CALM
 
     def _beat(self, seen: Seen, *, surge: bool, quiet: bool) -> Beat:
         standing = self._standing

@@ -14,13 +14,11 @@ from dataclasses import dataclass, field
 from math import exp, log
 
 from crossfade.judge import budget, words
+from crossfade.judge.caps import Pace, block_s_of
 from crossfade.judge.cuts import DEEP, share_slower
 from crossfade.judge.inputs import Counts, Rule, Settings
 from crossfade.judge.lanes import Outage, Traffic
 from crossfade.judge.planning import (
-    BLOCK_S,
-    LONG_BAKE_S,
-    LONG_BLOCK_S,
     NO_TRAFFIC,
     Effect,
     error_effect,
@@ -62,6 +60,10 @@ class Standing:
     """Instance -> when last seen."""
     ever: set[str] = field(default_factory=set)
     """All instances of the candidate that were seen."""
+    per_instance: bool = False
+    """Whether there are counts of two or more candidate instances."""
+    quiet: bool = False
+    """Whether stable was, up to the last interval."""
     blame: str | None = None
     peak: float = NEVER
     """Log evidence when it failed, or more."""
@@ -92,8 +94,10 @@ class Standing:
         return self.step_c <= 0.0 and self.step_b <= 0.0
 
     @property
-    def block_s(self) -> float:
-        return LONG_BLOCK_S if self.bake_s > LONG_BAKE_S else BLOCK_S
+    def brake(self) -> Pace:
+        """The brakes as a forecast sees them."""
+        bucket = self.per_instance and self.settings.method.forecasts_bucket
+        return Pace(block_s=block_s_of(self.bake_s), bucket=bucket, quiet=self.quiet)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,7 +244,7 @@ def _missing(standing: Standing, rule: Rule, tables: Sequence[Table]) -> float |
             return None
         pace = next((part for part in reversed(table.parts) if part.seconds > 0.0), NO_TRAFFIC)
         need = need_nats(standing.settings.alpha, table.kind.weight)
-        more = missing_s(effect, table.parts, pace, need, standing.block_s)
+        more = missing_s(effect, table.parts, pace, need, standing.brake)
         if more is None:
             return None
         longest = max(longest, more)
