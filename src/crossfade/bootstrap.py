@@ -125,8 +125,10 @@ class House:
         then nothing has moved.
         """
         from crossfade.engine.opening import compile_plan, new_id, refuse_or_events
+        from crossfade.engine.place import prove_writable
         from crossfade.errors import RefusedError
 
+        prove_writable(self.folder)
         self.platform.settle_in(spec)
         stable, candidate = self.platform.serving(spec.service), self.platform.prepare(spec, text)
         if stable is not None and stable.identity == candidate.identity:

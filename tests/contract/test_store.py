@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from crossfade.engine import Consumed, Interval, LostLeaseError, SqliteStore, StoreError
-from crossfade.engine.place import prepare
+from crossfade.engine import Consumed, Interval, LostLeaseError, SqliteStore, StoreError, processes
+from crossfade.engine.place import prepare, prove_writable
+from crossfade.engine.records import Driver
 from crossfade.errors import HeldError, RefusedError, UsageError
 from crossfade.release.state import Outcome, fold
 from crossfade.release.values import Command, Event, EventType, Verb
@@ -317,7 +321,36 @@ class TestR44:
             store._db.link.execute(deed)
 
 
+class TestDrivers:
+    @pytest.mark.parametrize(("ago", "there"), [(12, True), (20, False)])
+    def test_a_living_process_that_was_long_not_heard_of_drives_nothing(
+        self, store: SqliteStore, ago: int, there: bool
+    ) -> None:
+        heard = datetime.fromtimestamp(time.time() - ago, UTC)
+        pid, here = os.getpid(), processes.host()
+        born = processes.birth(pid)
+        store.heartbeat(Driver(id="d", pid=pid, host=here, service=None, heartbeat=heard, birth=born))
+
+        assert bool(store.drivers("shop")) is there
+
+
 class TestPlace:
+    def test_a_full_disk_is_no_reason_not_to_look_but_one_not_to_begin(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def full(_path: Path, _data: bytes) -> int:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        (tmp_path / "journal.db").touch()
+        (tmp_path / "new").mkdir()
+        monkeypatch.setattr(Path, "write_bytes", full)
+        prepare(tmp_path)
+
+        for folder, refuses in ((tmp_path, prove_writable), (tmp_path / "new", prepare)):
+            with pytest.raises(RefusedError, match="cannot be written") as refused:
+                refuses(folder)
+            assert refused.value.id == "CF5002"
+
     @pytest.mark.parametrize("kind", ["nfs4", "cifs", "fuse.sshfs"])
     def test_a_network_file_system_is_refused_by_name(self, tmp_path: Path, kind: str) -> None:
         mounts = tmp_path / "mounts"

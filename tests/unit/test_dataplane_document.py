@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -23,7 +25,7 @@ from crossfade.dataplane import (
 )
 from crossfade.dataplane.codec import decode, encode
 from crossfade.dataplane.model import check
-from crossfade.dataplane.store import Store, write_whole
+from crossfade.dataplane.store import SPARES, Store, write_whole
 from crossfade.dataplane.weights import main, send_everybody
 
 GROUP = Group(revision="v1", command=("serve", "{port}"), folder="/", env={"A": "b"})
@@ -126,6 +128,32 @@ class TestDisk:
         write_whole(tmp_path / "a.json", "new", durable=True)
 
         assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("a.json", "new")]
+
+    def test_on_a_full_disk_a_spare_becomes_the_file(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        store, opened = Store(tmp_path), Path.open
+        store.create()
+        store.lay_in()
+        store.save_service(7, SHOP)
+
+        def full(path: Path, mode: str = "r", **more: Any) -> Any:
+            if mode == "wb":  # room for a new file is what there is not
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return opened(path, mode, **more)
+
+        monkeypatch.setattr(Path, "open", full)
+        for generation in range(8, 8 + SPARES):
+            store.save_service(generation, SHOP)
+        with pytest.raises(OSError, match="No space left"):
+            store.save_service(99, SHOP)
+        monkeypatch.undo()
+        found = store.services()["shop"]
+        store.lay_in()
+
+        assert found == (7 + SPARES, SHOP)
+        assert len(list((tmp_path / "spare").iterdir())) == SPARES
+        assert [path.name for path in (tmp_path / "services").iterdir()] == ["shop.json"]
 
     def test_R46_breaking_the_glass_moves_the_document_and_the_routes(self, tmp_path: Path) -> None:
         store = Store(tmp_path)

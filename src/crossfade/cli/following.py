@@ -22,8 +22,10 @@ from crossfade.bootstrap import House
 from crossfade.cli.options import actor
 from crossfade.cli.screens import Screen, open_screen
 from crossfade.dataplane import meant_down
+from crossfade.engine.emergency import ACTOR as EMERGENCY
 from crossfade.engine.opening import new_id
 from crossfade.engine.records import Entry
+from crossfade.errors import CrossfadeError
 from crossfade.release.plan import Kind, Plan
 from crossfade.release.state import Outcome, State, phase
 from crossfade.release.values import Cause, Command, EventType, Verb
@@ -41,6 +43,8 @@ def exit_code(state: State) -> int:
         case Outcome.SUCCEEDED:
             return 0
         case Outcome.ROLLED_BACK:
+            if state.asked is not None and state.asked.actor == EMERGENCY:
+                return 4
             return {Cause.PERSON: 5, Cause.SUPERSEDED: 8}.get(state.cause or Cause.GATE, 4)
         case Outcome.CLOSED:
             return 6
@@ -86,7 +90,11 @@ class Interrupts:
         self._first = time.monotonic()
 
     def _ask(self, name: str) -> None:
-        ask(self._house, self._plan.release, Verb.ABORT, f"interrupted by {name}")
+        try:
+            ask(self._house, self._plan.release, Verb.ABORT, f"interrupted by {name}")
+        except CrossfadeError as error:
+            print(*error.lines(), sep="\n", file=sys.stderr)
+            return
         print("turning back; again within 5 s to leave it to the background", file=sys.stderr)
 
 

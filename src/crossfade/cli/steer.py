@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from crossfade.bootstrap import House
     from crossfade.release.plan import Plan
 
-ANSWER_S = 15.0
-"""A tick holds its lease for at most 10 s: within this a command was heard, or nobody listens."""
+ANSWER_S = 20.0
+"""A tick holds its lease for at most 10 s, and after 15 s a driver counts as frozen: then nobody listens."""
 
 id_argument = click.argument("release", required=False)
 state_option = click.option(
@@ -33,8 +33,8 @@ def _steered(release: str | None, file: Path, state: Path | None) -> tuple[House
     return house, row.plan
 
 
-def _send(house: House, plan: Plan, verb: Verb, reason: str) -> None:
-    """Send, and wait until it was heard; raises where the release declines it, or nobody listens."""
+def _send(house: House, plan: Plan, verb: Verb, reason: str) -> bool:
+    """Send, and wait until it was heard; False where nobody listens. Raises where the release declines it."""
     from crossfade.cli.following import ask
 
     row = house.store.row(plan.release)
@@ -46,13 +46,19 @@ def _send(house: House, plan: Plan, verb: Verb, reason: str) -> None:
             if not answer.accepted:
                 raise RefusedError("CF7101", f"{verb.value.replace('_', ' ')}: no", answer.why, answer.fix)
             click.echo(f"{verb.value.replace('_', ' ')}: accepted by {plan.release}", err=True)
-            return
+            return True
         time.sleep(0.02)
-    click.echo(
-        f"{verb.value.replace('_', ' ')}: kept for {plan.release}, but nobody drives it now: "
-        f"crossfade resume {plan.release} --reason TEXT",
-        err=True,
-    )
+    return False
+
+
+def _told(house: House, plan: Plan, verb: Verb, reason: str) -> None:
+    """Send; where nobody listens the command is kept, and it is said who is needed."""
+    if not _send(house, plan, verb, reason):
+        click.echo(
+            f"{verb.value.replace('_', ' ')}: kept for {plan.release}, but nobody drives it now: "
+            f"crossfade resume {plan.release} --reason TEXT",
+            err=True,
+        )
 
 
 def _simple(name: str, verb: Verb, help_text: str) -> click.Command:
@@ -65,7 +71,7 @@ def _simple(name: str, verb: Verb, help_text: str) -> click.Command:
         house, plan = _steered(release, file, state)
         if verb is Verb.PROMOTE_FULL:
             click.echo(house.way_back_line(plan), err=True)
-        _send(house, plan, verb, reason)
+        _told(house, plan, verb, reason)
         return 0
 
     return command
@@ -94,7 +100,7 @@ def promote(release: str | None, full: bool, reason: str, state: Path | None, fi
         )
     house, plan = _steered(release, file, state)
     click.echo(house.way_back_line(plan), err=True)
-    _send(house, plan, Verb.PROMOTE_FULL, reason)
+    _told(house, plan, Verb.PROMOTE_FULL, reason)
     return 0
 
 
@@ -106,28 +112,25 @@ def promote(release: str | None, full: bool, reason: str, state: Path | None, fi
 @file_option
 def resume(release: str | None, reason: str, state: Path | None, output: str, file: Path) -> int:
     """Follows to the end when it adopts."""
-    from crossfade.cli.following import ask, drive
+    from crossfade.cli.following import drive
 
     house, plan = _steered(release, file, state)
-    if house.is_driven(plan.service):
-        _send(house, plan, Verb.RESUME, reason)
+    if _send(house, plan, Verb.RESUME, reason):
         return 0
-    ask(house, plan.release, Verb.RESUME, reason)
     click.echo(f"adopting {plan.release}: its controller is gone", err=True)
     return drive(house, plan, output=output)
 
 
 def _back(release: str | None, reason: str, state: Path | None, output: str, file: Path) -> int:
-    from crossfade.cli.following import ask, drive, watch
+    from crossfade.cli.following import drive, watch
     from crossfade.release.state import Outcome
 
     house, plan = _steered(release, file, state)
     click.echo(house.way_back_line(plan), err=True)
-    if house.is_driven(plan.service):
-        _send(house, plan, Verb.ABORT, reason)
+    if _send(house, plan, Verb.ABORT, reason):
         code = watch(house, plan, output=output, until=lambda _: False, from_start=False)
     else:
-        ask(house, plan.release, Verb.ABORT, reason)
+        click.echo(f"no controller answers: driving {plan.release} here", err=True)
         code = drive(house, plan, output=output)
     back = house.store.row(plan.release).state.outcome is Outcome.ROLLED_BACK
     return 0 if back else code
@@ -187,13 +190,11 @@ def rollback(release: str | None, reason: str, state: Path | None, output: str, 
 @file_option
 def close(release: str | None, reason: str, state: Path | None, file: Path) -> int:
     """Exit 0 when it was closed; the journal keeps whose word it was."""
-    from crossfade.cli.following import ask, drive
+    from crossfade.cli.following import drive
 
     house, plan = _steered(release, file, state)
-    if house.is_driven(plan.service):
-        _send(house, plan, Verb.CLOSE, reason)
+    if _send(house, plan, Verb.CLOSE, reason):
         return 0
-    ask(house, plan.release, Verb.CLOSE, reason)
     drive(house, plan, output="quiet", until=lambda _: True)
     return 0 if house.store.row(plan.release).state.outcome is not None else 11
 

@@ -12,6 +12,9 @@ The errors of the data plane, each an id that is stable for ever.
 
 from __future__ import annotations
 
+import contextlib
+import traceback
+
 from crossfade.errors import PlatformError
 
 
@@ -47,3 +50,9 @@ BY_NAME = {
     kind.__name__: kind
     for kind in (DataplaneError, Unsupported, PortTaken, Conflict, InvalidChange, Silent, UnknownService)
 }
+
+
+def complain() -> None:
+    """The exception at hand to stderr, which is a log: that a disk is full must not become a second one."""
+    with contextlib.suppress(OSError, ValueError):
+        traceback.print_exc()

@@ -10,14 +10,12 @@ from __future__ import annotations
 
 import json
 import socket
-import sys
 import threading
-import traceback
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 from crossfade.dataplane.codec import decode, encode
-from crossfade.dataplane.failures import DataplaneError, InvalidChange
+from crossfade.dataplane.failures import DataplaneError, InvalidChange, complain
 from crossfade.dataplane.model import Applied, Counted, Observed, Service
 
 _TIMEOUT_S: Final = 3.0
@@ -83,7 +81,7 @@ class Server:
         except (KeyError, TypeError, ValueError) as error:
             return {"error": _told(InvalidChange("CF4103", "the request was not understood", str(error)))}
         except Exception as error:  # noqa: BLE001  # a defect of ours must not kill the supervisor
-            traceback.print_exc(file=sys.stderr)
+            complain()
             return {"error": _told(DataplaneError("CF4199", "the supervisor failed", repr(error)))}
 
     def _do(self, asked: dict[str, Any]) -> Any:

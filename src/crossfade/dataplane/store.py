@@ -4,6 +4,7 @@ The state folder: what is wanted, what was started, where the sockets are.
     services/NAME.json   {"generation": n, "service": {...}}   written before it acts, fsynced
     started.json         processes with pid and start time, for the next supervisor
     {c,l,r}ds.json       what Envoy runs         logs/   access log, Envoy's, the apps'
+    spare/               room on the disk, taken beforehand: a full one must not stop a way back
 
 Every write is a complete file renamed into place: a reader sees the old or the new one.
 """
@@ -11,6 +12,7 @@ Every write is a complete file renamed into place: a reader sees the old or the 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -25,16 +27,26 @@ from crossfade.dataplane.codec import decode, encode
 from crossfade.dataplane.model import Service
 
 _SOCKET_PATH_LIMIT: Final = 90  # sun_path holds 108 bytes; the rest is for the file's name
+SPARES: Final = 8
+SPARE_BYTES: Final = 64 << 10  # the routes of about a hundred services
+_FULL: Final = frozenset((errno.ENOSPC, errno.EDQUOT))
 
 
 def write_whole(path: Path, text: str, *, durable: bool = False) -> None:
-    """Replaces a file by renaming; `durable` = it is on the disk when this returns."""
+    """
+    Replaces a file by renaming; `durable` = it is on the disk when this returns.
+
+    On a full disk a spare of the state folder becomes the file. Raises OSError.
+    """
     fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
-    with fresh.open("w", encoding="utf-8") as out:
-        out.write(text)
-        if durable:
-            out.flush()
-            os.fsync(out.fileno())
+    try:
+        _write(fresh, "wb", text.encode(), durable=durable)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            fresh.unlink()
+        if error.errno not in _FULL or not _take_spare(path.parent, fresh):
+            raise
+        _write(fresh, "r+b", text.encode(), durable=durable)
     fresh.replace(path)
     if durable:
         folder = os.open(path.parent, os.O_RDONLY)
@@ -42,6 +54,28 @@ def write_whole(path: Path, text: str, *, durable: bool = False) -> None:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def _write(path: Path, mode: str, text: bytes, *, durable: bool) -> None:
+    with path.open(mode) as out:
+        out.write(text)
+        out.truncate()
+        if durable:
+            out.flush()
+            os.fsync(out.fileno())
+
+
+def _take_spare(folder: Path, to: Path) -> bool:
+    """
+    Makes one spare the file `to`; False where none is left.
+
+    It keeps its room while it is written over: freed, the room would be gone to whoever fills the disk.
+    """
+    for spare in (*folder.glob("spare/*"), *folder.parent.glob("spare/*")):
+        with contextlib.suppress(FileNotFoundError):  # another process was faster
+            spare.replace(to)
+            return True
+    return False
 
 
 class Store:
@@ -61,6 +95,19 @@ class Store:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for part in (self.logs, self.folder / "services"):
             part.mkdir(exist_ok=True)
+
+    def lay_in(self) -> None:
+        """Fills up the spares. Raises OSError where there is no room: then nothing should be begun."""
+        spares = self.folder / "spare"
+        spares.mkdir(parents=True, exist_ok=True)
+        for spare in (spares / str(number) for number in range(SPARES)):
+            if not spare.exists():
+                try:
+                    # Bytes by chance: no file system packs them or leaves them out.
+                    _write(spare, "wb", os.urandom(SPARE_BYTES), durable=True)
+                except OSError:
+                    spare.unlink(missing_ok=True)
+                    raise
 
     def lock(self) -> IO[str] | None:
         """The supervisor's lock, held while the file stays open; None = somebody has it.

@@ -22,7 +22,6 @@ import signal
 import sys
 import threading
 import time
-import traceback
 from typing import Final
 
 from crossfade.dataplane import admission, config, ports, sight
@@ -30,7 +29,7 @@ from crossfade.dataplane import process as proc
 from crossfade.dataplane.accesslog import AccessLog
 from crossfade.dataplane.config import Members
 from crossfade.dataplane.envoy import find_envoy
-from crossfade.dataplane.failures import InvalidChange, UnknownService
+from crossfade.dataplane.failures import InvalidChange, UnknownService, complain
 from crossfade.dataplane.fleet import Fleet
 from crossfade.dataplane.member import Member, last_lines
 from crossfade.dataplane.model import Applied, Counted, Observed, Proxy, Service, check
@@ -183,7 +182,7 @@ class Supervisor:
                 try:
                     self._turn()
                 except (OSError, ValueError):  # disk full, a broken document: serve on, try again
-                    traceback.print_exc()
+                    complain()
                     time.sleep(_IDLE_S)
             self._stop_all()
         finally:
@@ -284,8 +283,9 @@ class Supervisor:
     def _record(self, *, changed: bool) -> None:
         if changed or self._fleet.changed:
             fleet, envoy = self._fleet.record(), self._proxy.record()
-            self._store.save_started({"fleet": fleet, "envoy": envoy})
-            self._fleet.changed = False  # only now: what could not be written is tried again
+            with contextlib.suppress(OSError):  # a full disk: the routes of users do not wait for this
+                self._store.save_started({"fleet": fleet, "envoy": envoy})
+                self._fleet.changed = False  # only now: what could not be written is tried again
 
     def _reload(self) -> None:
         """Documents may be written without us (`weights.py`): the disk is the truth."""
@@ -389,7 +389,7 @@ def main(folder: str) -> int:
     try:
         supervisor.run()
     except BaseException:
-        traceback.print_exc()
+        complain()
         raise
     store.pid_file.unlink(missing_ok=True)
     held.close()

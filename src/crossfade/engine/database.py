@@ -126,7 +126,7 @@ class Database:
                 "CF5003",
                 f"{self.path} cannot be used: {_AWAY[code]}",
                 "no effect is performed that was not written first (R34)",
-                "free space or mend the permissions; the release goes on by itself",
+                "free space or mend the permissions; meanwhile a release with traffic goes back to stable",
             )
         return StoreError(
             "CF5009", f"{self.path}: {error}", "the file is damaged or not a journal", "restore it"

@@ -63,7 +63,8 @@ class Emergency:
     def __init__(self, folder: Path, clock: EngineClock) -> None:
         self._folder = folder
         self._clock = clock
-        self._said: set[str] = set()
+        self._said: dict[str, str] = {}
+        """What was said last of each release: at every look the same is news only once."""
 
     def paths(self) -> tuple[Path, ...]:
         """In the state folder, and in the system's folder for temporary files where the first is full."""
@@ -77,18 +78,25 @@ class Emergency:
         Written down first, so far as anything can be written. Safe to repeat at every look.
         """
         if plan.release not in self._said:
-            self._said.add(plan.release)
+            self._said[plan.release] = reason
             self._write(plan, reason)
         look = ports.platform.observe(plan)
         if sure(look.truth.weights, lambda span: span.at(NOTHING)):
+            self.say(plan, f"all traffic is on {plan.stable}")
             return True
         for effect in reconcile(plan, plan.back[0].world, look.truth):
             if isinstance(effect, GoHome | EnsureWeight):
                 try:
                     ports.platform.perform(plan, effect, look.fence)
                 except PlatformError as error:
-                    _say(f"release {plan.release}: going home failed, trying again: {error.what}")
+                    self.say(plan, f"going home failed, trying again: {error.id} {error.what}: {error.why}")
         return False
+
+    def say(self, plan: Plan, text: str) -> None:
+        """To stderr, where it is not what was said of this release the last time."""
+        if self._said.get(plan.release) != text:
+            self._said[plan.release] = text
+            _say(f"release {plan.release}: {text}")
 
     def _write(self, plan: Plan, reason: str) -> None:
         at = self._clock.now()
@@ -124,14 +132,13 @@ class Emergency:
                     id=f"emergency:{said.release}:{when}",
                     verb=Verb.ABORT,
                     actor=ACTOR,
-                    reason=f"{said.reason}; traffic was sent home at {when} without a journal",
+                    reason=f"{said.reason}; traffic was sent home without a journal, {when}",
                 )
                 # A log of another folder's release, or of one whose row was lost, names nobody here.
                 with contextlib.suppress(UsageError):
                     store.send(said.release, command, self._clock.now())
                     told.append(said.release)
             path.unlink(missing_ok=True)
-        self._said.clear()
         return tuple(told)
 
 

@@ -207,17 +207,18 @@ class Controller:
         """The store is away: traffic home where a candidate has some, at once if nothing can be written."""
         if self._blind_since is None:
             self._blind_since = time.monotonic()
-            _say(f"{error.what}; {error.fix}")
+            for line in error.lines():
+                _say(line)
         # A file that another process holds may come free, and that process may be the one that drives.
         if error.busy and self.blind_for() <= self._lease.total_seconds():
             return
         for plan, state in tuple(self._known.values()):
             if needs_home(plan, state):
-                reason = f"the journal could not be written: {error.what}"
+                reason = f"the journal could not be written: {error.id} {error.what}"
                 try:
                     self._emergency.go_home(plan, self._ports_of(plan), reason)
                 except Exception as broken:  # noqa: BLE001  # the other releases must get home too
-                    _say(f"release {plan.release}: going home broke, trying again: {broken!r}")
+                    self._emergency.say(plan, f"going home broke, trying again: {broken!r}")
 
 
 def trace(entries: Sequence[Entry]) -> tuple[tuple[str, str | None, int | None], ...]:

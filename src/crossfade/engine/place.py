@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -43,12 +44,14 @@ NETWORKED = frozenset(
 )
 """File systems whose locks or whose shared memory SQLite's WAL cannot trust."""
 
+FULL = frozenset((errno.ENOSPC, errno.EDQUOT))
+
 MOUNTS = Path("/proc/mounts")
 
 
 def prepare(folder: Path, *, mounts: Path = MOUNTS) -> None:
     """
-    Makes the folder and proves it can be written.
+    Makes the folder and proves it can be written; one in use may be full.
 
     Raises `RefusedError` CF5001 on a network file system, CF5002 where nothing can be written.
     """
@@ -60,18 +63,39 @@ def prepare(folder: Path, *, mounts: Path = MOUNTS) -> None:
             "the journal is a SQLite file, and over a network its locks do not keep two controllers apart",
             "put `state:` on a local disk",
         )
-    probe = folder / f".write-{os.getpid()}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe.write_bytes(b"x")
-        probe.unlink()
+        _probe(folder)
     except OSError as error:
-        raise RefusedError(
-            "CF5002",
-            f"{folder} cannot be written",
-            f"{error.strerror or error}; without a journal no effect is allowed (R34)",
-            "free space or mend the permissions, or set `state:` to another folder",
-        ) from error
+        # What has begun can still be looked at, and sent back, on a full disk.
+        if error.errno in FULL and any(folder.iterdir()):
+            return
+        raise _unwritable(folder, error) from error
+
+
+def prove_writable(folder: Path) -> None:
+    """Before anything is begun: raises `RefusedError` CF5002 where not a byte can be written."""
+    try:
+        _probe(folder)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+
+
+def _probe(folder: Path) -> None:
+    probe = folder / f".write-{os.getpid()}"
+    try:
+        probe.write_bytes(b"x")
+    finally:
+        probe.unlink(missing_ok=True)
+
+
+def _unwritable(folder: Path, error: OSError) -> RefusedError:
+    return RefusedError(
+        "CF5002",
+        f"{folder} cannot be written",
+        f"{error.strerror or error}; without a journal no effect is allowed (R34)",
+        "free space or mend the permissions, or set `state:` to another folder",
+    )
 
 
 def file_system(folder: Path, *, mounts: Path = MOUNTS) -> str | None:

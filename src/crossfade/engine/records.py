@@ -22,6 +22,8 @@ class StoreError(CrossfadeError):
 class StoreAwayError(StoreError):
     """The store cannot be written or read now: disk full, read-only, locked by another process."""
 
+    exit_code = 11
+
     def __init__(self, error_id: str, what: str, why: str = "", fix: str = "", *, busy: bool = False) -> None:
         super().__init__(error_id, what, why, fix)
         self.busy = busy

@@ -24,6 +24,10 @@ PRESENT = timedelta(seconds=5)
 """How old a heartbeat from another host may be; ours beats each second."""
 
 
+FROZEN = timedelta(seconds=15)
+"""How old that of a living process may be: a lease, in which a tick may be busy, and 5 s."""
+
+
 class SideTables:
     """The part of a store that is no release."""
 
@@ -120,9 +124,10 @@ class SideTables:
 
     def drivers(self, service: str | None = None) -> tuple[Driver, ...]:
         """
-        Controllers that live, latest heartbeat first.
+        Controllers that live and look, latest heartbeat first.
 
-        On this host the process is looked for; of another (a container beside us) the heartbeat counts.
+        On this host the process is looked for, and one that has not been heard of for longer than
+        any tick takes is frozen; of another (a container beside us) the heartbeat alone counts.
         """
         here, now = processes.host(), datetime.fromtimestamp(time.time(), UTC)
         known = (
@@ -140,7 +145,7 @@ class SideTables:
             driver
             for driver in known
             if (
-                processes.alive(driver.pid, driver.birth)
+                now - driver.heartbeat < FROZEN and processes.alive(driver.pid, driver.birth)
                 if driver.host == here
                 else now - driver.heartbeat < PRESENT
             )

@@ -35,9 +35,9 @@ from crossfade.dataplane import (
     meant_down,
 )
 from crossfade.dataplane.envoy import find_envoy
-from crossfade.dataplane.store import Store
+from crossfade.dataplane.store import SPARE_BYTES, SPARES, Store
 from crossfade.dataplane.weights import send_everybody
-from crossfade.errors import CrossfadeError, PlatformError, UsageError
+from crossfade.errors import CrossfadeError, PlatformError, RefusedError, UsageError
 from crossfade.platforms.local_facts import absent, blind, facts, look_back, sides
 from crossfade.platforms.local_writes import after, artifact_of, home
 from crossfade.release.plan import Plan
@@ -207,8 +207,18 @@ class LocalPlatform:
         """
         The service with its listeners, created or moved to the ports that the spec names.
 
-        Raises `PlatformError`: CF4101 names who listens there already.
+        Raises `PlatformError`: CF4101 names who listens there already; `RefusedError` CF5002
+        where the disk has no room for the way back of a release.
         """
+        try:
+            Store(self.folder).lay_in()
+        except OSError as error:
+            raise RefusedError(
+                "CF5002",
+                f"{self.folder} cannot be written",
+                f"{error.strerror or error}; a release takes room for its way back before it begins",
+                f"free {SPARES * SPARE_BYTES // 1024 + 512} KiB, or set `state:` to another folder",
+            ) from error
         self._start()
         live, test = spec.platform.port, spec.platform.test_port
         if spec.service not in Store(self.folder).services():

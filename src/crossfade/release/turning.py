@@ -1,5 +1,5 @@
 """
-The causes of turning back, in order of how sure and how urgent they are.
+The causes of turning back: whose word or hand it was, then in order of how sure and how urgent they are.
 
 Each guard answers one question about a release on the road on. A pause delays none
 of them (R16); after the point of no return none is asked.
@@ -189,11 +189,13 @@ def _blind_too_long(plan: Plan, state: State, _step: Step, _truth: Truth, now: I
 
 
 GUARDS: tuple[Guard, ...] = (
+    # First who took the traffic, by word or by hand: a gate that fails since then judged
+    # a candidate without its traffic, and would blame it for that.
+    _asked,
+    _taken,
     _gate_failed,
     _hook_failed,
     _lost,
-    _asked,
-    _taken,
     _fought,
     _paused_too_long,
     _held_too_long,

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from crossfade.cli.render import fields, words
 from crossfade.cli.render import story as tale
 from crossfade.cli.render.story import Story
+from crossfade.engine.emergency import ACTOR as EMERGENCY
 from crossfade.release.state import Hold, Outcome, Road
 from crossfade.release.values import NOTHING, Cause
 
@@ -103,7 +104,10 @@ def because(story: Story) -> str:
     if turned is None or turned.cause is None:
         return "for a cause that the journal does not name"
     words_given = f': "{words.clean(turned.reason)}"' if turned.reason else ""
-    return _BECAUSE[turned.cause].format(
+    phrase = _BECAUSE[turned.cause]
+    if turned.actor == EMERGENCY:
+        phrase = "by {asked}"
+    return phrase.format(
         gate=words.clean(turned.gate or "unnamed"),
         hook=fields.hook_name(story.plan, turned.gate),
         asked=words.clean(turned.actor or "nobody named") + words_given,
