@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crossfade.judge import BadCountsError, Verdict, open_stream, replay
+from crossfade.judge.inputs import read_rules
 
 EDGES = [100.0, 125.0, 156.25, 200.0, 250.0]
 
@@ -363,3 +364,32 @@ class TestInput:
     def test_a_header_that_cannot_be_meant_is_refused(self, bad: dict[str, Any]) -> None:
         with pytest.raises(BadCountsError):
             open_stream(header(**bad))
+
+
+class TestGatesAsWritten:
+    def test_texts_of_crossfade_yaml_mean_their_numbers(self) -> None:
+        written: dict[str, Any] = {
+            "errors": {
+                "at_most": "2x",
+                "ignore_below": "0.2%",
+                "must_see": "3%",
+                "max": "5%",
+                "against": "stable",
+            },
+            "latency": {"at_most": "1.25x", "at": ["p50", "p99.9"], "must_see": "2x", "max": {"p99": "0.8s"}},
+            "ok": None,
+        }
+        meant: dict[str, Any] = {
+            "errors": {"at_most": 2.0, "ignore_below": 0.002, "must_see": 0.03, "max": 0.05},
+            "latency": {"at_most": 1.25, "at": [0.5, 0.999], "must_see": 2.0, "max": [[0.99, 800.0]]},
+            "ok": {},
+        }
+
+        assert read_rules(written) == read_rules(meant)
+
+    @pytest.mark.parametrize(
+        "gate", [{"at_most": "1.5%"}, {"must_see": "soon"}, {"max": "2x"}, {"ignore_below": ""}]
+    )
+    def test_a_text_with_the_wrong_unit_is_refused(self, gate: dict[str, str]) -> None:
+        with pytest.raises(BadCountsError, match="errors"):
+            read_rules({"errors": gate})

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal, TypeAlias
 
+from crossfade.judge.asked import limits as asked_limits
+from crossfade.judge.asked import plain, quantile
 from crossfade.judge.methods import METHOD, Method, method_named
 from crossfade.judge.types import BadCountsError
 
@@ -145,10 +147,10 @@ def _preset(asked: Any) -> bool:
 def read_rules(gates: Mapping[str, Mapping[str, Any]] | None) -> tuple[Rule, ...]:
     """The gates in force, sorted by name, so that their order cannot matter.
 
-    No gates named: errors and latency with their defaults.
+    Numbers, or texts as in crossfade.yaml. No gates named: errors and latency with their defaults.
     """
     asked = {"errors": {}, "latency": {}} if gates is None else gates
-    return tuple(_rule(name, asked[name]) for name in sorted(asked))
+    return tuple(_rule(name, asked[name] or {}) for name in sorted(asked))
 
 
 def _rule(name: str, asked: Mapping[str, Any]) -> Rule:
@@ -158,9 +160,11 @@ def _rule(name: str, asked: Mapping[str, Any]) -> Rule:
         raise BadCountsError(f"{name!r} is no name that can be printed on a line")
     kind: Kind = "errors" if name == "errors" else "latency" if name == "latency" else "kpi"
     filled = {**DEFAULTS[kind], **{key: value for key, value in asked.items() if value is not None}}
-    at_most = read_number(filled["at_most"], f"{name}.at_most")
-    must_see = read_number(filled["must_see"], f"{name}.must_see")
-    ignore_below = read_share(filled["ignore_below"], f"{name}.ignore_below")
+    at_most = read_number(plain(filled["at_most"], f"{name}.at_most", ("x",)), f"{name}.at_most")
+    must_see = read_number(plain(filled["must_see"], f"{name}.must_see", ("x", "%")), f"{name}.must_see")
+    ignore_below = read_share(
+        plain(filled["ignore_below"], f"{name}.ignore_below", ("%",)), f"{name}.ignore_below"
+    )
     if not STRICTEST <= at_most <= LOOSEST:
         raise BadCountsError(f"{name}.at_most must be 1 to 1000, not {at_most:g}")
     if ignore_below > 0.5:
@@ -173,17 +177,17 @@ def _rule(name: str, asked: Mapping[str, Any]) -> Rule:
         raise BadCountsError(f"{name}.at must name a quantile")
     limits: list[tuple[float | None, float]] = []
     if kind == "latency":
-        for quantile, limit in filled.get("max", ()):
-            limits.append((_inner(quantile, f"{name}.max"), read_number(limit, f"{name}.max")))
+        for at, limit in asked_limits(filled.get("max", ()), f"{name}.max"):
+            limits.append((_inner(at, f"{name}.max"), read_number(limit, f"{name}.max")))
     elif filled.get("max") is not None:
-        limits.append((None, _inner(filled["max"], f"{name}.max")))
+        limits.append((None, _inner(plain(filled["max"], f"{name}.max", ("%",)), f"{name}.max")))
     return Rule(
         name=name,
         kind=kind,
         at_most=at_most,
         ignore_below=ignore_below,
         must_see=must_see,
-        at=tuple(sorted({_inner(q, f"{name}.at") for q in filled.get("at", ())})),
+        at=tuple(sorted({_inner(quantile(q, f"{name}.at"), f"{name}.at") for q in filled.get("at", ())})),
         max=tuple(limits),
         stop=filled.get("mode", "stop") == "stop",
     )
