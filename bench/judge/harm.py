@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from bench.judge import worlds
 from bench.judge.healthy import add_extra
 from bench.judge.worlds import (
@@ -104,6 +106,12 @@ def cold_cache(life: Life, *, warm_up_s: float) -> None:
     life.header["warm_up_s"] = warm_up_s
 
 
+def warming(life: Life, *, warm_up_s: float) -> None:
+    """New instances begin with 60 % slow requests, fading with 20 s; so much of latency is ignored."""
+    life.candidate.slow[:] = 0.6 * np.exp(-(life.candidate.seconds - life.every) / 20.0)
+    life.header["warm_up_s"] = warm_up_s
+
+
 GIVEN: Mapping[str, Bend] = {
     "one instance sick 120 s": lone,
     "shock on the whole arm": shock,
@@ -112,4 +120,6 @@ GIVEN: Mapping[str, Bend] = {
     "noisy neighbour": neighbour,
     "cold cache, all judged": partial(cold_cache, warm_up_s=0.0),
     "cold cache, 30 s ignored": partial(cold_cache, warm_up_s=30.0),
+    "warm-up, 75 s ignored": partial(warming, warm_up_s=75.0),
+    "warm-up, 90 s ignored": partial(warming, warm_up_s=90.0),
 }

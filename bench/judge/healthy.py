@@ -115,12 +115,6 @@ def wandering(life: Life) -> None:
         course.slow[:] += np.minimum(0.005 * slow, 0.5)
 
 
-def warming(life: Life) -> None:
-    """New instances begin with 60 % slow requests, fading with 20 s; 75 s of latency are ignored."""
-    life.candidate.slow[:] = 0.6 * np.exp(-(life.candidate.seconds - life.every) / 20.0)
-    life.header["warm_up_s"] = 75.0
-
-
 def slower(life: Life, *, sd: float) -> None:
     """Machines differ in speed: latency of an instance by a factor with this sd, for good."""
     rng = life.rng
@@ -141,7 +135,6 @@ WORLDS: Mapping[str, Bend] = {
     "sick ~60 s": partial(sick, mean_s=60.0),
     "sick ~120 s": partial(sick, mean_s=120.0),
     "rates wander": wandering,
-    "warm-up": warming,
 }
 SLOWER: Mapping[str, Bend] = {
     f"slower machines, sd {sd} %": partial(slower, sd=sd / 100.0) for sd in (10, 15, 20)

@@ -37,9 +37,7 @@ class Point:
 def points(groups: Groups) -> list[Point]:
     """All judges that looked at both healthy and harmful releases; candidate of two instances."""
     healthy = [
-        results
-        for cell, results in groups.items()
-        if cell.section == "healthy" and cell.layout == TWO and cell.world != "warm-up"
+        results for cell, results in groups.items() if cell.section == "healthy" and cell.layout == TWO
     ]
     harm = [
         results

@@ -7,6 +7,7 @@ The formula is `planning.py`'s; here are the rates it is asked about, from the h
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import log
 from statistics import NormalDist
 from typing import Any
@@ -68,10 +69,12 @@ def plan(
     halves = [arm for one in seen for arm in (one.stable, one.candidate) if arm is not None]
     fleet = total(halves) if halves else None
     long_s = sum(one.seconds for one in seen)
+    noise = _tables(settings)
+    past.temper(settings, noise)
     brake = Pace(
         block_s=block_s_of(bake_s),
         bucket=instances >= 2,
-        quiet=not settings.careful and past.is_quiet(_tables(settings)),
+        quiet=not settings.careful and past.is_quiet(noise),
     )
     answers: dict[str, Needs] = {}
     for rule in rules:
@@ -96,7 +99,8 @@ def plan(
             effects = [error_effect(rule, share)]
         pace = Part(candidate=per_s * weight, stable=per_s * (1.0 - weight), seconds=1.0)
         need = need_nats(alpha, budget.gate_weight(rules, rule) / tables)
-        times = [missing_s(effect, (), pace, need, brake) for effect in effects]
+        temper = max([table.temper for table in noise if table.kind.rule is rule], default=1.0)
+        times = [missing_s(replace(effect, temper=temper), (), pace, need, brake) for effect in effects]
         known = [time for time in times if time is not None]
         if len(known) < len(times) or not known:
             answers[rule.name] = Needs(requests=None, seconds=None, seen=False)

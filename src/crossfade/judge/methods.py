@@ -31,6 +31,8 @@ class Method:
     """Whether an instance counts in the outage lane at most as much as its part of the traffic."""
     forecasts_bucket: bool = True
     """Whether a forecast knows that counts per instance are let in faster than blocks."""
+    tempers: bool = True
+    """Whether evidence is divided by what instances wander, minute by minute, in the history."""
     names_all: bool = True
     """Whether an instance is named sick at a threshold for all that were ever seen, or only
     for those that are there.
@@ -46,6 +48,7 @@ METHODS: Final[Mapping[str, Method]] = {
             lasting=False,
             outage_by_traffic=False,
             forecasts_bucket=False,
+            tempers=False,
             names_all=False,
         ),
         Method(name="2"),

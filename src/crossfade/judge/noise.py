@@ -9,10 +9,12 @@ valid. They start at 2, that is noisy, until shown otherwise.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from statistics import median
 
 START_NUM, START_DEN = 6.0, 3.0
 CALM = 1.5
 """Variance ratio up to which a service is quiet, and instances are alike."""
+LEAST_WINDOWS = 5
 
 
 class Dispersion:
@@ -52,6 +54,22 @@ class Dispersion:
     def cut(self) -> None:
         """Forget the neighbours: what follows is another series (no triple across a join)."""
         self._recent.clear()
+
+
+def wandering(windows: Iterable[Sequence[tuple[float, float]]]) -> float:
+    """How many times over chance instances differ in a usual minute: the median window's ratio.
+
+    A window with one sick instance is not a usual one. 1 where fewer than five windows had failures.
+    """
+    ratios = []
+    for window in windows:
+        trials, failed = sum(n for _, n in window), sum(x for x, _ in window)
+        if len(window) < 2 or failed <= 0.0:
+            continue
+        p = failed / trials
+        num = sum((x - n * p) ** 2 for x, n in window) / max(1.0 - p, 0.02)
+        ratios.append(num / (failed * (1.0 - 1.0 / len(window))))
+    return median(ratios) if len(ratios) >= LEAST_WINDOWS else 1.0
 
 
 def instance_spread(windows: Iterable[Sequence[tuple[float, float]]]) -> float:

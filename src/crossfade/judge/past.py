@@ -10,12 +10,14 @@ from collections.abc import Sequence
 from crossfade.judge import budget
 from crossfade.judge.cuts import LEAST_REQUESTS, choose, limit_edge
 from crossfade.judge.inputs import Counts, Rule, Seen, Settings, total
-from crossfade.judge.noise import CALM, instance_spread
+from crossfade.judge.noise import CALM, instance_spread, wandering
 from crossfade.judge.table import Kind, Table
 from crossfade.judge.types import BadCountsError
 
 LOOK_BACK_S = 900.0
 WINDOW_S = 60.0
+MOST_TEMPER = 4.0
+"""Evidence is divided by at most so much: harm has to stay visible in a restless fleet."""
 ALIKE_SHARE, UNLIKE_SHARE = 0.9, 0.75
 """Part of the way to the threshold that one instance may bring alone."""
 
@@ -115,19 +117,25 @@ def history_rows(settings: Settings) -> list[tuple[float, ...]]:
     return [arm.latency for arm in arms if arm is not None]
 
 
-def instance_share(settings: Settings, tables: Sequence[Table]) -> float:
-    """How much one instance may prove alone: more where instances were alike in the past."""
+def windows(settings: Settings) -> list[list[Counts]]:
+    """Stable's instances, minute by minute."""
     seen = [one for one in recent(settings.history) if one.stable_instances]
-    kinds = [table.kind for table in tables if is_noise(table.kind)]
-    if not seen or not kinds:
-        return UNLIKE_SHARE
+    if not seen:
+        return []
     begin = seen[0].start
-    windows: dict[int, dict[str, list[Counts]]] = {}
+    found: dict[int, dict[str, list[Counts]]] = {}
     for one in seen:
-        window = windows.setdefault(int((one.start - begin) // WINDOW_S), {})
+        window = found.setdefault(int((one.start - begin) // WINDOW_S), {})
         for name, counts in one.stable_instances:
             window.setdefault(name, []).append(counts)
-    grouped = [[total(parts) for parts in windows[index].values()] for index in sorted(windows)]
+    return [[total(parts) for parts in found[index].values()] for index in sorted(found)]
+
+
+def instance_share(settings: Settings, tables: Sequence[Table]) -> float:
+    """How much one instance may prove alone: more where instances were alike in the past."""
+    grouped, kinds = windows(settings), [table.kind for table in tables if is_noise(table.kind)]
+    if not grouped or not kinds:
+        return UNLIKE_SHARE
     for kind in kinds:
         spread = instance_spread(
             [kind.counts(counts, candidate=False) for counts in window] for window in grouped
@@ -135,6 +143,19 @@ def instance_share(settings: Settings, tables: Sequence[Table]) -> float:
         if spread > CALM:
             return UNLIKE_SHARE
     return ALIKE_SHARE
+
+
+def temper(settings: Settings, tables: Sequence[Table]) -> None:
+    """Tells each table by how much its evidence is too sure, where instances wander by themselves."""
+    grouped = windows(settings)
+    if not grouped or not settings.method.tempers:
+        return
+    for table in tables:
+        if is_noise(table.kind):
+            usual = wandering(
+                [table.kind.counts(counts, candidate=False) for counts in window] for window in grouped
+            )
+            table.temper = min(max(1.0, usual / CALM), MOST_TEMPER)
 
 
 def is_noise(kind: Kind) -> bool:

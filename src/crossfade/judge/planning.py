@@ -39,6 +39,8 @@ class Effect:
     candidate: float
     rho: float
     floor: float
+    temper: float = 1.0
+    """What evidence about it is divided by."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +114,8 @@ def _rates(effect: Effect, part: Part, brake: Pace) -> tuple[tuple[float, float]
         if mean == inf:
             braked.append((cap / unit_s, 0.0))
             continue
-        kept, spread = _capped(mean * in_unit, variance * in_unit, cap)
+        mean_t, variance_t = mean / effect.temper, variance / effect.temper**2
+        kept, spread = _capped(mean_t * in_unit, variance_t * in_unit, cap)
         braked.append((kept / unit_s, spread / unit_s))
     return braked[0], braked[1]
 

@@ -43,6 +43,7 @@ class Stream:
         self._pool_s = CUTS_AFTER_S if self._pool else 0.0
         self._cuts_due = any(rule.kind == "latency" for rule in settings.rules)
         self._find_cuts()
+        past.temper(settings, self._tables)
         self._share = past.UNLIKE_SHARE if settings.careful else past.instance_share(settings, self._tables)
         lasting = settings.method.lasting
         self._outage_starts = Starts(first=budget.OUTAGE_FIRST_START, lasting=lasting)

@@ -156,6 +156,8 @@ class Table:
     past: Pair = (0.0, 0.0)
     starts: Starts = field(init=False)
     noise: Dispersion = field(default_factory=Dispersion)
+    temper: float = 1.0
+    """What evidence is divided by, 1 or more. `exp(l / t)` has mean <= 1 where `exp(l)` has (Jensen)."""
     parts: list[Part] = field(default_factory=lambda: [NO_TRAFFIC])
     """Traffic judged, one part per step."""
     bet: Bet = field(init=False)
@@ -188,6 +190,8 @@ class Table:
             rows.append(self.bet.evidence(pairs, failures, trials))
         if trials <= 0.0 and self.kind.limit is None:
             rows = [[[0.0] * len(pairs) for _ in THETAS] for _ in rows]
+        if self.temper > 1.0:
+            rows = [[[gain / self.temper for gain in row] for row in form] for form in rows]
         if beat.surge:
             rows = [[[min(gain, 0.0) for gain in row] for row in form] for form in rows]
         self._keep(pairs, failures, trials, rows[-1][SHOWN_THETA], beat)

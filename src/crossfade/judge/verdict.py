@@ -10,7 +10,7 @@ said as what it is (R24, R32).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import exp, log
 
 from crossfade.judge import budget, words
@@ -244,6 +244,7 @@ def _missing(standing: Standing, rule: Rule, tables: Sequence[Table]) -> float |
             return None
         pace = next((part for part in reversed(table.parts) if part.seconds > 0.0), NO_TRAFFIC)
         need = need_nats(standing.settings.alpha, table.kind.weight)
+        effect = replace(effect, temper=table.temper)
         more = missing_s(effect, table.parts, pace, need, standing.brake)
         if more is None:
             return None
