@@ -76,6 +76,24 @@ class TestEndings:
         assert said.code == 4
         assert by_itself["cause"] in ("gate", "lost")
 
+    def test_a_leaking_release_is_rolled_back_and_a_good_one_is_not(self, town: Town) -> None:
+        text = (town.folder / "crossfade.yaml").read_text()
+        watched = text.replace("judging: {", "  unhealthy: {memory: 256MB}\njudging: {")
+        (town.folder / "crossfade.yaml").write_text(watched.replace("warm_up: 1s", "warm_up: 20s"))
+        town.build("v3", "leaking")
+        town.first()
+        with town.users(200):
+            good = town.run("deploy", "v2", "--output", "plain")
+            said = town.run("deploy", "v3", "--output", "plain")
+        told = town.run("explain").out
+        receipt = town.receipt()
+
+        assert good.code == 0, good
+        assert said.code == 4, said
+        assert "by gate `unhealthy`" in told
+        assert "256 MB in" in told
+        assert receipt.failed_by_release_machinery == receipt.failed_by_bad_app == 0
+
     def test_R25_a_source_that_goes_silent_never_promotes(self, town: Town) -> None:
         town.write(more="deadlines: {no_data: 20s}")
         town.first()

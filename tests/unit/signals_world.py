@@ -125,11 +125,16 @@ class Health:
     )
     stable: list[tuple[str, str, int]] = field(default_factory=lambda: [("s1", "ready", 0)])
     problem: Exception | None = None
+    bytes: dict[str, int] = field(default_factory=dict)
+    """Resident bytes by id; of others nothing is known."""
 
-    def instances(self, plan: Plan) -> Mapping[Side, Sequence[tuple[str, str, int]]]:
+    def instances(self, plan: Plan) -> Mapping[Side, Sequence[tuple[str, str, int, int]]]:
         if self.problem:
             raise self.problem
-        return {Side.STABLE: self.stable, Side.CANDIDATE: self.candidate}
+        return {
+            side: [(*one, self.bytes.get(one[0], 0)) for one in listed]
+            for side, listed in ((Side.STABLE, self.stable), (Side.CANDIDATE, self.candidate))
+        }
 
 
 def step(name: str, weight: int, bake: float, kind: Kind = Kind.SHIFTING) -> Step:

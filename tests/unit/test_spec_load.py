@@ -110,7 +110,7 @@ def test_every_setting_of_this_version_is_read() -> None:
                 max=((0.99, 0.8 * second), (0.5, second)),
                 mode=Mode.OBSERVE,
             ),
-            UnhealthyGate(max=1, hold_for=45 * second),
+            UnhealthyGate(max=1, hold_for=45 * second, memory=3 * 2**29),
             AlarmsGate(name="paging", urls=("http://127.0.0.1:9/alarm", "https://alerts.example:8443/a?b=c")),
         ),
         judging=Judging(
@@ -188,6 +188,16 @@ def test_R26_a_gate_that_is_not_written_stays_in_force(tmp_path: Path) -> None:
     assert all(gate.mode is Mode.STOP for gate in spec.gates)
 
 
+def test_memory_is_watched_only_where_a_limit_is_written(tmp_path: Path) -> None:
+    def limit(text: str) -> int | None:
+        gates = load_spec(written(tmp_path, BASE + text)).gates
+        assert not isinstance(gates, NoGates)
+        return next(gate.memory for gate in gates if isinstance(gate, UnhealthyGate))
+
+    assert limit("") is limit("gates: {unhealthy: {max: 1}}\n") is None
+    assert limit("gates: {unhealthy: {memory: 512MB}}\n") == 512_000_000
+
+
 def test_R26_gates_none_needs_a_reason(tmp_path: Path) -> None:
     assert ids_of(tmp_path, BASE + "gates: none\n") == ["CF2301"]
     assert ids_of(tmp_path, BASE + "gates: {none: ' '}\n") == ["CF2301"]
@@ -261,8 +271,8 @@ def test_the_heart_can_import_the_models_without_pydantic_and_yaml() -> None:
 KEYS = st.sampled_from(
     """apiVersion service platform local command port test_port instances health stop_grace strategy
     canary blue_green steps weight bake max_bake approval keep_old gates errors latency unhealthy
-    none paging alarms http at_most at max must_see ignore_below for mode judging false_stops preset careful
-    warm_up no_data deadlines ready hooks before_traffic on_rollback on_interrupt state env aws
+    none paging alarms http at_most at max memory must_see ignore_below for mode judging false_stops preset
+    careful warm_up no_data deadlines ready hooks before_traffic on_rollback on_interrupt state env aws
     linear rds success on << servce""".split()  # noqa: SIM905 - words read better
 )
 WORDS = st.sampled_from(

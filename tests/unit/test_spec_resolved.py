@@ -37,6 +37,7 @@ from crossfade.spec import (
     Strategy,
     UnhealthyGate,
     WeightStep,
+    units,
 )
 from crossfade.spec.load import SpecError, load_spec
 from crossfade.spec.minimal import json_schema, write_minimal
@@ -139,7 +140,11 @@ def gates(draw: st.DrawFn) -> tuple[Gate, ...] | NoGates:
             mode=draw(MODES),
         ),
         # One gate at least is in force.
-        UnhealthyGate(max=draw(st.integers(0, 9)), hold_for=draw(TIMES)),
+        UnhealthyGate(
+            max=draw(st.integers(0, 9)),
+            hold_for=draw(TIMES),
+            memory=draw(st.none() | st.integers(1, units.LARGEST)),
+        ),
         *(
             AlarmsGate(name=name, urls=("http://127.0.0.1:9/a?b=#c",), mode=draw(MODES))
             for name in sorted(alarms - {"errors", "latency", "unhealthy", "none", "on", "off", "no", "yes"})
@@ -274,6 +279,7 @@ class TestJsonSchema:
             ("weight: 10", "weight: 10%"),
             ("bake: 5", "bake: 5m"),
             ("at_most: 1.5", "at_most: 1.5x"),
+            ("memory: 512", "memory: 512MB"),
             ("canari:", "canary:"),
         ],
     )
@@ -281,7 +287,8 @@ class TestJsonSchema:
         text = (
             "apiVersion: crossfade/v1\nservice: shop\n"
             'platform: {local: {command: "./s {port}", port: 1, instances: 1}}\n'
-            "strategy: {canary: {steps: [{weight: 10%, bake: 5m}]}}\ngates: {errors: {at_most: 1.5x}}\n"
+            "strategy: {canary: {steps: [{weight: 10%, bake: 5m}]}}\n"
+            "gates: {errors: {at_most: 1.5x}, unhealthy: {memory: 512MB}}\n"
         )
         schema = json_schema()
         yaml = YAML(typ="safe", pure=True)

@@ -57,6 +57,52 @@ def test_a_quantile_lies_between_p0_and_p100(value: object) -> None:
         units.quantile(value)
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("512MB", 512_000_000),
+        ("512 MB", 512_000_000),
+        ("1kB", 1000),
+        ("1KiB", 1024),
+        ("64MiB", 2**26),
+        ("1.5GiB", 3 * 2**29),
+        ("0.5GB", 500_000_000),
+        ("100000GB", units.LARGEST),
+    ],
+)
+def test_sizes_are_numbers_with_units(text: str, expected: int) -> None:
+    assert units.size(text) == expected
+
+
+@pytest.mark.parametrize(
+    "value", [512, 1.5, "512", "MB", "512mb", "512M", "1e9MB", "-1MB", "1B", "100001GB", "1TB", "", None, []]
+)
+def test_a_size_without_its_unit_is_refused(value: object) -> None:
+    with pytest.raises(units.UnitError):
+        units.size(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "fix"),
+    [
+        (512, "write `512MB` or `512GB`"),
+        ("512mb", "write `512MB` or `512MiB`"),
+        ("2G", "write `2GB` or `2GiB`"),
+        ("5 apples", "write it like `512MB` or `1.5GiB`"),
+    ],
+)
+def test_a_size_with_a_strange_unit_is_answered_with_what_it_may_have_meant(value: object, fix: str) -> None:
+    with pytest.raises(units.UnitError) as raised:
+        units.size(value)
+
+    assert raised.value.fix == fix
+
+
+@given(st.integers(0, units.LARGEST))
+def test_printed_sizes_read_back(size: int) -> None:
+    assert units.size(units.size_text(size)) == size
+
+
 def test_a_bare_number_is_answered_with_what_it_may_have_meant() -> None:
     with pytest.raises(units.UnitError) as raised:
         units.duration(300)

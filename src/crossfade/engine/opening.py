@@ -150,7 +150,12 @@ def _judging(spec: Spec, gates: Sequence[Gate]) -> Mapping[str, object]:
                     "mode": gate.mode.value,
                 }
             case UnhealthyGate():
-                unhealthy[gate.name] = {"max": gate.max, "hold_for_s": gate.hold_for.total_seconds()}
+                memory = {} if gate.memory is None else {"memory_bytes": gate.memory}
+                unhealthy[gate.name] = {
+                    "max": gate.max,
+                    "hold_for_s": gate.hold_for.total_seconds(),
+                    **memory,
+                }
             case AlarmsGate():
                 alarms[gate.name] = list(gate.urls)
     bakes = _bakes(spec)

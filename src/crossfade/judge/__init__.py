@@ -14,6 +14,7 @@ gates of a release share one budget for false stops, valid at every look (R31).
 
 from crossfade.judge.ahead import plan
 from crossfade.judge.gauges import HealthSample, HealthVerdict, unhealthy
+from crossfade.judge.leaks import MemorySample, MemoryVerdict, memory
 from crossfade.judge.methods import METHOD, METHODS
 from crossfade.judge.stream import Stream, open_stream, replay
 from crossfade.judge.types import (
@@ -39,10 +40,13 @@ __all__ = [
     "HealthVerdict",
     "Interval",
     "KpiCounts",
+    "MemorySample",
+    "MemoryVerdict",
     "Needs",
     "Say",
     "Stream",
     "Verdict",
+    "memory",
     "open_stream",
     "plan",
     "replay",

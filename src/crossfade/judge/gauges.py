@@ -4,7 +4,7 @@ Rules on states of instances: unhealthy targets and restarts.
 Samples of a state are autocorrelated, so no evidence is computed from them:
 these are plain rules outside the budget for false stops, since a broken instance
 of ours is a fact and not a chance. The heart combines them with the stream's
-verdict: any `fail` stops.
+verdict: any `fail` stops. Their memory is watched in `leaks.py`.
 """
 
 from __future__ import annotations

@@ -70,13 +70,13 @@ class LocalCounts:
             problem=counted.problem,
         )
 
-    def instances(self, plan: Plan) -> Mapping[Side, Sequence[tuple[str, str, int]]]:
-        """(id, state, restarts) of each side's instances. Raises `PlatformError`."""
+    def instances(self, plan: Plan) -> Mapping[Side, Sequence[tuple[str, str, int, int]]]:
+        """(id, state, restarts, resident bytes) of each side's instances. Raises `PlatformError`."""
         observed = self._platform.seen(plan.service)
         who = sides(observed.service, plan.release)
         return {
             side: tuple(
-                (instance.id, instance.state, instance.restarts)
+                (instance.id, instance.state, instance.restarts, instance.rss_bytes)
                 for instance in observed.instances
                 if instance.group == group
             )

@@ -176,6 +176,9 @@ class ReleaseSignals:
         self, plan: Plan, state: State, gate: str, asked: Any, now: Instant
     ) -> Callable[[], Sequence[Verdict]]:
         def say() -> Sequence[Verdict]:
+            step = state.step(plan)
+            # What an idle process uses says nothing about requests: memory is watched under traffic.
+            watched = asked.get("memory_bytes") if step.world.weight > NOTHING else None
             found = health_verdict(
                 self._ledger(plan.release),
                 self._health.instances(plan),
@@ -183,8 +186,10 @@ class ReleaseSignals:
                 now,
                 most=int(asked["max"]),
                 hold_for_s=float(asked["hold_for_s"]),
+                memory_bytes=watched,
+                warm_up_s=float(plan.judging.get("warm_up_s", 0.0)),  # type: ignore[arg-type]  # plain JSON
             )
-            return (replace(found, gate=gate, step=state.step(plan).name),)
+            return (replace(found, gate=gate, step=step.name),)
 
         return say
 

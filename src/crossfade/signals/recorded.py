@@ -6,7 +6,7 @@ same entries into the same judge: the same bits again (R27, R30), and no slot tw
 
     {"header": {...}, "origin": int}       the judge's header with history; `origin` = real second 0
     {"start", "end", "slot", ...}          one interval as pushed; times are clock seconds from origin
-    {"health": {...}}                      one sample of the instances' states
+    {"health": {...}}                      one sample of the instances' states, and at times their memory
 """
 
 from __future__ import annotations

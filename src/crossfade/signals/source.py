@@ -62,8 +62,12 @@ class CountsSource(Protocol):
 class InstanceHealth(Protocol):
     """The states of instances, as the platform sees them."""
 
-    def instances(self, plan: Plan) -> Mapping[Side, Sequence[tuple[str, str, int]]]:
-        """(id, state, restarts) of every instance of each side, from one read. May raise."""
+    def instances(self, plan: Plan) -> Mapping[Side, Sequence[tuple[str, str, int, int]]]:
+        """
+        (id, state, restarts, resident bytes) of every instance of each side, from one read. May raise.
+
+        An id is one process; 0 bytes: not known.
+        """
         ...
 
 

@@ -52,6 +52,7 @@ Percent = Annotated[
     _text(units.PERCENT_PATTERN, "10%"),
 ]
 Ratio = Annotated[float, _read("CF1108", "a ratio", units.ratio), _text(units.RATIO_PATTERN, "1.5x")]
+Size = Annotated[int, _read("CF1114", "a size", units.size), _text(units.SIZE_PATTERN, "512MB")]
 Quantile = Annotated[
     float, _read("CF1112", "a quantile", units.quantile), _text(units.QUANTILE_PATTERN, "p99")
 ]

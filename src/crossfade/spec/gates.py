@@ -16,7 +16,16 @@ from crossfade.spec import schema
 from crossfade.spec.build import is_quantile
 from crossfade.spec.findings import KeyPath
 from crossfade.spec.mistakes import EXAMPLES, Notes, missing
-from crossfade.spec.models import BlueGreen, ErrorsGate, LatencyGate, Mode, NoGates, Spec, WeightStep
+from crossfade.spec.models import (
+    BlueGreen,
+    ErrorsGate,
+    LatencyGate,
+    Mode,
+    NoGates,
+    Spec,
+    UnhealthyGate,
+    WeightStep,
+)
 from crossfade.spec.units import duration_text, percent_text, ratio_text, shown
 
 _GATE: Final = re.compile(r"[a-z][a-z0-9_-]{0,62}")
@@ -53,6 +62,11 @@ def _gates(form: schema.GatesForm | None, spec: Spec, notes: Notes) -> None:
         _errors(next(g for g in spec.gates if isinstance(g, ErrorsGate)), notes)
     if form.latency is not None:
         _latency(form.latency, next(g for g in spec.gates if isinstance(g, LatencyGate)), notes)
+    if any(isinstance(gate, UnhealthyGate) and gate.memory == 0 for gate in spec.gates):
+        notes.say(
+            "CF2308", (*path, "unhealthy", "memory"), "a limit of no memory decides nothing",
+            "every instance is above it, stable's too", "write what an instance may use, e.g. `512MB`",
+        )  # fmt: skip
     if all(gate.mode is Mode.OBSERVE for gate in spec.gates):
         notes.say(
             "CF2302", path, "no gate is in force",

@@ -76,6 +76,9 @@ _TABLE: Final = (
      "`{env: NAME}` is for secrets, which do not belong in a file. No key of this version is one."),
     ("CF1112", "not a quantile", "Quantiles are `p` and a number: `p50`, `p99`, `p99.9`."),
     ("CF1113", "a number is out of range", "The range stands with the error."),
+    ("CF1114", "not a size",
+     ("Sizes carry their unit: kB, MB and GB count in thousands, KiB, MiB and GiB in 1024. "
+     "A bare 512 could be any of them.")),
     ("CF2001", "not a name for a service",
      ("A letter, then letters, digits or `-`, all lower case, at most 63: it becomes part of folder "
      "names, metric labels and DNS names.")),

@@ -101,11 +101,13 @@ class LatencyGate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnhealthyGate:
-    """Instances of the candidate that stay unhealthy, or crash."""
+    """Instances of the candidate that stay unhealthy, crash, or run out of memory."""
 
     name: str = "unhealthy"
     max: int = 0
     hold_for: timedelta = timedelta(seconds=30)
+    memory: int | None = None
+    """Bytes at which an instance is lost: growth towards it is judged. None: memory is not watched."""
     mode: Mode = Mode.STOP
 
 

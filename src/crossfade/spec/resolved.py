@@ -208,6 +208,8 @@ def _gate(gate: Gate) -> _Value:
                 said["max"] = {units.quantile_text(q): _time(limit) for q, limit in gate.max}
         case UnhealthyGate():
             said = {"of": "candidate", "max": str(gate.max), "for": _time(gate.hold_for)}
+            if gate.memory is not None:
+                said["memory"] = units.size_text(gate.memory)
         case AlarmsGate():
             said = {"alarms": [{"http": quoted(url)} for url in gate.urls]}
         case _:

@@ -17,7 +17,7 @@ from typing import Annotated, ClassVar, Final, Literal
 from pydantic import BeforeValidator, ConfigDict
 
 from crossfade.spec import units
-from crossfade.spec.fields import Duration, Form, Percent, Quantile, Ratio, mistake, setting
+from crossfade.spec.fields import Duration, Form, Percent, Quantile, Ratio, Size, mistake, setting
 from crossfade.spec.models import Deadlines, ErrorsGate, Judging, LatencyGate, LocalPlatform, UnhealthyGate
 
 KEEP_OLD: Final = timedelta(minutes=10)
@@ -150,6 +150,7 @@ class StrategyForm(Form):
 
 ModeWord = Literal["stop", "observe"]
 _MODE: Final = {"default": "stop", "because": "a gate that stops nothing protects nobody"}
+_ALWAYS: Final = "always in force unless its mode says otherwise"
 
 
 class ErrorsForm(Form):
@@ -207,7 +208,7 @@ class LatencyForm(Form):
 
 
 class UnhealthyForm(Form):
-    """Instances of the candidate that are unhealthy or crash."""
+    """Instances of the candidate that are unhealthy, crash, or run out of memory."""
 
     of: Literal["candidate"] | None = setting(
         "Whose instances are watched.", default="candidate", because="stable is not on trial"
@@ -221,6 +222,10 @@ class UnhealthyForm(Form):
         default=units.duration_text(_UNHEALTHY.hold_for), because="one missed check is no illness",
         alias="for",
     )  # fmt: skip
+    memory: Size | None = setting(
+        "Memory at which an instance is lost: growth that reaches it within an hour fails.",
+        because="memory is not watched, the limit is yours to know",
+    )
     mode: ModeWord | None = setting("`observe` reports and never stops.", **_MODE)
 
 
@@ -254,15 +259,9 @@ class GatesForm(Form):
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, CustomGateForm]
 
-    errors: ErrorsForm | None = setting(
-        "Failed requests against stable.", because="always in force unless its mode says otherwise"
-    )
-    latency: LatencyForm | None = setting(
-        "Slow requests against stable.", because="always in force unless its mode says otherwise"
-    )
-    unhealthy: UnhealthyForm | None = setting(
-        "Unhealthy instances.", because="always in force unless its mode says otherwise"
-    )
+    errors: ErrorsForm | None = setting("Failed requests against stable.", because=_ALWAYS)
+    latency: LatencyForm | None = setting("Slow requests against stable.", because=_ALWAYS)
+    unhealthy: UnhealthyForm | None = setting("Unhealthy instances.", because=_ALWAYS)
     none: str | None = setting("Switches all gates off, with the reason, shown everywhere.")
 
 

@@ -1,5 +1,5 @@
 """
-Quantities as people write them: `1h30m`, `0.1%`, `1.5x`, `p99`.
+Quantities as people write them: `1h30m`, `0.1%`, `1.5x`, `p99`, `512MB`.
 
 A number without its unit is refused, because 10 may be seconds or minutes, percent or a
 fraction, and a release guesses at nobody's cost but the users'. Every reader here has a
@@ -29,14 +29,22 @@ _DURATION: Final = re.compile(
 _NUMBER: Final = r"([0-9]{1,4}(?:\.[0-9]{1,6})?)"
 _PERCENT: Final = re.compile(_NUMBER + r" ?%")
 _RATIO: Final = re.compile(_NUMBER + r"x")
+_SIZES: Final = {
+    "kB": 1000, "MB": 1000**2, "GB": 1000**3, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3,
+}  # fmt: skip
+_SIZE: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?) ?([A-Za-z]{1,5})")
 _QUANTILE: Final = re.compile(r"p([0-9]{1,2}(?:\.[0-9]{1,4})?)")
 
 LONGEST: Final = timedelta(days=365)
 """No duration of a release is longer; above it is a slip of the keyboard."""
 
+LARGEST: Final = 100_000 * 1000**3
+"""No machine gives one instance more bytes; above it is a slip of the keyboard."""
+
 DURATION_PATTERN: Final = r"^(?=[0-9])([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$"
 PERCENT_PATTERN: Final = r"^[0-9]{1,3}(\.[0-9]{1,6})? ?%$"
 RATIO_PATTERN: Final = r"^[0-9]{1,4}(\.[0-9]{1,6})?x$"
+SIZE_PATTERN: Final = r"^[0-9]{1,9}(\.[0-9]{1,6})? ?(kB|MB|GB|KiB|MiB|GiB)$"
 QUANTILE_PATTERN: Final = r"^p[0-9]{1,2}(\.[0-9]{1,4})?$"
 
 
@@ -128,6 +136,34 @@ def ratio(value: object) -> float:
 
 def ratio_text(factor: float) -> str:
     return f"{_plain(Decimal(str(factor)))}x"
+
+
+def size(value: object) -> int:
+    """`512MB` as bytes; kB, MB, GB count in thousands, KiB, MiB, GiB in 1024. Raises UnitError."""
+    text = _text(value, "a size is a number with its unit", "512MB", ("MB", "GB"))
+    found = _SIZE.fullmatch(text)
+    if found is None or found[2] not in _SIZES:
+        close = (
+            () if found is None else tuple(unit for unit in _SIZES if unit[0].lower() == found[2][0].lower())
+        )
+        meant = " or ".join(f"`{found[1]}{unit}`" for unit in close) if found is not None and close else ""
+        raise UnitError(
+            f"a size is a number with one of {', '.join(_SIZES)}",
+            f"write {meant or 'it like `512MB` or `1.5GiB`'}",
+        )
+    bytes_ = int(Decimal(found[1]) * _SIZES[found[2]])
+    if bytes_ > LARGEST:
+        raise UnitError(f"no instance has more than {size_text(LARGEST)}", "write a smaller size")
+    return bytes_
+
+
+def size_text(value: int) -> str:
+    """The shortest way to write a size of whole bytes, exactly."""
+    whole = [(value // count, unit) for unit, count in _SIZES.items() if value % count == 0]
+    if not whole:
+        return f"{_plain(Decimal(value) / _SIZES['MB'])}MB"
+    number, unit = min(whole, key=lambda pair: pair[0])
+    return f"{number}{unit}"
 
 
 def quantile(value: object) -> float:
