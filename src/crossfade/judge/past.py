@@ -16,8 +16,10 @@ from crossfade.judge.types import BadCountsError
 
 LOOK_BACK_S = 900.0
 WINDOW_S = 60.0
-MOST_TEMPER = 4.0
-"""Evidence is divided by at most so much: harm has to stay visible in a restless fleet."""
+TEMPERED_FROM, MOST_TEMPER = 1.2, 8.0
+"""Variance ratio from which evidence is tempered; by at most so much, since harm has to stay visible
+in a restless fleet.
+"""
 ALIKE_SHARE, UNLIKE_SHARE = 0.9, 0.75
 """Part of the way to the threshold that one instance may bring alone."""
 
@@ -155,7 +157,7 @@ def temper(settings: Settings, tables: Sequence[Table]) -> None:
             usual = wandering(
                 [table.kind.counts(counts, candidate=False) for counts in window] for window in grouped
             )
-            table.temper = min(max(1.0, usual / CALM), MOST_TEMPER)
+            table.temper = min(max(1.0, usual / TEMPERED_FROM), MOST_TEMPER)
 
 
 def is_noise(kind: Kind) -> bool:
