@@ -486,6 +486,9 @@ class Heart(RuleBasedStateMachine):
         for number in range(1200):
             if run.ended:
                 break
+            if run.plan.stable is None and run.state.stuck:
+                # A first release that was given traffic has nobody at home: it pages, and a person closes it.
+                run.say(Verb.CLOSE)
             self.look(1, 0 if number < 100 else 4)
         for always in LAWS:
             always(self)
