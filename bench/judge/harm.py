@@ -25,12 +25,14 @@ from bench.judge.worlds import (
     window,
 )
 
-LATE_S = 180.0
+LATE_S = (150.0, 210.0)
+"""A late harm begins at any time in here: no raster of ours or of a peer's may meet it."""
 
 
-def bad(life: Life, *, since_s: float = 0.0, **what: float) -> None:
-    """The candidate does `what` from `since_s` on: errors, slow, scale, tail, kpi, hang."""
+def bad(life: Life, *, late: bool = False, **what: float) -> None:
+    """The candidate does `what`: errors, slow, scale, tail, kpi, hang; `late`: after some minutes."""
     course = life.candidate
+    since_s = life.every * round(life.rng.uniform(*LATE_S) / life.every) if late else 0.0
     on = course.seconds > since_s + 1e-9
     for name, value in what.items():
         getattr(course, name)[:, on] = value
@@ -55,14 +57,17 @@ def _truth(what: Mapping[str, float]) -> dict[str, Any]:
 EFFECTS: Mapping[str, Bend] = {
     "errors 0.1 -> 0.5 %": partial(bad, errors=0.005),
     "errors 0.1 -> 1 %": partial(bad, errors=0.01),
+    "errors 0.1 -> 2 %": partial(bad, errors=0.02),
     "crash": partial(bad, errors=1.0),
     "p99 x 3": partial(bad, tail=1.0),
     "p50 + 50 %": partial(bad, scale=math.log(1.5)),
     "2 % of requests slow": partial(bad, slow=0.02),
     "KPI 97 -> 90 %": partial(bad, kpi=0.1),
     "90 % hang": partial(bad, hang=0.9),
-    "late p99 x 3": partial(bad, tail=1.0, since_s=LATE_S),
-    "late errors 1 %": partial(bad, errors=0.01, since_s=LATE_S),
+    "late p99 x 3": partial(bad, tail=1.0, late=True),
+    "late errors 1 %": partial(bad, errors=0.01, late=True),
+    "late crash": partial(bad, errors=1.0, late=True),
+    "late 90 % hang": partial(bad, hang=0.9, late=True),
 }
 HARMLESS_TO_PASS = ("errors 0.1 -> 0.5 %",)
 """Below `must_see` (1 % more): a pass is no mistake."""

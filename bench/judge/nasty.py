@@ -1,8 +1,8 @@
 """
-Nasty worlds, written after the judge's constants were frozen, and reported as they came out.
+Nasty worlds of our own, reported as they came out: no constant was chosen with them in view.
 
-All are healthy: the candidate is the same build as stable. None of them looks like a world that
-a constant was chosen on.
+All are healthy: the candidate is the same build as stable. They were written when all constants stood
+but those of tempering, which came later and was chosen on "rates wander" and "slower machines".
 """
 
 from __future__ import annotations

@@ -45,8 +45,8 @@ def points(groups: Groups) -> list[Point]:
         if cell.section == "harm" and cell.layout == TWO and cell.rps >= 50.0 and "late" not in cell.world
     ]
     found = []
-    for judge in dict.fromkeys(name for results in healthy for name in results[0].stops):
-        counts = [stops(results, judge) for results in healthy]
+    for judge in dict.fromkeys(name for results in healthy for one in results for name in one.stops):
+        counts = [pair for results in healthy if (pair := stops(results, judge))[1] > 0]
         seconds = [
             LONGEST_S if (at := result.stops[judge]) is None else at
             for results in harm
@@ -87,7 +87,7 @@ def _axes() -> Iterator[str]:
         yield f'<text class="soft" x="{LEFT - 8}" y="{y + 4:.0f}" text-anchor="end">{seconds} s</text>'
     yield (
         f'<text class="soft" x="{LEFT}" y="{BOTTOM + 42}">'
-        "healthy releases stopped, mean over all worlds; up: median seconds until harm is stopped</text>"
+        "across: healthy releases stopped, mean of all worlds; up: median seconds to stop a harmful one</text>"
     )
 
 

@@ -9,7 +9,7 @@ from statistics import fmean
 
 from bench.judge.cells import TWO, Cell, Section
 from bench.judge.harm import HARMLESS_TO_PASS
-from bench.judge.run import OURS, Result
+from bench.judge.run import OURS, PEERS_LOOK, Result
 from bench.judge.worlds import Layout
 
 Groups = dict[Cell, list[Result]]
@@ -68,7 +68,7 @@ def false_stops(groups: Groups, section: Section, layout: Layout) -> Iterator[st
 
 
 def _worst(own: Sequence[Sequence[Result]], judge: str) -> tuple[float, float, float]:
-    counts = [stops(results, judge) for results in own]
+    counts = [pair for results in own if (pair := stops(results, judge))[1] > 0]
     shares = [100.0 * hits / runs for hits, runs in counts]
     worst = max(counts, key=lambda count: count[0] / count[1])
     return max(shares), fmean(shares), 100.0 * upper_bound(*worst)
@@ -79,20 +79,21 @@ def seconds(groups: Groups, section: Section, layout: Layout) -> Iterator[str]:
     cells = {c: r for c, r in groups.items() if c.section == section and c.layout == layout}
     judges = _judges(cells)
     yield f"{'regression':<26} {'rps':>4} {'runs':>5} {'passed':>6}   " + "  ".join(
-        f"{name:>15}" for name in (OURS, *(name for name in judges if name != OURS))
+        f"{name:>15}" for name in judges
     )
     for cell, results in sorted(cells.items(), key=lambda pair: (pair[0].rps, pair[0].world)):
-        since = 180.0 if cell.world.startswith("late") else 0.0
         passed = sum(result.said == "pass" for result in results)
         yield f"{cell.world:<26} {cell.rps:>4g} {len(results):>5} {passed:>6}   " + "  ".join(
-            f"{_when(results, name, since):>15}"
-            for name in (OURS, *(name for name in judges if name != OURS))
+            f"{_when(results, name):>15}" for name in judges
         )
 
 
-def _when(results: Sequence[Result], judge: str, since: float) -> str:
-    seen = [result.stops[judge] for result in results if judge in result.stops]
-    times = sorted(math.inf if at is None else at - since for at in seen)
+def _when(results: Sequence[Result], judge: str) -> str:
+    """Median/p90 from the harm on; runs stopped before it began are false alarms, and left out."""
+    seen = [(result.stops[judge], result.since) for result in results if judge in result.stops]
+    times = sorted(math.inf if at is None else at - since for at, since in seen if at is None or at > since)
+    if not times:
+        return "-"
     middle, late = times[len(times) // 2], times[min(len(times) - 1, math.ceil(0.9 * len(times)) - 1)]
     share = sum(time < math.inf for time in times) / len(times)
     said = f"{_s(middle)}/{_s(late)}" if share >= 0.1 else "-"
@@ -115,7 +116,9 @@ def passed_harm(groups: Groups) -> tuple[int, int]:
 
 
 def _judges(cells: Groups) -> list[str]:
-    return list(dict.fromkeys(name for results in cells.values() for name in results[0].stops))
+    return list(
+        dict.fromkeys([OURS, *(n for results in cells.values() for one in results for n in one.stops)])
+    )
 
 
 Table = Callable[[Groups, Section, Layout], Iterator[str]]
@@ -127,10 +130,11 @@ def tables(groups: Groups) -> Iterator[str]:
         ("healthy", "HEALTHY releases stopped, in %, of 10 min, 5 s counts", false_stops),
         ("long bake", "HEALTHY releases stopped, bake of 60 min, 50 requests/s", false_stops),
         ("60 s counts", "HEALTHY releases stopped, counts every 60 s, 500 requests/s", false_stops),
-        ("nasty", "HEALTHY releases stopped in worlds written after the freeze", false_stops),
+        ("nasty", "HEALTHY releases stopped in nasty worlds of our own (`nasty.py`)", false_stops),
         ("given", "stopped GIVEN that it happens to the candidate", false_stops),
         ("harm", "HARM: median/p90 seconds until it is stopped", seconds),
     )
+    yield f"the other judges see the first {PEERS_LOOK} runs of a cell; the bound is 95 %, one-sided"
     for section, title, table in kinds:
         for layout in dict.fromkeys(cell.layout for cell in groups if cell.section == section):
             yield f"\n{title}; candidate {layout}"
@@ -146,6 +150,7 @@ def tables(groups: Groups) -> Iterator[str]:
         shares = [hits / runs for hits, runs in own]
         hits, runs = sum(hits for hits, _ in own), sum(runs for _, runs in own)
         yield (
-            f"healthy, 2 instances @ 10 %: worst cell {max(shares):.2%}, mean {fmean(shares):.3%} of "
+            f"healthy, 2 instances @ 10 %, without slower machines: worst cell {max(shares):.2%}, "
+            f"mean {fmean(shares):.3%} of "
             f"{len(own)} cells; {hits} of {runs} runs, bound {upper_bound(hits, runs):.3%}"
         )

@@ -18,7 +18,7 @@ from typing import Any
 from bench.judge.cells import BENDS, Cell
 from bench.judge.peers import PEERS
 from bench.judge.worlds import Layout, draw
-from crossfade.judge import open_stream
+from crossfade.judge import METHOD, open_stream
 
 OURS = "crossfade"
 CHUNK = 10
@@ -36,6 +36,10 @@ class Result:
     stops: dict[str, float | None]
     said: str
     blame: str | None
+    since: float = 0.0
+    """When the harm began."""
+    seeds: str = ""
+    method: str = ""
 
 
 def one(cell: Cell, seeds: str, run: int, peers: Sequence[str]) -> Result:
@@ -52,7 +56,8 @@ def one(cell: Cell, seeds: str, run: int, peers: Sequence[str]) -> Result:
     for name in peers if run < PEERS_LOOK else ():
         peer = PEERS[name](header)
         stops[name] = next((one["end"] for one in intervals if peer.push(one)), None)
-    header.pop("truth", None)
+    about: dict[str, Any] = {"since": header.pop("truth", {}).get("since", 0.0), "seeds": seeds}
+    about["method"] = METHOD
     stream = open_stream({**header, "preset": cell.preset})
     stops[OURS] = None
     for interval in intervals[:-1]:
@@ -63,15 +68,19 @@ def one(cell: Cell, seeds: str, run: int, peers: Sequence[str]) -> Result:
         last = stream.push(intervals[-1])
         if last["verdict"] == "fail":
             stops[OURS] = intervals[-1]["end"]
-        return Result(cell=cell, run=run, stops=stops, said=last["verdict"], blame=last["blame"])
-    return Result(cell=cell, run=run, stops=stops, said="fail", blame=stream.blame)
+        said, blame = str(last["verdict"]), last["blame"]
+        return Result(cell=cell, run=run, stops=stops, said=said, blame=blame, **about)
+    return Result(cell=cell, run=run, stops=stops, said="fail", blame=stream.blame, **about)
 
 
 def run(
     cells: Iterable[Cell], *, seeds: str, peers: Sequence[str], out: Path, cores: int | None = None
 ) -> Iterator[Result]:
-    """All runs of the cells that `out` does not hold yet."""
-    done = {(result.cell, result.run) for result in load(out)}
+    """All runs of the cells that `out` does not hold yet. Raises ValueError where it holds others."""
+    held = load(out)
+    if any((result.seeds, result.method) != (seeds, METHOD) for result in held):
+        raise ValueError(f"{out} holds runs of other seeds or of another method: choose another --out")
+    done = {(result.cell, result.run) for result in held}
     jobs = []
     for cell in cells:
         left = [number for number in range(cell.runs) if (replace(cell, runs=0), number) not in done]

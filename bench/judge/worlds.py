@@ -34,15 +34,13 @@ Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 
 def _mass(scale: float, times: float = 1.0, beyond: float = 0.0) -> Array:
     """Share of requests per bucket; those beyond the quantile `beyond` take `times` as long."""
-    cdf = [
-        0.5 * (1.0 + math.erf(math.log(ms / (MEDIAN_MS * scale)) / SIGMA / math.sqrt(2.0))) for ms in EDGES
-    ]
+
+    def below(ms: float, longer: float) -> float:
+        return 0.5 * (1.0 + math.erf(math.log(ms / (MEDIAN_MS * longer)) / SIGMA / math.sqrt(2.0)))
+
+    cdf = [below(ms, scale) for ms in EDGES]
     if times != 1.0:
-        slower = [
-            0.5 * (1.0 + math.erf(math.log(ms / (MEDIAN_MS * scale * times)) / SIGMA / math.sqrt(2.0)))
-            for ms in EDGES
-        ]
-        cdf = [min(c, max(beyond, s)) for c, s in zip(cdf, slower, strict=True)]
+        cdf = [min(c, max(beyond, below(ms, scale * times))) for c, ms in zip(cdf, EDGES, strict=True)]
     return np.diff(np.array([0.0, *cdf, 1.0]))
 
 

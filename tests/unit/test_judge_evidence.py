@@ -150,7 +150,9 @@ class TestManyIntervals:
 
         assert mean <= 1.0 + 1e-9
 
-    def test_R31_the_outage_lane_has_mean_at_most_1_over_every_path(self) -> None:
+    @pytest.mark.parametrize("seconds", [5.0, 60.0, 300.0])
+    def test_R31_the_outage_lane_has_mean_at_most_1_over_every_path(self, seconds: float) -> None:
+        """One request per instance: a long interval is no more bets than that."""
         mean = 0.0
         p = 0.15
         for path in itertools.product(itertools.product(range(2), range(2)), repeat=4):
@@ -162,8 +164,9 @@ class TestManyIntervals:
                 lane.step(
                     ["a", "b"],
                     [float(a), float(b)],
+                    [1.0, 1.0],
                     per_instance=True,
-                    seconds=5.0,
+                    seconds=seconds,
                     v=v,
                     need=6.9,
                     instances=2,

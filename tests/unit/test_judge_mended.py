@@ -110,3 +110,52 @@ def test_a_verdict_is_short_however_sure_it_is() -> None:
     life = [spell(i, 5.0, candidate=arm(50_000, 50_000), stable=arm(450_000)) for i in range(300)]
 
     assert len(replay(header(), life)[-1]["text"]) < 200
+
+
+def test_R24_a_candidate_that_has_stopped_answering_never_passes() -> None:
+    """Healthy for most of the bake, then silent: the lane of missing traffic is slow by then."""
+    stream = open_stream(header(bake_s=600))
+    for index in range(118):
+        stream.push(spell(index, 5.0, candidate=arm(250), stable=arm(2250, 2)))
+    for index in range(118, 120):
+        said = stream.push(spell(index, 5.0, candidate=arm(0), stable=arm(2250, 2)))
+
+    assert said["verdict"] == "inconclusive"
+    assert "stopped answering" in said["text"]
+
+
+@pytest.mark.parametrize("lost", ["stable", "the candidate's latency"])
+def test_R24_a_step_does_not_pass_on_what_another_step_has_seen(lost: str) -> None:
+    stream = open_stream(header(bake_s=600, gates={"errors": {}, "latency": {"must_see": 5}}))
+    row = [4500.0, 300, 150, 30, 10, 10]
+    for index in range(120):
+        small = [one / 10 for one in row]
+        stream.push(spell(index, 5.0, candidate=arm(500, 0, small), stable=arm(5000, 4, row), step="a"))
+    for index in range(120, 140):
+        b = arm(0) if lost == "stable" else arm(5000, 4, row)
+        c = arm(500, 50 if lost == "stable" else 0, [0.0] * 6)
+        said = stream.push(spell(index, 5.0, candidate=c, stable=b, step="b", bake_s=60))
+
+    assert said["verdict"] == "inconclusive"
+
+
+def test_R31_rare_requests_in_long_intervals_are_no_outage() -> None:
+    """One request of the candidate in five minutes; a failed one is one failure, not twenty bets."""
+    life = [spell(i, 300.0, candidate=arm(1, float(i == 3)), stable=arm(9)) for i in range(12)]
+
+    assert replay(header(), life)[-1]["verdict"] != "fail"
+
+
+def test_instances_that_wander_by_the_minute_temper_the_evidence() -> None:
+    def history(requests: float) -> list[dict[str, Any]]:
+        found = []
+        for i in range(180):
+            slow = [requests * share for share in ((0.2, 0.0) if i // 12 % 2 else (0.0, 0.2))]
+            one = [[f"s{n}", arm(requests, 0, [requests - s, 0, 0, s, 0, 0])] for n, s in enumerate(slow)]
+            whole = arm(2 * requests, 0, [2 * requests - sum(slow), 0, 0, sum(slow), 0, 0])
+            found.append(spell(i - 180, 5.0, stable=whole, stable_instances=one))
+        return found
+
+    stream = open_stream(header(gates={"latency": {"at": [0.9]}}, history=history(50.0)))
+
+    assert max(table.temper for table in stream._tables) > 1.0

@@ -60,14 +60,14 @@ def outage_shares(
     return [None if share is None else share * part for share in shares]
 
 
-def outage_bet(share: float, bet: float, null: float, seconds: float) -> float:
+def outage_bet(share: float, bet: float, null: float, times: float) -> float:
     """Log evidence of one interval.
 
-    A long interval is also read as several of 15 s whose shares are split in the
-    worst way; both readings are bets, so their mean is one.
+    One that is `times` as long as 15 s is also read as so many bets whose shares are split in
+    the worst way; both readings are bets, so their mean is one. There are no more bets in it
+    than requests.
     """
     whole = log(1.0 - bet + bet * share / null)
-    times = seconds / LONG_S
     if times <= 1.0:
         return whole
     split = times * (share * log(1.0 - bet + bet / null) + (1.0 - share) * log(1.0 - bet))
@@ -79,12 +79,12 @@ class Outage:
 
     def __init__(self) -> None:
         self.form = Shares(PRIOR)
-        self._per_instance = False
 
     def step(
         self,
         names: Sequence[str],
         shares: Sequence[float | None],
+        most_bets: Sequence[float],
         *,
         per_instance: bool,
         seconds: float,
@@ -92,16 +92,19 @@ class Outage:
         need: float,
         instances: int,
     ) -> None:
-        """One interval; a share of None: the instance answered nothing."""
-        if per_instance and not self._per_instance:
-            self._per_instance = True
-        null = INSTANCE_SHARE if self._per_instance else LONE_SHARE
+        """One interval; a share of None: the instance answered nothing. `most_bets`: for each
+        instance, how many bets the interval may count as.
+        """
+        null = INSTANCE_SHARE if per_instance else LONE_SHARE
         rows = [
-            [0.0 if share is None else outage_bet(share, bet, null, seconds) for share in shares]
+            [
+                0.0 if share is None else outage_bet(share, bet, null, min(seconds / LONG_S, bets))
+                for share, bets in zip(shares, most_bets, strict=True)
+            ]
             for bet in BETS
         ]
-        most = ALONE * need / (instances / 2.0) ** 0.5 if self._per_instance else inf
-        depth = MOST_AT_ONCE if self._per_instance else inf
+        most = ALONE * need / (instances / 2.0) ** 0.5 if per_instance else inf
+        depth = MOST_AT_ONCE if per_instance else inf
         self.form.step(rows, names, v=v, seconds=seconds, depth=depth, refill=depth, most=most)
 
     def log_m(self, unused: float) -> float:

@@ -174,7 +174,9 @@ def _look(
     peaks = (stable[name].peak[bisect_right(stable[name].at, sample["at"]) - 1] for name in sample["stable"])
     most = max(peaks, default=0)
     # A fresh process may fill up to what stable lives with: only beyond that is it worse.
-    near = [trend for trend in ours if trend.left_s < WITHIN_S and trend.bytes > most]
+    near = [
+        trend for trend in ours if trend.bytes >= limit or (trend.left_s < WITHIN_S and trend.bytes > most)
+    ]
     alike = beside is not None and beside.left_s < WITHIN_S
     return _Look(
         worst=max(near or ours, key=lambda trend: trend.urgency, default=None),

@@ -33,6 +33,12 @@ class Method:
     """Whether a forecast knows that counts per instance are let in faster than blocks."""
     tempers: bool = True
     """Whether evidence is divided by what instances wander, minute by minute, in the history."""
+    asks_of_step: bool = True
+    """Whether a pass needs traffic on both sides in this step for every table, and requests to the
+    candidate in the last interval; else what the release saw before is enough.
+    """
+    splits_by_requests: bool = True
+    """Whether a long interval counts as at most as many bets of the outage lane as it had requests."""
     names_all: bool = True
     """Whether an instance is named sick at a threshold for all that were ever seen, or only
     for those that are there.
@@ -49,6 +55,8 @@ METHODS: Final[Mapping[str, Method]] = {
             outage_by_traffic=False,
             forecasts_bucket=False,
             tempers=False,
+            asks_of_step=False,
+            splits_by_requests=False,
             names_all=False,
         ),
         Method(name="2"),

@@ -61,25 +61,24 @@ def wandering(windows: Iterable[Sequence[tuple[float, float]]]) -> float:
 
     A window with one sick instance is not a usual one. 1 where fewer than five windows had failures.
     """
-    ratios = []
-    for window in windows:
-        trials, failed = sum(n for _, n in window), sum(x for x, _ in window)
-        if len(window) < 2 or failed <= 0.0:
-            continue
-        p = failed / trials
-        num = sum((x - n * p) ** 2 for x, n in window) / max(1.0 - p, 0.02)
-        ratios.append(num / (failed * (1.0 - 1.0 / len(window))))
+    ratios = [num / den for num, den in map(_spread, windows) if den > 0.0]
     return median(ratios) if len(ratios) >= LEAST_WINDOWS else 1.0
 
 
 def instance_spread(windows: Iterable[Sequence[tuple[float, float]]]) -> float:
     """Variance ratio between instances; each window holds (failures, trials) per instance."""
     num, den = START_NUM, START_DEN
-    for window in windows:
-        trials = sum(n for _, n in window)
-        if len(window) < 2 or trials <= 0.0:
-            continue
-        p = sum(x for x, _ in window) / trials
-        num += sum((x - n * p) ** 2 for x, n in window) / max(1.0 - p, 0.02)
-        den += sum(x for x, _ in window) * (1.0 - 1.0 / len(window))
+    for observed, expected in map(_spread, windows):
+        num += observed
+        den += expected
     return num / den
+
+
+def _spread(window: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """(squared differences of failures between instances, what chance makes of them)."""
+    trials, failed = sum(n for _, n in window), sum(x for x, _ in window)
+    if len(window) < 2 or trials <= 0.0:
+        return 0.0, 0.0
+    p = failed / trials
+    observed = sum((x - n * p) ** 2 for x, n in window) / max(1.0 - p, 0.02)
+    return observed, failed * (1.0 - 1.0 / len(window))

@@ -14,7 +14,7 @@ warming up, measure the split (`brakes.py`), bet and let evidence in
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from math import log
+from math import inf, log
 from typing import Any
 
 from crossfade.judge import budget, past
@@ -211,6 +211,7 @@ class Stream:
         self._outage.step(
             [name for name, _ in instances],
             shares,
+            [counts.requests if self._settings.method.splits_by_requests else inf for _, counts in instances],
             per_instance=self._per_instance,
             seconds=seen.seconds,
             v=v,
@@ -233,6 +234,7 @@ class Stream:
             return
         found = past.latency_tables(self._settings, self._pool)
         if found:
+            past.temper(self._settings, found)
             self._tables.extend(found)
             self._cuts_due = False
             self._pool = []

@@ -54,6 +54,8 @@ class Standing:
     step_b: float = 0.0
     silent: bool = True
     """No request on either side in the last interval that was read."""
+    mute: bool = False
+    """In it stable answered, and the candidate did not."""
     outage_c: tuple[float, float] = (0.0, 0.0)
     outage_b: tuple[float, float] = (0.0, 0.0)
     present: dict[str, float] = field(default_factory=dict)
@@ -78,6 +80,7 @@ class Standing:
         self.step_c += candidate.requests
         self.step_b += stable.requests
         self.silent = candidate.requests <= 0.0 and stable.requests <= 0.0
+        self.mute = self.settings.method.asks_of_step and candidate.requests <= 0.0 < stable.requests
         self.outage_c = (self.outage_c[0] + candidate.errors, self.step_c)
         self.outage_b = (self.outage_b[0] + stable.errors, self.step_b)
         end = self.end if self.end is not None else 0.0
@@ -88,6 +91,11 @@ class Standing:
     @property
     def over(self) -> bool:
         return self.covers_s >= self.bake_s - EPSILON
+
+    @property
+    def unanswered(self) -> bool:
+        """The candidate has answered nothing: in this step, or any more."""
+        return self.step_c <= 0.0 or self.mute
 
     @property
     def empty(self) -> bool:
@@ -188,6 +196,8 @@ def say(standing: Standing, tables: Sequence[Table], weighed: Weighed, outage: O
             unread=standing.unread,
             silent=standing.silent,
             missing=standing.step_c <= 0.0,
+            mute=standing.mute,
+            seen_any=standing.step_c + standing.step_b > 0.0,
             lacking=[rule.name for rule in rules if rule.stop and needs[rule.name] != 0.0],
         ),
         covers_s=standing.covers_s,
@@ -225,7 +235,7 @@ def _overall(
     if not standing.over:
         left = standing.bake_s - standing.covers_s
         return "not_yet", None if more is None else max(left, more)
-    if more is None or more > 0.0 or standing.step_c <= 0.0:
+    if more is None or more > 0.0 or standing.unanswered:
         return "inconclusive", more if more is None or more > 0.0 else None
     return ("pass", None) if sick is None else ("inconclusive", None)
 
@@ -241,6 +251,9 @@ def _missing(standing: Standing, rule: Rule, tables: Sequence[Table]) -> float |
             continue
         effect = _effect(standing.settings, rule, table)
         if effect is None:
+            return None
+        here = table.parts[-1]
+        if standing.settings.method.asks_of_step and not (here.candidate > 0.0 and here.stable > 0.0):
             return None
         pace = next((part for part in reversed(table.parts) if part.seconds > 0.0), NO_TRAFFIC)
         need = need_nats(standing.settings.alpha, table.kind.weight)
@@ -271,8 +284,8 @@ def _effect(settings: Settings, rule: Rule, table: Table) -> Effect | None:
 def _alone(standing: Standing, tables: Sequence[Table], outage: Outage) -> str | None:
     """The instance that alone has failed, while the candidate as a whole has not.
 
-    Each instance has a process of its own, with the same weights and no share; the chance
-    that any of k healthy ones is named is at most alpha.
+    Each instance has a process of its own, with the same weights and no share. Of k healthy ones
+    any is named with chance at most alpha; a newcomer, the j-th, adds alpha / j to that.
     """
     rules, names = standing.settings.rules, sorted(standing.present)
     if len(names) < 2:
@@ -302,7 +315,7 @@ def _gate_verdict(standing: Standing, part: Part, needs: float | None, bound: fl
         verdict = "inconclusive" if standing.over and not standing.unread else "no_data"
     elif not standing.over:
         verdict = "not_yet"
-    elif standing.step_c <= 0.0:
+    elif standing.unanswered:
         verdict = "inconclusive"
     else:
         verdict = "pass" if needs is not None and needs <= 0.0 else "inconclusive"

@@ -22,6 +22,8 @@ def sentence(
     unread: bool,
     silent: bool,
     missing: bool,
+    mute: bool,
+    seen_any: bool,
     lacking: Sequence[str],
 ) -> str:
     """What the verdict means; `name` and `shown` are the gate it is about."""
@@ -35,10 +37,16 @@ def sentence(
         )
     if verdict == "no_data":
         what = "counts could not be read" if unread else "no request has come"
+        if not unread and seen_any:
+            what = "no request in the last interval"
         return f"no data: {what} ({done} of bake seen)"
     if verdict == "inconclusive":
         if missing:
             return f"too little to know: no request has come to the candidate in {covers_s:g} s"
+        if mute:
+            return (
+                f"the candidate has stopped answering: no request in the last interval ({done} of bake seen)"
+            )
         about = f"too little to know about {', '.join(lacking)}" if lacking else "too little to know"
         if needs_s is None:
             why = "the last interval was empty" if silent else "this traffic can never show it"
