@@ -87,7 +87,7 @@ def _axes() -> Iterator[str]:
         yield f'<text class="soft" x="{LEFT - 8}" y="{y + 4:.0f}" text-anchor="end">{seconds} s</text>'
     yield (
         f'<text class="soft" x="{LEFT}" y="{BOTTOM + 42}">'
-        "across: healthy releases stopped, mean of all worlds; up: median seconds to stop a harmful one</text>"
+        "across: healthy releases stopped (mean of all worlds); up: median seconds to stop a bad one</text>"
     )
 
 
