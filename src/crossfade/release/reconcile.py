@@ -118,11 +118,12 @@ def traffic_right(world: World, truth: Truth) -> bool:
 
 
 def serves_alone(world: World, truth: Truth) -> bool:
-    """Whether traffic is surely right and its receiver surely healthy: what is missing costs only money."""
+    """Whether traffic is surely right, its receiver healthy and trusted: what is missing costs only money."""
     fleet, needed = (
         (truth.candidate, world.weight) if world.weight > NOTHING else (truth.stable, world.stable)
     )
-    return traffic_right(world, truth) and _carries(fleet, needed)
+    trusted = sure(truth.primary, lambda side: side is world.primary)
+    return traffic_right(world, truth) and trusted and _carries(fleet, needed)
 
 
 def _sized(fleet: Fleet, capacity: Share) -> bool:
@@ -217,7 +218,9 @@ def _primary(plan: Plan, world: World, truth: Truth) -> Iterator[Effect]:
     wrong = sure(truth.primary, lambda side: side is not world.primary)
     if wrong and _may_tidy(plan, world, truth) and traffic_right(world, truth):
         receiving = truth.candidate if world.primary is Side.CANDIDATE else truth.stable
-        needed = world.weight if world.primary is Side.CANDIDATE else Share(ALL - world.weight)
+        # A first release keeps no stable: trust returns to the empty side that nothing flows to.
+        home = min(Share(ALL - world.weight), world.stable)
+        needed = world.weight if world.primary is Side.CANDIDATE else home
         if _carries(receiving, needed):
             yield EnsurePrimary(side=world.primary)
 

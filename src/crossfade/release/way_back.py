@@ -86,6 +86,10 @@ def _already(plan: Plan, state: State, truth: Truth) -> WayBack:
     if plan.stable is None:
         return _no(f"{plan.candidate} was the first release of {plan.service}; it never took traffic")
     home = sure(truth.weights, lambda span: span.at(NOTHING))
+    if state.outcome is None and sure(truth.pair, lambda named: not named):
+        return _no("the rules no longer name our two sides, so we would write nothing")
+    if state.outcome is None and sure(truth.stable, lambda stable: stable.ready == NOTHING):
+        return _no(f"no instance of {plan.stable} is healthy now; it is waited for")
     if state.outcome is Outcome.ROLLED_BACK or home:
         return WayBack(can=Can.YES, to=plan.stable, how_fast="it is back", why=f"{plan.stable} never left")
     return WayBack(can=Can.YES, to=plan.stable, how_fast="going back now", why=f"turned back: {state.cause}")
