@@ -117,8 +117,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             thread.start()
         for thread in threads:
             thread.join()
-        if stop.is_set():
-            return 130
+        stopped = stop.is_set()
     print()
     for outcome, count in sorted(told.outcomes.items()):
         print(f"{count:4}  {outcome}")
@@ -131,6 +130,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"{RATE:g} requests/s: p50 {quantile(detected, 0.5):.1f}, p90 {quantile(detected, 0.9):.1f}"
     )
     print(f"took {time.monotonic() - begun:.0f} s, clock x{FACTOR:g}")
+    if stopped:
+        print("interrupted: these are the releases that ended before")
+        return 130
     return int(bool(told.trouble) or told.missed > 0 or told.stopped > MOST_STOPPED * asked.good)
 
 
