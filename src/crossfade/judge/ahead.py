@@ -13,7 +13,7 @@ from statistics import NormalDist
 from typing import Any
 
 from crossfade.judge import budget, past
-from crossfade.judge.caps import Pace, block_s_of
+from crossfade.judge.caps import Braking, block_s_of
 from crossfade.judge.cuts import DEEP, choose, share_slower
 from crossfade.judge.inputs import Rule, Settings, read_header, read_number, read_share, total
 from crossfade.judge.planning import Effect, Part, error_effect, latency_effect, missing_s, need_nats
@@ -70,8 +70,8 @@ def plan(
     fleet = total(halves) if halves else None
     long_s = sum(one.seconds for one in seen)
     noise = _tables(settings)
-    past.temper(settings, noise)
-    brake = Pace(
+    past.temper(past.minutes(settings), noise)
+    brake = Braking(
         block_s=block_s_of(bake_s),
         bucket=instances >= 2,
         quiet=not settings.careful and past.is_quiet(noise),

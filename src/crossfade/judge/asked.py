@@ -8,7 +8,7 @@ from typing import Any, Final
 from crossfade.judge.types import BadCountsError
 
 UNITS: Final[Mapping[str, float]] = {"ms": 1.0, "%": 0.01, "x": 1.0, "s": 1000.0, "m": 60_000.0}
-"""Factor, share and milliseconds, by what stands behind the number; the longest first."""
+"""What the number before it is multiplied by: factors stay, shares and milliseconds come out."""
 
 
 def plain(value: Any, where: str, units: Iterable[str]) -> Any:

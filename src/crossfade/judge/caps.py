@@ -49,7 +49,7 @@ def bucket(w: float, *, quiet: bool) -> tuple[float, float]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
+class Braking:
     """What a forecast has to know of the brakes."""
 
     block_s: float

@@ -29,6 +29,8 @@ DEFAULTS: dict[str, dict[str, Any]] = {
 }
 """Per kind: tolerated ratio (odds of failure; time for latency), the share below which nothing
 is stopped, the regression a bake has to be able to see (share of requests more; time ratio)."""
+WRITTEN = {"at_most": ("x",), "must_see": ("x", "%"), "ignore_below": ("%",)}
+"""Units that a setting of a gate may be written with."""
 BAKE_S = 300.0
 ALPHA = 0.01
 WEIGHT = 0.1
@@ -160,11 +162,10 @@ def _rule(name: str, asked: Mapping[str, Any]) -> Rule:
         raise BadCountsError(f"{name!r} is no name that can be printed on a line")
     kind: Kind = "errors" if name == "errors" else "latency" if name == "latency" else "kpi"
     filled = {**DEFAULTS[kind], **{key: value for key, value in asked.items() if value is not None}}
-    at_most = read_number(plain(filled["at_most"], f"{name}.at_most", ("x",)), f"{name}.at_most")
-    must_see = read_number(plain(filled["must_see"], f"{name}.must_see", ("x", "%")), f"{name}.must_see")
-    ignore_below = read_share(
-        plain(filled["ignore_below"], f"{name}.ignore_below", ("%",)), f"{name}.ignore_below"
-    )
+    written = {key: plain(filled[key], f"{name}.{key}", units) for key, units in WRITTEN.items()}
+    at_most = read_number(written["at_most"], f"{name}.at_most")
+    must_see = read_number(written["must_see"], f"{name}.must_see")
+    ignore_below = read_share(written["ignore_below"], f"{name}.ignore_below")
     if not STRICTEST <= at_most <= LOOSEST:
         raise BadCountsError(f"{name}.at_most must be 1 to 1000, not {at_most:g}")
     if ignore_below > 0.5:

@@ -5,15 +5,18 @@ normal, how noisy the service is, and whether its instances are alike.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import TypeAlias
 
 from crossfade.judge import budget
 from crossfade.judge.cuts import LEAST_REQUESTS, choose, limit_edge
 from crossfade.judge.inputs import Counts, Rule, Seen, Settings, total
 from crossfade.judge.noise import CALM, instance_spread, wandering
-from crossfade.judge.table import Kind, Table
+from crossfade.judge.table import Kind, Pair, Table
 from crossfade.judge.types import BadCountsError
 
+Minutes: TypeAlias = Sequence[Sequence[Counts]]
+"""What each of stable's instances did, minute by minute."""
 LOOK_BACK_S = 900.0
 WINDOW_S = 60.0
 TEMPERED_FROM, MOST_TEMPER = 1.2, 8.0
@@ -119,8 +122,8 @@ def history_rows(settings: Settings) -> list[tuple[float, ...]]:
     return [arm.latency for arm in arms if arm is not None]
 
 
-def windows(settings: Settings) -> list[list[Counts]]:
-    """Stable's instances, minute by minute."""
+def minutes(settings: Settings) -> Minutes:
+    """Stable's instances in the history, minute by minute."""
     seen = [one for one in recent(settings.history) if one.stable_instances]
     if not seen:
         return []
@@ -133,31 +136,26 @@ def windows(settings: Settings) -> list[list[Counts]]:
     return [[total(parts) for parts in found[index].values()] for index in sorted(found)]
 
 
-def instance_share(settings: Settings, tables: Sequence[Table]) -> float:
+def instance_share(past: Minutes, tables: Sequence[Table]) -> float:
     """How much one instance may prove alone: more where instances were alike in the past."""
-    grouped, kinds = windows(settings), [table.kind for table in tables if is_noise(table.kind)]
-    if not grouped or not kinds:
+    kinds = [table.kind for table in tables if is_noise(table.kind)]
+    if not past or not kinds:
         return UNLIKE_SHARE
-    for kind in kinds:
-        spread = instance_spread(
-            [kind.counts(counts, candidate=False) for counts in window] for window in grouped
-        )
-        if spread > CALM:
-            return UNLIKE_SHARE
-    return ALIKE_SHARE
+    alike = all(instance_spread(_pairs(kind, past)) <= CALM for kind in kinds)
+    return ALIKE_SHARE if alike else UNLIKE_SHARE
 
 
-def temper(settings: Settings, tables: Sequence[Table]) -> None:
+def temper(past: Minutes, tables: Sequence[Table]) -> None:
     """Tells each table by how much its evidence is too sure, where instances wander by themselves."""
-    grouped = windows(settings)
-    if not grouped or not settings.method.tempers:
-        return
     for table in tables:
-        if is_noise(table.kind):
-            usual = wandering(
-                [table.kind.counts(counts, candidate=False) for counts in window] for window in grouped
-            )
+        if table.method.tempers and is_noise(table.kind):
+            usual = wandering(_pairs(table.kind, past))
             table.temper = min(max(1.0, usual / TEMPERED_FROM), MOST_TEMPER)
+
+
+def _pairs(kind: Kind, past: Minutes) -> Iterator[list[Pair]]:
+    """(failures, trials) of a table, per minute and instance."""
+    return ([kind.counts(counts, candidate=False) for counts in minute] for minute in past)
 
 
 def is_noise(kind: Kind) -> bool:

@@ -8,8 +8,8 @@ not knowing the effect). 90 % power: expected evidence less 1.28 standard deviat
 reaches the need, no block adds more than its cap, and there is time for enough
 blocks.
 
-The same formula answers before the release (`plan`) and after a bake
-(`stream.py`, with what really came).
+The same formula answers before the release (`ahead.py`) and in every verdict
+(`verdict.py`, with what really came).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from statistics import NormalDist
 
 from crossfade.judge import budget
 from crossfade.judge.bet import project, shift
-from crossfade.judge.caps import Pace
+from crossfade.judge.caps import Braking
 from crossfade.judge.inputs import Rule
 
 Z90 = 1.2816
@@ -78,7 +78,7 @@ def _gain(p: float, null: float) -> tuple[float, float]:
     return p * bad + (1.0 - p) * good, p * (1.0 - p) * (bad - good) ** 2
 
 
-def missing_s(effect: Effect, parts: Sequence[Part], pace: Part, need: float, brake: Pace) -> float | None:
+def missing_s(effect: Effect, parts: Sequence[Part], pace: Part, need: float, brake: Braking) -> float | None:
     """Seconds more, at the pace given, until the effect would have been seen; 0: it would.
 
     None: never at this pace.
@@ -104,7 +104,7 @@ def missing_s(effect: Effect, parts: Sequence[Part], pace: Part, need: float, br
     return max(times, 0.0) if flows or times <= 0.0 else None
 
 
-def _rates(effect: Effect, part: Part, brake: Pace) -> tuple[tuple[float, float], tuple[float, float]]:
+def _rates(effect: Effect, part: Part, brake: Braking) -> tuple[tuple[float, float], tuple[float, float]]:
     """(mean, variance) of evidence per second, braked as blocks or the bucket are."""
     w = part.candidate / (part.candidate + part.stable)
     cap, unit_s = brake.cap(w)

@@ -42,16 +42,17 @@ class Stream:
         self._pool: list[Row] = past.history_rows(settings)
         self._pool_s = CUTS_AFTER_S if self._pool else 0.0
         self._cuts_due = any(rule.kind == "latency" for rule in settings.rules)
+        self._minutes = past.minutes(settings)
+        past.temper(self._minutes, self._tables)
         self._find_cuts()
-        past.temper(settings, self._tables)
-        self._share = past.UNLIKE_SHARE if settings.careful else past.instance_share(settings, self._tables)
+        alike = past.instance_share(self._minutes, self._tables)
+        self._share = past.UNLIKE_SHARE if settings.careful else alike
         lasting = settings.method.lasting
         self._outage_starts = Starts(first=budget.OUTAGE_FIRST_START, lasting=lasting)
         self._outage, self._traffic, self._traffic_starts = Outage(), Traffic(), Starts(lasting=lasting)
         self._flow = Flow(settings.weight)
         self._born: dict[str, float] = {}
         self._fresh = False
-        self._per_instance = False
         self._instances = 1
         self._latency_c: Row = ()
         self._latency_b: Row = ()
@@ -122,14 +123,13 @@ class Stream:
         names = [name for name, _ in instances]
         answering = sum(1 for _, counts in instances if counts.requests > 0.0)
         self._instances = max(self._instances, answering)
-        self._per_instance = self._instances >= 2
         warm = self._warm(seen, instances)
         requests = [counts.requests for _, counts in instances]
         wanted = self._flow.wanted(names, stable.requests)
         surge = self._flow.surge(wanted, sum(requests), stable.requests, seen.end)
-        quiet = not self._settings.careful and past.is_quiet(self._tables)
-        self._standing.per_instance, self._standing.quiet = self._per_instance, quiet
-        beat = self._beat(seen, surge=surge, quiet=quiet)
+        self._standing.per_instance = self._instances >= 2
+        self._standing.quiet = not self._settings.careful and past.is_quiet(self._tables)
+        beat = self._beat(seen, surge=surge)
         self._judge_tables(instances, warm, stable, beat)
         self._judge_lanes(seen, instances, wanted, stable, beat.brakes)
         self._flow.learn(names, requests, stable.requests, seen.seconds)
@@ -141,7 +141,7 @@ class Stream:
             self._find_cuts()
         self._standing.saw(candidate, stable, seen.seconds, names)
 
-    def _beat(self, seen: Seen, *, surge: bool, quiet: bool) -> Beat:
+    def _beat(self, seen: Seen, *, surge: bool) -> Beat:
         standing = self._standing
         return Beat(
             seconds=seen.seconds,
@@ -150,8 +150,8 @@ class Stream:
                 flow=self._flow.share,
                 bake_s=standing.bake_s,
                 seconds=seen.seconds,
-                quiet=quiet,
-                per_instance=self._per_instance,
+                quiet=standing.quiet,
+                per_instance=standing.per_instance,
                 share=self._share,
             ),
             surge=surge,
@@ -212,7 +212,7 @@ class Stream:
             [name for name, _ in instances],
             shares,
             [counts.requests if self._settings.method.splits_by_requests else inf for _, counts in instances],
-            per_instance=self._per_instance,
+            per_instance=self._standing.per_instance,
             seconds=seen.seconds,
             v=v,
             need=log(1.0 / (weight * self._settings.alpha)),
@@ -234,7 +234,7 @@ class Stream:
             return
         found = past.latency_tables(self._settings, self._pool)
         if found:
-            past.temper(self._settings, found)
+            past.temper(self._minutes, found)
             self._tables.extend(found)
             self._cuts_due = False
             self._pool = []

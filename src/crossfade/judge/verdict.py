@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from math import exp, log
 
 from crossfade.judge import budget, words
-from crossfade.judge.caps import Pace, block_s_of
+from crossfade.judge.caps import Braking, block_s_of
 from crossfade.judge.cuts import DEEP, share_slower
 from crossfade.judge.inputs import Counts, Rule, Settings
 from crossfade.judge.lanes import Outage, Traffic
@@ -102,10 +102,10 @@ class Standing:
         return self.step_c <= 0.0 and self.step_b <= 0.0
 
     @property
-    def brake(self) -> Pace:
+    def brake(self) -> Braking:
         """The brakes as a forecast sees them."""
         bucket = self.per_instance and self.settings.method.forecasts_bucket
-        return Pace(block_s=block_s_of(self.bake_s), bucket=bucket, quiet=self.quiet)
+        return Braking(block_s=block_s_of(self.bake_s), bucket=bucket, quiet=self.quiet)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
