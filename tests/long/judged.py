@@ -68,15 +68,9 @@ def release(shop: Shop, behaviour: str, told: Told, stop: threading.Event) -> No
     shop.between()
     shop.configure(STRATEGIES[behaviour])
     revision = shop.build(behaviour)
-    command = [sys.executable, "-m", "crossfade", "deploy", revision, "--output", "plain"]
-    child = shop.start([*command, "--file", str(shop.file)], f"{revision}.log")
-    code = shop.wait(child, LONGEST_S, stop)
+    code = shop.deploy(revision, LONGEST_S, stop)
     if stop.is_set():
         return
-    if code is None:
-        shop.kill(child)
-    if code == 0:
-        shop.serving = revision
     row = shop.house.store.releases(SERVICE, limit=1)[0]
     cause = f" ({row.state.cause.value})" if row.state.cause is not None else ""
     outcome = f"{'not over' if row.outcome is None else row.outcome.value}{cause}"

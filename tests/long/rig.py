@@ -202,6 +202,17 @@ class Shop:
         self._children.add(child)
         return child
 
+    def deploy(self, revision: str, seconds: float, stop: threading.Event) -> int | None:
+        """`crossfade deploy` to its end: its exit code; None where it was killed, or the suite is stopped."""
+        command = [sys.executable, "-m", "crossfade", "deploy", revision, "--output", "plain"]
+        child = self.start([*command, "--file", str(self.file)], f"{revision}.log")
+        code = self.wait(child, seconds, stop)
+        if code is None and not stop.is_set():
+            self.kill(child)
+        if code == 0:
+            self.serving = revision
+        return code
+
     def wait(self, child: subprocess.Popen[bytes], seconds: float, stop: threading.Event) -> int | None:
         """Its exit code; None where it did not end in time or the suite is being stopped."""
         end = time.monotonic() + seconds

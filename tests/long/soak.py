@@ -169,17 +169,11 @@ class Season:
         watcher = Watcher(shop, revision, kind, told)
         watcher.start()
         try:
-            command = [sys.executable, "-m", "crossfade", "deploy", revision, "--output", "plain"]
-            child = shop.start([*command, "--file", str(shop.file)], f"{revision}.log")
-            code = shop.wait(child, LONGEST_S, self._stop)
+            code = shop.deploy(revision, LONGEST_S, self._stop)
         finally:
             watcher.close()
         if self._stop.is_set():
             return
-        if code is None:
-            shop.kill(child)
-        if code == 0:
-            shop.serving = revision
         row = shop.house.store.releases(SERVICE, limit=1)[0]
         outcome = "not over" if row.outcome is None else row.outcome.value
         cause = f" ({row.state.cause.value})" if row.state.cause is not None else ""
