@@ -165,7 +165,7 @@ def _stable_not_serving(plan: Plan, truth: Truth) -> Objection | None:
                 id="CF3003",
                 what=f"{plan.stable} has no healthy instance",
                 why="there would be no way back",
-                fix="crossfade local logs",
+                fix="bring it back first: crossfade explain CF3003",
             )
         case _:
             return None
