@@ -142,6 +142,7 @@ class House:
             stable=stable,
             candidate=candidate,
             inherits=tuple(row.id for row in past if row.outcome is not None),
+            releaser=wish.actor,
         )
         plan = replace(plan, break_glass=self.platform.break_glass(plan))
         now = self.clock.now()

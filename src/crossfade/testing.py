@@ -11,7 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from crossfade.release.plan import Limits, Plan, PlannedGate, Rung, Shape, compile_roads
+from crossfade.release.plan import Limits, Plan, PlannedGate
+from crossfade.release.roads import compile_roads
+from crossfade.release.shape import shape_of
 from crossfade.release.state import State
 from crossfade.release.values import (
     ALL,
@@ -39,7 +41,7 @@ from crossfade.release.values import (
     Truth,
     Verdict,
 )
-from crossfade.spec import Deadlines
+from crossfade.spec import Canary, Deadlines, WeightStep
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
@@ -82,14 +84,15 @@ def small_plan(
     gates = (PlannedGate(name="errors", observe=False, traffic=True),)
     before, back = f"{release}:before:0", f"{release}:back:0"
     on_road, back_road = compile_roads(
-        Shape(
-            full_first=False,
-            rungs=tuple(Rung(weight=Share(weight), bake=span, max_bake=3 * span) for weight in (100, 500)),
-            keep=span,
+        shape_of(
+            Canary(
+                steps=tuple(WeightStep(weight=weight, bake=span, max_bake=3 * span) for weight in (100, 500)),
+                keep_old=span,
+            ),
+            instances=4,
         ),
         gates=gates,
         deadlines=Deadlines(),
-        smallest=Share(500),
         before=(before,),
         on_rollback=(back,),
     )

@@ -17,8 +17,10 @@ from crossfade.dataplane import Service, down
 from crossfade.dataplane.store import Store
 from crossfade.errors import PlatformError
 from crossfade.platforms import LocalPlatform
-from crossfade.release.plan import Kind, Plan, Rung, Shape, Step, World, compile_roads
+from crossfade.release.plan import Kind, Plan, Step, World
 from crossfade.release.reconcile import differences, reconcile
+from crossfade.release.roads import compile_roads
+from crossfade.release.shape import shape_of
 from crossfade.release.values import (
     ALL,
     NOTHING,
@@ -85,12 +87,10 @@ class Ground:
 
     def plan(self, release: str, revision: str) -> Plan:
         stable, made = self.platform.serving(self.service), self.platform.prepare(self.spec, revision)
-        rung = Rung(weight=Share(100), bake=MINUTE, max_bake=MINUTE)
         on, back = compile_roads(
-            Shape(full_first=False, rungs=(rung,), keep=MINUTE),
+            shape_of(self.spec.strategy, self.spec.platform.instances),
             gates=(),
             deadlines=Deadlines(),
-            smallest=Share(500),
             first=stable is None,
         )
         plan = Plan(

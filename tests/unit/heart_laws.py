@@ -67,6 +67,17 @@ def traffic(weight: Share, truth: Truth) -> bool:
     )
 
 
+def flows(truth: Truth, side: Side) -> Share:
+    """The share of traffic that a side may have: as configured, or as seen where that contradicts."""
+    assert isinstance(truth.weights, Known)
+    assert isinstance(truth.seen, Known)
+    span, seen = truth.weights.value, truth.seen.value
+    configured = Share(ALL - span.low) if side is Side.STABLE else span.high
+    band = seen.stable if side is Side.STABLE else seen.candidate
+    agrees = span.low == span.high and seen.agrees(span.low)
+    return configured if agrees else max(configured, band.high)
+
+
 def gates_of(tick: Tick) -> set[str]:
     """The gates in force at the step on which this look stood."""
     return {
@@ -89,7 +100,7 @@ def one_serves(plan: Plan, state: State, truth: Truth) -> None:
     on = state.outcome is Outcome.SUCCEEDED
     fleet, trusted = (truth.candidate, Side.CANDIDATE) if on else (truth.stable, Side.STABLE)
     assert traffic(ALL if on else NOTHING, truth)
-    assert plan.stable is None or sure(fleet, lambda serving: serving.ready >= ALL)
+    assert plan.stable is None or sure(fleet, lambda serving: serving.ready >= plan.floor)
     assert not sure(truth.primary, lambda side: side is not trusted)
 
 
@@ -124,10 +135,7 @@ def R05_R13_only_what_is_ours_is_shrunk_and_only_to_what_it_needs(run: Run, tick
         if effect.capacity < fleet.value.wanted:
             assert isinstance(truth.weights, Known)
             assert isinstance(truth.seen, Known)
-            span, seen = truth.weights.value, truth.seen.value
-            stable = Share(max(ALL - span.low, seen.stable.high))
-            needs = stable if effect.side is Side.STABLE else max(span.high, seen.candidate.high)
-            assert effect.capacity >= needs
+            assert effect.capacity * ALL >= flows(truth, effect.side) * tick.plan.floor
             assert truth.seat == Known(Seat(holder=effect.owner))
             assert effect.owner in (US, *tick.plan.inherits)
 
@@ -152,7 +160,7 @@ def R12_R48_nothing_but_truth_delays_the_way_back(run: Run, tick: Tick) -> None:
     if tick.after.road is Road.ON or tick.after.outcome is not None or others:
         return
     back = sure(truth.weights, lambda span: span.high == NOTHING)
-    carries = not sure(truth.stable, lambda fleet: fleet.ready < ALL)
+    carries = not sure(truth.stable, lambda fleet: fleet.ready < tick.plan.floor)
     if not back and (carries or sure(truth.candidate, lambda fleet: fleet.ready == NOTHING)):
         assert GoHome() in effects
     thin = tick.plan.stable is not None and sure(truth.stable, lambda fleet: fleet.wanted < ALL)
@@ -210,7 +218,9 @@ def R24_R25_R28_R30_R32_only_proof_of_this_window_moves_a_release_on(run: Run, t
     superseded = step.kind is Kind.KEEPING and before.asked is not None
     assert step.proof is Proof.NONE or superseded or gates_of(tick) <= seen
     assert step.proof is not Proof.PASSED or gates_of(tick) <= passed & told
-    assert not step.approval or before.approved == step.name
+    eyes = {name for name in before.approvers if not tick.plan.limits.approvals or name != tick.plan.releaser}
+    enough = len(eyes) >= max(1, tick.plan.limits.approvals)
+    assert not step.approval or (before.approved == step.name and enough)
 
 
 def R45_the_way_back_is_never_promised_where_truth_shows_none(run: Run, tick: Tick) -> None:
@@ -218,7 +228,7 @@ def R45_the_way_back_is_never_promised_where_truth_shows_none(run: Run, tick: Ti
     back, truth = way_back(tick.plan, tick.after, tick.truth), tick.truth
     if back.can is Can.YES and back.how_fast == "in seconds":
         assert sure(truth.pair, bool)
-        assert sure(truth.stable, lambda fleet: fleet.ready >= ALL)
+        assert sure(truth.stable, lambda fleet: fleet.ready >= tick.plan.floor)
     stopped = tick.after.road is Road.ON and tick.after.step(tick.plan).point_of_no_return
     if back.can is Can.YES and tick.after.outcome is None and not stopped:
         assert truth.pair != Known(value=False)

@@ -14,7 +14,9 @@ from typing import Any
 
 from crossfade.release.decide import decide
 from crossfade.release.hear import hear
-from crossfade.release.plan import Limits, Plan, PlannedGate, Rung, Shape, compile_roads
+from crossfade.release.plan import Limits, Plan, PlannedGate
+from crossfade.release.roads import compile_roads
+from crossfade.release.shape import shape_of
 from crossfade.release.state import State, fold, opened
 from crossfade.release.values import (
     ALL,
@@ -47,7 +49,17 @@ from crossfade.release.values import (
     Verb,
     Verdict,
 )
-from crossfade.spec import Deadlines
+from crossfade.spec import (
+    ApprovalStep,
+    BlueGreen,
+    Canary,
+    Deadlines,
+    Hybrid,
+    Linear,
+    Rolling,
+    Strategy,
+    WeightStep,
+)
 
 T0 = datetime(2026, 11, 24, 12, tzinfo=UTC)
 US, THEM, OLD = "r-us", "r-them", "r-old"
@@ -68,30 +80,43 @@ LIMITS = Limits(hold=DEADLINES.hold, no_data=DEADLINES.no_data, hook=DEADLINES.h
 
 
 def share(count: int, of: int) -> Share:
-    """Instances as capacity: rounded up, so that the fewest instances that cover a share report it."""
-    return Share(-(-count * 1000 // of))
+    """Instances as capacity: rounded down, as a platform that never promises more than there is."""
+    return Share(count * 1000 // of)
 
 
 def count(capacity: Share, of: int) -> int:
-    """The fewest instances whose `share` is at least this."""
-    return next(number for number in range(of + 1) if share(number, of) >= capacity)
+    """The fewest instances that are at least this."""
+    return -(-capacity * of // 1000)
 
 
-def rung(weight: int, *, approval: bool = False, bake: int = 10, max_bake: int = 60) -> Rung:
-    return Rung(
-        weight=Share(weight),
-        bake=timedelta(seconds=bake),
-        max_bake=timedelta(seconds=max_bake),
-        approval=approval,
-    )
+BLUR = 30
+"""What is seen is a band of this reach around what flows: requests are counted, not weighed."""
 
 
-SHAPES = {
-    "canary": Shape(full_first=False, rungs=(rung(100), rung(500)), keep=timedelta(seconds=22)),
-    "approvals": Shape(
-        full_first=False, rungs=(rung(100, approval=True), rung(500, bake=3)), keep=timedelta(seconds=22)
-    ),
-    "blue_green": Shape(full_first=True, rungs=(rung(1000),), keep=timedelta(seconds=22)),
+def blurred(share: Share) -> Span:
+    """The band around a share; the ends are exact, since silence is."""
+    if share in (NOTHING, ALL):
+        return Span(low=share, high=share)
+    return Span(low=Share(max(share - BLUR, 0)), high=Share(min(share + BLUR, 1000)))
+
+
+def weights(*shares: int, bake: int = 10) -> tuple[WeightStep, ...]:
+    span, longest = timedelta(seconds=bake), timedelta(seconds=60)
+    return tuple(WeightStep(weight=weight, bake=span, max_bake=longest) for weight in shares)
+
+
+KEPT = timedelta(seconds=22)
+_BAKE: dict[str, Any] = {"bake": timedelta(seconds=10), "max_bake": timedelta(seconds=60)}
+
+STRATEGIES: dict[str, Strategy] = {
+    "canary": Canary(steps=weights(100, 500), keep_old=KEPT),
+    "approvals": Canary(steps=(*weights(100), ApprovalStep(), *weights(500, bake=3)), keep_old=KEPT),
+    "blue_green": BlueGreen(**_BAKE, keep_old=KEPT),
+    "held_back": BlueGreen(**_BAKE, keep_old=KEPT, hold_back=50),
+    "linear": Linear(step=300, every=_BAKE["bake"], max_bake=_BAKE["max_bake"], keep_old=KEPT, hold_back=50),
+    "hybrid": Hybrid(steps=weights(100, 500), keep_old=KEPT),
+    "rolling": Rolling(surge=1, unavailable=0, **_BAKE, keep_old=KEPT),
+    "thin_rolling": Rolling(surge=1, unavailable=1, **_BAKE, keep_old=KEPT),
 }
 
 
@@ -105,11 +130,11 @@ def a_plan(
 ) -> Plan:
     """A release of one of the strategies; `first` is a service's first one."""
     first = kind == "first"
+    shape = shape_of(STRATEGIES["canary" if first else kind], instances)
     on, back = compile_roads(
-        SHAPES["canary" if first else kind],
+        shape,
         gates=gates,
         deadlines=DEADLINES,
-        smallest=share(min(2, instances), instances),
         before=("r-us:before:0",),
         after=("r-us:after:0",),
         on_rollback=("r-us:back:0",),
@@ -122,6 +147,7 @@ def a_plan(
         candidate="v2",
         on=on,
         back=back,
+        floor=shape.floor,
         gates=gates,
         limits=limits,
         inherits=inherits,
@@ -129,7 +155,7 @@ def a_plan(
     )
 
 
-KINDS = ("canary", "approvals", "blue_green", "first")
+KINDS = (*STRATEGIES, "first")
 
 
 @dataclass
@@ -195,10 +221,10 @@ class World:
         low, high = min(self.rules), max(self.rules)
         stable, candidate = self.stable.fleet(self.now), self.candidate.fleet(self.now)
         if stable.ready or candidate.ready:
-            moving = (min(self.flow), max(self.flow))
+            least, most = blurred(min(self.flow)), blurred(max(self.flow))
             seen = Seen(
-                candidate=Span(low=moving[0], high=moving[1]),
-                stable=Span(low=Share(ALL - moving[1]), high=Share(ALL - moving[0])),
+                candidate=Span(low=least.low, high=most.high),
+                stable=Span(low=Share(ALL - most.high), high=Share(ALL - least.low)),
             )
         else:
             nothing = Span(low=NOTHING, high=NOTHING)

@@ -8,9 +8,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from crossfade.release.plan import Plan, PlannedGate, Rung, Shape, compile_roads
+from crossfade.release.plan import Plan, PlannedGate
+from crossfade.release.roads import compile_roads
+from crossfade.release.shape import shape_of
 from crossfade.release.values import Cause, Event, EventType, Share
-from crossfade.spec import Deadlines
+from crossfade.spec import Canary, Deadlines, WeightStep
 
 SCREENS = Path(__file__).parent / "screens"
 
@@ -67,9 +69,9 @@ def plan(**changed: Any) -> Plan:
         PlannedGate(name="unhealthy", observe=False, traffic=False),
     )
     bake = timedelta(minutes=5)
-    rungs = tuple(Rung(weight=Share(w), bake=bake, max_bake=3 * bake) for w in (100, 500))
+    steps = tuple(WeightStep(weight=weight, bake=bake, max_bake=3 * bake) for weight in (100, 500))
     on, back = compile_roads(
-        Shape(full_first=False, rungs=rungs, keep=timedelta(minutes=10)),
+        shape_of(Canary(steps=steps, keep_old=timedelta(minutes=10)), instances=4),
         gates=gates,
         deadlines=Deadlines(
             ready=timedelta(minutes=10),
@@ -78,7 +80,6 @@ def plan(**changed: Any) -> Plan:
             hold=timedelta(hours=4),
             rollback=bake,
         ),
-        smallest=Share(500),
         before=(HOOK,),
     )
     said: dict[str, Any] = {

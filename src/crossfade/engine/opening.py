@@ -14,10 +14,12 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from crossfade.errors import RefusedError
-from crossfade.release.plan import Limits, Plan, PlannedGate, Proof, compile_roads, shape_of
+from crossfade.release.plan import Limits, Plan, PlannedGate, Proof
 from crossfade.release.policy import Objection, Record, Waivers, objections
 from crossfade.release.ports import Revision
-from crossfade.release.values import Event, EventType, Instant, Say, Share, Truth
+from crossfade.release.roads import compile_roads
+from crossfade.release.shape import Shape, shape_of
+from crossfade.release.values import Event, EventType, Instant, Say, Truth
 from crossfade.spec import (
     AlarmsGate,
     BlueGreen,
@@ -27,13 +29,18 @@ from crossfade.spec import (
     Gate,
     Hook,
     HttpHook,
+    Hybrid,
     LatencyGate,
+    Linear,
     Mode,
     NoGates,
     OnInconclusive,
     OnNoData,
+    Rolling,
     Spec,
+    Strategy,
     UnhealthyGate,
+    WarmUp,
 )
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -56,7 +63,13 @@ class Wish:
 
 
 def compile_plan(
-    spec: Spec, *, release: str, stable: Revision | None, candidate: Revision, inherits: Sequence[str] = ()
+    spec: Spec,
+    *,
+    release: str,
+    stable: Revision | None,
+    candidate: Revision,
+    inherits: Sequence[str] = (),
+    releaser: str = "",
 ) -> Plan:
     """The spec as the two roads of one release, complete and self-contained."""
     gates = () if isinstance(spec.gates, NoGates) else spec.gates
@@ -67,14 +80,14 @@ def compile_plan(
         for number, hook in enumerate(listed)
     }
     keys = {when: tuple(key for key in hooks if key.split(":")[1] == when) for when, _ in _hook_lists(spec)}
+    shape = shape_of(spec.strategy, spec.platform.instances)
     on, back = compile_roads(
-        shape_of(spec.strategy),
+        shape,
         gates=planned,
         deadlines=spec.deadlines,
-        smallest=Share(min(2, spec.platform.instances) * 1000 // spec.platform.instances),
         before=keys["before"],
-        after=keys["after"],
-        on_rollback=keys["back"],
+        after=(*keys["after"], *keys["over"]),
+        on_rollback=(*keys["return"], *keys["back"]),
         first=stable is None,
     )
     if isinstance(spec.gates, NoGates):
@@ -90,11 +103,14 @@ def compile_plan(
         limits=Limits(
             hold=spec.deadlines.hold,
             no_data=spec.deadlines.no_data,
+            approvals=spec.policy.approvals,
             hook=spec.deadlines.hook,
             no_data_holds=spec.judging.no_data is OnNoData.HOLD,
             inconclusive_holds=spec.judging.inconclusive is OnInconclusive.HOLD,
         ),
         inherits=tuple(inherits),
+        floor=shape.floor,
+        releaser=releaser,
         hooks=hooks,
         artifact={
             "candidate": candidate.artifact,
@@ -102,23 +118,32 @@ def compile_plan(
             "stable_identity": stable.identity if stable else None,
             "folder": str(spec.folder),
         },
-        judging=_judging(spec, gates),
-        strategy=_strategy_word(spec),
+        judging=_judging(spec, shape, gates),
+        strategy=strategy_word(spec.strategy),
     )
 
 
 def _hook_lists(spec: Spec) -> tuple[tuple[str, tuple[Hook, ...]], ...]:
     # Without a hook of the user's, the candidate is still asked once, through the proxy, before any user is.
     before = spec.hooks.before_traffic or (HttpHook(path=spec.platform.health),)
-    return (("before", before), ("after", spec.hooks.after_traffic), ("back", spec.hooks.on_rollback))
+    return (
+        ("before", before),
+        ("after", spec.hooks.after_traffic),
+        ("over", spec.hooks.hand_over),
+        ("return", spec.hooks.hand_over),
+        ("back", spec.hooks.on_rollback),
+    )
 
 
-def _hook(hook: Hook) -> Mapping[str, str]:
+def _hook(hook: Hook) -> Mapping[str, object]:
     match hook:
         case HttpHook():
             return {"http": hook.path}
         case CommandHook():
             return {"command": hook.command}
+        case WarmUp():
+            asked = {"paths": list(hook.paths), "for_s": hook.hold_for.total_seconds(), "rate": hook.rate}
+            return {"warm_up": {**asked, "mirror": hook.mirror}}
 
 
 def _planned(gate: Gate) -> PlannedGate:
@@ -126,7 +151,7 @@ def _planned(gate: Gate) -> PlannedGate:
     return PlannedGate(name=gate.name, observe=gate.mode is Mode.OBSERVE, traffic=traffic)
 
 
-def _judging(spec: Spec, gates: Sequence[Gate]) -> Mapping[str, object]:
+def _judging(spec: Spec, shape: Shape, gates: Sequence[Gate]) -> Mapping[str, object]:
     """The judge's header without history, and what the gates beside it need."""
     judged: dict[str, object] = {}
     alarms: dict[str, object] = {}
@@ -158,34 +183,32 @@ def _judging(spec: Spec, gates: Sequence[Gate]) -> Mapping[str, object]:
                 }
             case AlarmsGate():
                 alarms[gate.name] = list(gate.urls)
-    bakes = _bakes(spec)
+    bakes = (*(rung.bake for rung in shape.rungs), shape.keep)
     return {
         "alpha": spec.judging.false_stops,
         "preset": spec.judging.preset.value,
         "warm_up_s": spec.judging.warm_up.total_seconds(),
         "bake_s": sum(bakes, timedelta()).total_seconds(),
-        "weight": _first_weight(spec) / 1000,
+        "weight": shape.rungs[0].weight / 1000,
         "gates": judged,
         "unhealthy": unhealthy,
         "alarms": alarms,
     }
 
 
-def _bakes(spec: Spec) -> tuple[timedelta, ...]:
-    shape = shape_of(spec.strategy)
-    return (*(rung.bake for rung in shape.rungs), shape.keep)
-
-
-def _first_weight(spec: Spec) -> int:
-    return shape_of(spec.strategy).rungs[0].weight
-
-
-def _strategy_word(spec: Spec) -> str:
-    match spec.strategy:
+def strategy_word(strategy: Strategy) -> str:
+    """The strategy as `crossfade.yaml` names it."""
+    match strategy:
         case Canary():
             return "canary"
         case BlueGreen():
             return "blue_green"
+        case Linear():
+            return "linear"
+        case Rolling():
+            return "rolling"
+        case Hybrid():
+            return "hybrid"
 
 
 def refuse_or_events(

@@ -173,13 +173,28 @@ def _progress(
     if state.road is Road.ON:
         if state.paused is not None:
             return ()
-        approved = state.approved == step.name or state.override
-        if step.approval and not approved:
+        if step.approval and not approved(plan, state, step):
             if state.hold is Hold.APPROVAL:
                 return ()
-            return (_held(step, Hold.APPROVAL, now, f"{step.name} is baked and waits for a person"),)
+            return (_held(step, Hold.APPROVAL, now, f"{step.name} is baked and waits for {_whom(plan)}"),)
         passed = tuple(_passed(plan, state, step, truth, now))
     return (*passed, _next(plan, state, now))
+
+
+def approved(plan: Plan, state: State, step: Step) -> bool:
+    """Whether enough people have passed this very step, or one has overridden the wait."""
+    enough = len(state.approvers) >= max(1, plan.limits.approvals)
+    return state.override or (state.approved == step.name and enough)
+
+
+def _whom(plan: Plan) -> str:
+    match plan.limits.approvals:
+        case 0:
+            return "a person"
+        case 1:
+            return f"a person other than {plan.releaser}"
+        case number:
+            return f"{number} people other than {plan.releaser}"
 
 
 def _settled(state: State, key: str) -> bool:
@@ -258,7 +273,7 @@ def _patience(plan: Plan, state: State, truth: Truth, now: Instant) -> tuple[Eve
 def _late(plan: Plan, state: State, step: Step, truth: Truth, now: Instant) -> tuple[Event, ...]:
     """Past its deadline a step on the road back, or past return, goes on or pages, and tries on (R17)."""
     overdue = step.late is not Late.BACK and state.overdue(plan, now)
-    if overdue and step.late is Late.ON and serves_alone(step.world, truth):
+    if overdue and step.late is Late.ON and serves_alone(plan, step.world, truth):
         return (_next(plan, state, now),)
     if state.stuck or not overdue:
         return ()

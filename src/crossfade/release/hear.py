@@ -7,7 +7,9 @@ Who may ask what and when stands here and nowhere else.
 
 from __future__ import annotations
 
-from crossfade.release.plan import Kind, Plan
+from typing import Any
+
+from crossfade.release.plan import Kind, Plan, Step
 from crossfade.release.state import Hold, Road, State, phase
 from crossfade.release.values import Command, Declined, Event, EventType, Gap, Heard, Instant, Verb
 
@@ -36,13 +38,21 @@ def hear(plan: Plan, state: State, message: Command | Gap, now: Instant) -> Hear
 
 def _consequences(plan: Plan, state: State, message: Command, now: Instant) -> tuple[Event, ...]:
     step = state.step(plan)
-    said = {"ts": now, "step": step.name, "actor": message.actor, "reason": message.reason}
+    said: dict[str, Any] = {
+        "ts": now,
+        "step": step.name,
+        "actor": message.actor,
+        "reason": message.reason,
+    }
     match message.verb:
         case Verb.CLOSE:
             text = "closed by a person: it is not proved that exactly one version serves"
-            return (Event(type=EventType.RELEASE_CLOSED, message=text, **said),)  # type: ignore[arg-type]  # fields of Event
+            return (Event(type=EventType.RELEASE_CLOSED, message=text, **said),)
         case Verb.APPROVE:
-            return (Event(type=EventType.HOLD_APPROVED, **said),)  # type: ignore[arg-type]  # fields of Event
+            given, asked = len({*state.approvers, message.actor}), max(1, plan.limits.approvals)
+            if given < asked:
+                said["message"] = f"{given} of {asked}"
+            return (Event(type=EventType.HOLD_APPROVED, **said),)
         case _:
             return ()
 
@@ -71,11 +81,26 @@ def _refusal(plan: Plan, state: State, message: Command) -> tuple[str, str] | No
                 )
         case Verb.APPROVE:
             return _no_approval(plan, state, message)
-        case Verb.PAUSE | Verb.RESUME | Verb.PROMOTE_FULL:
-            if state.road is Road.BACK:
-                return "the release is on its way back, nothing stops that", "crossfade watch"
-            if step.kind is Kind.RETIRING or step.point_of_no_return:
-                return "everything is promoted, the old version is being stopped", "crossfade watch"
+        case Verb.PAUSE | Verb.RESUME:
+            return _too_late(state, step)
+        case Verb.PROMOTE_FULL:
+            return _too_late(state, step) or _own_release(plan, message)
+    return None
+
+
+def _too_late(state: State, step: Step) -> tuple[str, str] | None:
+    if state.road is Road.BACK:
+        return "the release is on its way back, nothing stops that", "crossfade watch"
+    if step.kind is Kind.RETIRING or step.point_of_no_return:
+        return "everything is promoted, the old version is being stopped", "crossfade watch"
+    return None
+
+
+def _own_release(plan: Plan, message: Command) -> tuple[str, str] | None:
+    """Where two pairs of eyes are wanted, the second are another's; a way back is never asked (R48)."""
+    if plan.limits.approvals and message.actor == plan.releaser:
+        said = f"{plan.releaser} released {plan.candidate}, and policy.approvals asks for another person"
+        return said, "let somebody else look: crossfade approve --reason TEXT"
     return None
 
 
@@ -95,4 +120,6 @@ def _no_approval(plan: Plan, state: State, message: Command) -> tuple[str, str] 
         )
     if not step.approval:
         return f"{step.name} waits for nobody's approval", "crossfade status"
-    return None
+    if message.actor in state.approvers and plan.limits.approvals > 1:
+        return f"{message.actor} has approved {step.name} already", "let somebody else look"
+    return _own_release(plan, message)

@@ -1,19 +1,18 @@
 """
-A strategy compiled to two roads of steps: on to the candidate, back to stable.
+What a release is meant to do: two roads of steps, on to the candidate, back to stable.
 
-A step is a world to be reached and the proofs needed to leave it. All strategies are
-one function from a `Shape`; nothing after this file knows which strategy it was.
+A step is a world to be reached and the proofs needed to leave it. `shape.py` says a strategy
+in numbers, `roads.py` makes the two roads from them; nothing after those knows which strategy it was.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 
-from crossfade.release.values import ALL, NOTHING, Share, Side
-from crossfade.spec import ApprovalStep, BlueGreen, Canary, Deadlines, Strategy, WeightStep
+from crossfade.release.values import ALL, Share, Side
 
 SETTLE = timedelta(seconds=20)
 """Last bake before clearing or retiring: longer than a lease (10 s) and a call's time-outs (2 x 3 s)."""
@@ -108,6 +107,8 @@ class Limits:
     hook: timedelta = timedelta(minutes=5)
     no_data_holds: bool = False
     inconclusive_holds: bool = True
+    approvals: int = 0
+    """How many people pass an approval, none of them the one who released; 0 = anyone, alone."""
     drifts: int = 3
     """How often a foreign hand is answered before the release turns back, or pages."""
 
@@ -127,8 +128,12 @@ class Plan:
     limits: Limits = field(default_factory=Limits)
     inherits: tuple[str, ...] = ()
     """Ended releases of this service: what they left on the seat may be cleared (R04, R13)."""
-    hooks: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """Key to what it runs, `{"http": path}` or `{"command": words}`; for the engine."""
+    floor: Share = ALL
+    """How much of a share's capacity is enough to carry it (R03): below the whole only where batches are."""
+    releaser: str = ""
+    """Who asked for it; where two pairs of eyes are wanted, approving is another's."""
+    hooks: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    """Key to what it runs, e.g. `{"http": path}` or `{"command": words}`; for the engine."""
     artifact: Mapping[str, object] = field(default_factory=dict)
     """What the platform prepared, immutable; for its adapter."""
     judging: Mapping[str, object] = field(default_factory=dict)
@@ -136,145 +141,3 @@ class Plan:
     strategy: str = ""
     break_glass: str = ""
     """The raw command that undoes the release without us (R46)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rung:
-    """One weight of a shape."""
-
-    weight: Share
-    bake: timedelta
-    max_bake: timedelta
-    approval: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shape:
-    """A strategy as numbers: candidate full from the start or not, its weights, how long the old stays."""
-
-    full_first: bool
-    rungs: tuple[Rung, ...]
-    keep: timedelta
-
-
-def shape_of(strategy: Strategy) -> Shape:
-    """The strategy of a spec as numbers."""
-    match strategy:
-        case BlueGreen():
-            flip = Rung(weight=ALL, bake=strategy.bake, max_bake=strategy.max_bake)
-            return Shape(full_first=True, rungs=(flip,), keep=strategy.keep_old)
-        case Canary():
-            rungs: list[Rung] = []
-            for step in strategy.steps:
-                match step:
-                    case WeightStep():
-                        rungs.append(Rung(weight=Share(step.weight), bake=step.bake, max_bake=step.max_bake))
-                    case ApprovalStep():
-                        rungs[-1] = replace(rungs[-1], approval=True)
-            return Shape(full_first=False, rungs=tuple(rungs), keep=strategy.keep_old)
-
-
-def compile_roads(
-    shape: Shape,
-    *,
-    gates: tuple[PlannedGate, ...],
-    deadlines: Deadlines,
-    smallest: Share,
-    before: tuple[str, ...] = (),
-    after: tuple[str, ...] = (),
-    on_rollback: tuple[str, ...] = (),
-    first: bool = False,
-) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
-    """
-    The roads on and back.
-
-    `smallest` is the least capacity a candidate starts with: two instances, so that the
-    judge can tell one sick instance from a bad build. `first` is a service's first
-    release: there is nobody to compare with and nobody to go back to.
-    """
-    all_gates = tuple(gate.name for gate in gates)
-    idle_gates = tuple(gate.name for gate in gates if not gate.traffic)
-    kept = NOTHING if first else ALL
-
-    def world(weight: Share, **other: object) -> World:
-        sized = ALL if shape.full_first or first else max(weight, smallest)
-        base = World(weight=weight, stable=kept, candidate=sized, primary=Side.STABLE, test=True)
-        return replace(base, **other)  # type: ignore[arg-type]  # fields of World, by keyword
-
-    start = world(shape.rungs[0].weight)
-    provisioning = Step(
-        name="provisioning",
-        kind=Kind.PROVISIONING,
-        world=replace(start, weight=NOTHING, test=False),
-        within=deadlines.ready,
-    )
-    verifying = Step(
-        name="verifying",
-        kind=Kind.VERIFYING,
-        world=replace(start, weight=NOTHING),
-        gates=idle_gates,
-        proof=Proof.WATCHED,
-        hooks=before,
-    )
-    shifts = tuple(
-        Step(
-            name=f"{rung.weight / 10:g} %",
-            kind=Kind.SHIFTING,
-            world=world(rung.weight),
-            gates=all_gates,
-            proof=Proof.PASSED,
-            approval=rung.approval,
-            bake=rung.bake,
-            max_bake=max(rung.bake, rung.max_bake),
-            within=deadlines.ready,
-        )
-        for rung in shape.rungs
-    )
-    trusted = world(ALL, candidate=ALL, primary=Side.CANDIDATE, test=False)
-    promoting = Step(
-        name="promoting",
-        kind=Kind.PROMOTING,
-        world=trusted,
-        gates=all_gates,
-        hooks=after,
-        within=deadlines.ready,
-    )
-    keeping = Step(
-        name="keeping",
-        kind=Kind.KEEPING,
-        world=trusted,
-        gates=all_gates,
-        proof=Proof.WATCHED,
-        bake=max(shape.keep, SETTLE),
-    )
-    retiring = Step(
-        name="retiring",
-        kind=Kind.RETIRING,
-        world=replace(trusted, stable=NOTHING),
-        late=Late.ON,
-        point_of_no_return=True,
-    )
-    home = World(weight=NOTHING, stable=kept, candidate=None, primary=Side.STABLE, test=False, home=True)
-    rolling_back = Step(
-        name="rolling back",
-        kind=Kind.ROLLING_BACK,
-        world=home,
-        hooks=on_rollback,
-        bake=SETTLE,
-        within=deadlines.rollback,
-        late=Late.STUCK,
-    )
-    clearing = Step(
-        name="clearing",
-        kind=Kind.CLEARING,
-        world=replace(home, candidate=NOTHING),
-        within=deadlines.rollback,
-        late=Late.ON,
-    )
-    if first:
-        committed = replace(promoting, gates=(), late=Late.STUCK, point_of_no_return=True)
-        return (provisioning, verifying, committed), (rolling_back, clearing)
-    return (provisioning, verifying, *shifts, promoting, keeping, retiring), (
-        rolling_back,
-        clearing,
-    )

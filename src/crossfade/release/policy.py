@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from crossfade.release.plan import Plan, Proof, Step
-from crossfade.release.values import ALL, NOTHING, Known, Say, Truth, Unknown
+from crossfade.release.values import ALL, NOTHING, Known, Say, Share, Truth, Unknown
+
+HALF = Share(ALL // 2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,19 +79,19 @@ def _no_gate(plan: Plan, no_gates: str | None) -> Objection | None:
 
 
 def _blind_first_step(plan: Plan, no_gates: str | None) -> Objection | None:
-    """Where the first traffic step is everything, a gate stands before it (R41)."""
+    """Where the first traffic step is most of it, a gate stands before it (R41)."""
     first = next((step for step in plan.on if step.world.weight > NOTHING), None)
     before: tuple[Step, ...] = tuple(step for step in plan.on if step.world.weight == NOTHING)
     in_force = {gate.name for gate in plan.gates if not gate.observe}
     guarded = any(step.hooks or in_force.intersection(step.gates) for step in before)
     if no_gates is not None or first is None or guarded:
         return None
-    if first.world.weight < ALL and first.proof is Proof.PASSED:
+    if first.world.weight <= HALF and first.proof is Proof.PASSED:
         return None
     return Objection(
         id="CF3041",
-        what=f"nothing is checked before {plan.candidate} takes all traffic",
-        why="the first traffic step is 100 % and there is no hook and no alarm before it (R41)",
+        what=f"nothing is checked before {plan.candidate} takes {first.world.weight / 10:g} % of traffic",
+        why="the first traffic step is most of it and there is no hook and no alarm before it (R41)",
         fix="add hooks: {before_traffic: [{http: /}]}",
     )
 

@@ -25,8 +25,10 @@ from crossfade.release.values import (
     Fleet,
     GoHome,
     Known,
+    Seen,
     Share,
     Side,
+    Span,
     T,
     Truth,
     Unknown,
@@ -117,13 +119,13 @@ def traffic_right(world: World, truth: Truth) -> bool:
     )
 
 
-def serves_alone(world: World, truth: Truth) -> bool:
+def serves_alone(plan: Plan, world: World, truth: Truth) -> bool:
     """Whether traffic is surely right, its receiver healthy and trusted: what is missing costs only money."""
     fleet, needed = (
         (truth.candidate, world.weight) if world.weight > NOTHING else (truth.stable, world.stable)
     )
     trusted = sure(truth.primary, lambda side: side is world.primary)
-    return traffic_right(world, truth) and trusted and _carries(fleet, needed)
+    return traffic_right(world, truth) and trusted and _carries(plan, fleet, needed)
 
 
 def _sized(fleet: Fleet, capacity: Share) -> bool:
@@ -164,9 +166,14 @@ def _left_behind(plan: Plan, truth: Truth) -> str | None:
             return None
 
 
-def _carries(fleet: Fact[Fleet], share: Share) -> bool:
+def _enough(plan: Plan, share: Share) -> Share:
+    """The capacity that is enough for this share of traffic (R03)."""
+    return Share(-(-share * plan.floor // ALL))
+
+
+def _carries(plan: Plan, fleet: Fact[Fleet], share: Share) -> bool:
     """Whether a side surely has the capacity for this share (R03)."""
-    return share == NOTHING or sure(fleet, lambda known: known.ready >= share)
+    return share == NOTHING or sure(fleet, lambda known: known.ready >= _enough(plan, share))
 
 
 def _empty(fleet: Fact[Fleet]) -> bool:
@@ -186,17 +193,17 @@ def _weight(plan: Plan, world: World, truth: Truth) -> Iterator[Effect]:
             return
     match truth.weights:
         case Known(span):
-            up_is_safe = span.low >= world.weight or _carries(truth.candidate, world.weight)
-            down_is_safe = span.high <= world.weight or _home_carries(truth, world.weight)
+            up_is_safe = span.low >= world.weight or _carries(plan, truth.candidate, world.weight)
+            down_is_safe = span.high <= world.weight or _home_carries(plan, truth, world.weight)
             if up_is_safe and down_is_safe:
                 yield EnsureWeight(weight=world.weight)
         case Unknown():
             return
 
 
-def _home_carries(truth: Truth, weight: Share) -> bool:
+def _home_carries(plan: Plan, truth: Truth, weight: Share) -> bool:
     """Whether stable can take what this weight leaves it; a candidate with nobody loses all at once (R12)."""
-    return _carries(truth.stable, Share(ALL - weight)) or _empty(truth.candidate)
+    return _carries(plan, truth.stable, Share(ALL - weight)) or _empty(truth.candidate)
 
 
 def _going_home(plan: Plan, truth: Truth) -> Iterator[Effect]:
@@ -204,9 +211,9 @@ def _going_home(plan: Plan, truth: Truth) -> Iterator[Effect]:
     if _held_by_another(plan, truth) or sure(truth.weights, lambda span: span.at(NOTHING)):
         return
     match truth.stable:
-        case Known(stable) if not _home_carries(truth, NOTHING):
+        case Known(stable) if not _home_carries(plan, truth, NOTHING):
             # As fast as stable's healthy capacity allows, and never up, on no rule (R11, R12).
-            carried = Share(max(ALL - stable.ready, NOTHING))
+            carried = Share(max(ALL - stable.ready * ALL // plan.floor, NOTHING))
             lowers = sure(truth.weights, lambda span: carried <= span.low and carried < span.high)
             if lowers and sure(truth.pair, bool) and not isinstance(truth.seat, Unknown):
                 yield EnsureWeight(weight=carried)
@@ -221,7 +228,7 @@ def _primary(plan: Plan, world: World, truth: Truth) -> Iterator[Effect]:
         # A first release keeps no stable: trust returns to the empty side that nothing flows to.
         home = min(Share(ALL - world.weight), world.stable)
         needed = world.weight if world.primary is Side.CANDIDATE else home
-        if _carries(receiving, needed):
+        if _carries(plan, receiving, needed):
             yield EnsurePrimary(side=world.primary)
 
 
@@ -249,7 +256,8 @@ def _candidate(plan: Plan, world: World, truth: Truth) -> Iterator[Effect]:
         case Known(fleet), _, _ if fleet.wanted < world.candidate:
             yield EnsureFleet(side=Side.CANDIDATE, capacity=world.candidate, owner=plan.release)
         case Known(fleet), Known(span), Known(seen):
-            needed = Share(max(world.candidate, span.high, seen.candidate.high))
+            flows = _flows(span, seen, span.high, seen.candidate)
+            needed = max(world.candidate, _enough(plan, flows))
             closed = needed > NOTHING or sure(truth.test, lambda on: not on)
             if fleet.wanted > needed and closed and _mine(plan, truth):
                 yield EnsureFleet(side=Side.CANDIDATE, capacity=needed, owner=plan.release)
@@ -264,13 +272,25 @@ def _stable(plan: Plan, world: World, truth: Truth) -> Iterator[Effect]:
         case Known(fleet), _, _ if fleet.wanted < world.stable:
             yield EnsureFleet(side=Side.STABLE, capacity=world.stable, owner=plan.release)
         case Known(fleet), Known(span), Known(seen):
-            needed = Share(max(world.stable, ALL - span.low, seen.stable.high))
+            flows = _flows(span, seen, Share(ALL - span.low), seen.stable)
+            needed = max(world.stable, _enough(plan, flows))
             trusted = sure(truth.primary, lambda side: side is Side.CANDIDATE) or needed > NOTHING
-            carried = _carries(truth.candidate, Share(ALL - needed))
+            carried = _carries(plan, truth.candidate, Share(ALL - flows))
             if fleet.wanted > needed and trusted and carried and _mine(plan, truth):
                 yield EnsureFleet(side=Side.STABLE, capacity=needed, owner=plan.release)
         case _:
             return
+
+
+def _flows(span: Span, seen: Seen, configured: Share, band: Span) -> Share:
+    """
+    The share that flows to a side, at most.
+
+    A band of what was seen reaches beyond the truth by its nature: where it agrees with the one
+    weight that every rule has, that weight it is; where not, the band's end counts too (R05).
+    """
+    agreed = span.low == span.high and seen.agrees(span.low)
+    return configured if agreed else max(configured, band.high)
 
 
 def _silent(truth: Truth) -> bool:

@@ -69,6 +69,8 @@ class State:
     """`promote --full`: bakes, gates and approvals are skipped, failures still turn back."""
     approved: str | None = None
     """The step a person has passed; no other (an approval dies with its step)."""
+    approvers: tuple[str, ...] = ()
+    """Who has passed it, each once."""
     hold: Hold | None = None
     hold_since: Instant | None = None
     blind_since: Instant | None = None
@@ -194,6 +196,7 @@ def _enter(plan: Plan, state: State, road: Road, index: int, at: Instant) -> Sta
         reached=at if same_world else None,
         drifts=0,
         approved=None,
+        approvers=(),
         hold=None,
         hold_since=None,
         blind_since=None,
@@ -213,7 +216,8 @@ def _asked(state: State, event: Event) -> State:
         case Verb.RESUME:
             return _unpaused(state, event.ts)
         case Verb.APPROVE:
-            return replace(state, approved=event.step)
+            others = tuple(name for name in state.approvers if name != who)
+            return replace(state, approved=event.step, approvers=(*others, who))
         case Verb.PROMOTE_FULL:
             # What a gate was waited for is overridden with it; its failure never is.
             waited = replace(state, override=True, hold=None, hold_since=None, blind_since=None)

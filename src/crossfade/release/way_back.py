@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from crossfade.release.plan import Plan
 from crossfade.release.state import Outcome, Road, State
-from crossfade.release.values import ALL, NOTHING, Known, Truth, Unknown, sure
+from crossfade.release.values import ALL, NOTHING, Known, Share, Truth, Unknown, sure
 
 
 class Can(StrEnum):
@@ -68,18 +68,22 @@ def way_back(plan: Plan, state: State, truth: Truth, *, drill: str = "rollback: 
             return _unknown(plan, why)
         case _, Unknown(why):
             return _unknown(plan, why)
-        case _, Known(stable) if stable.ready >= ALL:
+        case _, Known(stable) if stable.ready >= plan.floor:
             return WayBack(
                 can=Can.YES,
                 to=plan.stable,
                 how_fast="in seconds",
-                why=f"{plan.stable} is warm at full capacity; {drill}",
+                why=f"{plan.stable} is warm at {_capacity(stable.ready)} capacity; {drill}",
             )
         case _, Known(stable) if stable.ready == NOTHING:
             return _no(f"no instance of {plan.stable} is healthy now")
         case _, Known(stable):
             ready = f"{stable.ready / 10:g} % of {plan.stable}'s capacity is healthy now, it grows first"
             return WayBack(can=Can.YES, to=plan.stable, how_fast="in minutes", why=f"{ready}; {drill}")
+
+
+def _capacity(ready: Share) -> str:
+    return "full" if ready >= ALL else f"{ready / 10:g} % of its"
 
 
 def _already(plan: Plan, state: State, truth: Truth) -> WayBack:

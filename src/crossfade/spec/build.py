@@ -7,6 +7,7 @@ Total on purpose: where a required part is missing it builds with an empty value
 
 from __future__ import annotations
 
+import math
 import os.path
 from datetime import timedelta
 from decimal import Decimal
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from crossfade.spec import schema, units
+from crossfade.spec import strategy_forms as forms
 from crossfade.spec.fields import Form
 from crossfade.spec.models import (
     AlarmsGate,
@@ -27,38 +29,54 @@ from crossfade.spec.models import (
     Hook,
     Hooks,
     HttpHook,
+    Hybrid,
     Judging,
     LatencyGate,
+    Linear,
     LocalPlatform,
     Mode,
     NoGates,
     OnInconclusive,
     OnInterrupt,
     OnNoData,
+    Policy,
     Preset,
+    Preview,
+    PreviewKind,
+    Rolling,
+    Rule,
     Spec,
     Strategy,
     UnhealthyGate,
+    WarmUp,
     WeightStep,
 )
 
 STATE_FOLDER: Final = ".crossfade"
+WARM_ENOUGH: Final = timedelta(seconds=60)
+WARMED: Final = timedelta(seconds=10)
+"""How long latency is ignored behind a warm-up of `WARM_ENOUGH`: connections, and first-touch pages."""
+
 _THOUSANDTHS: Final = 1000
 
 
 def spec(root: schema.Root, path: Path) -> Spec:
     """The spec that the form means; `path` is the file it came from."""
+    platform = _platform((root.platform or schema.PlatformForm()).local or schema.LocalForm())
+    hooks = _hooks(root.hooks or schema.HooksForm())
     folder = Path(os.path.abspath(path)).parent  # noqa: PTH100 - resolve() would follow a linked file away from its folder
     return Spec(
         service=root.service or "",
         folder=folder,
         state=folder / Path(os.path.expanduser(root.state or STATE_FOLDER)),  # noqa: PTH111 - Path.expanduser raises for unknown users
-        platform=_platform((root.platform or schema.PlatformForm()).local or schema.LocalForm()),
-        strategy=_strategy(root.strategy or schema.StrategyForm()),
+        platform=platform,
+        strategy=_strategy(root.strategy or forms.StrategyForm(), platform.instances),
         gates=_gates(root.gates or schema.GatesForm.model_validate({})),
-        judging=_judging(root.judging or schema.JudgingForm()),
+        judging=_judging(root.judging or schema.JudgingForm(), hooks),
         deadlines=Deadlines(**_written(root.deadlines)),
-        hooks=_hooks(root.hooks or schema.HooksForm()),
+        hooks=hooks,
+        policy=Policy(**_written(root.policy)),
+        after=tuple(root.after or ()),
         on_interrupt=OnInterrupt(root.on_interrupt or OnInterrupt.ROLLBACK),
     )
 
@@ -76,40 +94,86 @@ def _written(form: Form | None, *leave_out: str) -> dict[str, Any]:
 
 
 def _platform(form: schema.LocalForm) -> LocalPlatform:
-    return LocalPlatform(**{"command": "", "port": 0, **_written(form)})
+    given = {"command": "", "port": 0, **_written(form, "rules")}
+    if form.rules:
+        given["rules"] = tuple(Rule(**_written(rule)) for rule in form.rules)
+    return LocalPlatform(**given)
 
 
-def _strategy(form: schema.StrategyForm) -> Strategy:
+def _strategy(form: forms.StrategyForm, instances: int) -> Strategy:
     if form.blue_green is not None:
         flip = form.blue_green
-        bake = schema.FLIP_BAKE if flip.bake is None else flip.bake
-        return BlueGreen(bake=bake, max_bake=_longest(bake, flip.max_bake), keep_old=_keep(flip.keep_old))
-    canary = form.canary or schema.CanaryForm()
-    if canary.steps is None:
-        steps: tuple[WeightStep | ApprovalStep, ...] = tuple(
-            _step(schema.StepForm.model_validate({"weight": weight, "bake": bake}))
-            for weight, bake in schema.CANARY_STEPS
-        )
-    else:
-        steps = tuple(_step(step) for step in canary.steps)
-    return Canary(steps=steps, keep_old=_keep(canary.keep_old))
+        return BlueGreen(**_times(flip.bake, flip.max_bake, forms.FLIP_BAKE), **_held_back(flip))
+    if form.linear is not None:
+        line = form.linear
+        bake = _times(line.every, line.max_bake, forms.LINEAR_EVERY)
+        step = int((forms.LINEAR_STEP if line.step is None else line.step) * _THOUSANDTHS)
+        return Linear(step=step, every=bake["bake"], max_bake=bake["max_bake"], **_held_back(line))
+    if form.rolling is not None:
+        return _rolling(form.rolling, instances)
+    if form.hybrid is not None:
+        return Hybrid(steps=_steps(form.hybrid), **_held_back(form.hybrid))
+    canary = form.canary or forms.CanaryForm()
+    return Canary(steps=_steps(canary), **_held_back(canary))
 
 
-def _step(form: schema.StepForm) -> WeightStep | ApprovalStep:
+def _steps(form: forms.CanaryForm) -> tuple[WeightStep | ApprovalStep, ...]:
+    if form.steps is not None:
+        return tuple(_step(step) for step in form.steps)
+    return tuple(
+        _step(forms.StepForm.model_validate({"weight": weight, "bake": bake}))
+        for weight, bake in forms.CANARY_STEPS
+    )
+
+
+def _step(form: forms.StepForm) -> WeightStep | ApprovalStep:
     if form.weight is None and form.approval is not None:
         return ApprovalStep()
-    bake = schema.STEP_BAKE if form.bake is None else form.bake
     weight = int((form.weight or Decimal()) * _THOUSANDTHS)
-    return WeightStep(weight=weight, bake=bake, max_bake=_longest(bake, form.max_bake))
+    return WeightStep(weight=weight, **_times(form.bake, form.max_bake, forms.STEP_BAKE))
 
 
-def _longest(bake: timedelta, written: timedelta | None) -> timedelta:
+def _rolling(form: forms.RollingForm, instances: int) -> Rolling:
+    """Parts as whole instances: a surge is rounded up, so that there is one; what may be missing, down."""
+    surge = forms.SURGE if form.surge is None else form.surge
+    missing = form.unavailable or 0
+    return Rolling(
+        surge=surge if isinstance(surge, int) else math.ceil(surge * instances),
+        unavailable=missing if isinstance(missing, int) else math.floor(missing * instances),
+        **_times(form.bake, form.max_bake, forms.BATCH_BAKE),
+        **_traffic(form, forms.ROLLING_KEEP, form.keep_old),
+    )
+
+
+def _held_back(form: forms.HeldBackForm) -> dict[str, Any]:
+    kept = int((form.hold_back or Decimal()) * _THOUSANDTHS)
+    return {"hold_back": kept, **_traffic(form, forms.KEEP_OLD, form.keep_old)}
+
+
+def _traffic(form: forms.TrafficForm, default: timedelta, keep_old: timedelta | None) -> dict[str, Any]:
+    return {
+        "keep_old": default if keep_old is None else keep_old,
+        "sticky": form.sticky is not None,
+        "preview": None if form.preview is None else preview(form.preview),
+    }
+
+
+def preview(form: forms.PreviewForm) -> Preview | None:
+    """What the form says; None where it says nothing that could be sent."""
+    kind, text, mark = (
+        (PreviewKind.HEADER, form.header, ":")
+        if form.header is not None
+        else (PreviewKind.COOKIE, form.cookie or "", "=")
+    )
+    name, found, value = (part.strip() for part in text.partition(mark))
+    return Preview(kind=kind, name=name, value=value) if name and found and value else None
+
+
+def _times(bake: timedelta | None, max_bake: timedelta | None, default: timedelta) -> dict[str, Any]:
+    bake = default if bake is None else bake
     # Never beyond what could be written, so that the resolved text loads again.
-    return min(bake * schema.MAX_BAKE_TIMES, units.LONGEST) if written is None else written
-
-
-def _keep(written: timedelta | None) -> timedelta:
-    return schema.KEEP_OLD if written is None else written
+    longest = min(bake * forms.MAX_BAKE_TIMES, units.LONGEST)
+    return {"bake": bake, "max_bake": longest if max_bake is None else max_bake}
 
 
 def _gates(form: schema.GatesForm) -> tuple[Gate, ...] | NoGates:
@@ -152,8 +216,10 @@ def _alarms(name: str, form: schema.CustomGateForm) -> AlarmsGate:
     return AlarmsGate(name=name, urls=urls, mode=Mode(form.mode or Mode.STOP))
 
 
-def _judging(form: schema.JudgingForm) -> Judging:
+def _judging(form: schema.JudgingForm, hooks: Hooks) -> Judging:
     given = _written(form)
+    if "warm_up" not in given and any(_warms(hook) for hook in hooks.before_traffic):
+        given["warm_up"] = WARMED
     return Judging(
         **{
             **given,
@@ -164,15 +230,26 @@ def _judging(form: schema.JudgingForm) -> Judging:
     )
 
 
+def _warms(hook: Hook) -> bool:
+    """Whether users find a candidate behind this hook as warm as after a minute of their own requests."""
+    return isinstance(hook, WarmUp) and hook.hold_for >= WARM_ENOUGH
+
+
+def _hook(form: schema.HookForm) -> Hook:
+    if form.http is not None:
+        return HttpHook(path=form.http)
+    if form.warm_up is not None:
+        return WarmUp(**{**_written(form.warm_up, "paths"), "paths": tuple(form.warm_up.paths or ())})
+    return CommandHook(command=form.command or "")
+
+
 def _hooks(form: schema.HooksForm) -> Hooks:
     def made(hooks: list[schema.HookForm] | None) -> tuple[Hook, ...]:
-        return tuple(
-            HttpHook(path=hook.http) if hook.http is not None else CommandHook(command=hook.command or "")
-            for hook in hooks or ()
-        )
+        return tuple(_hook(hook) for hook in hooks or ())
 
     return Hooks(
         before_traffic=made(form.before_traffic),
         after_traffic=made(form.after_traffic),
         on_rollback=made(form.on_rollback),
+        hand_over=made(form.hand_over),
     )

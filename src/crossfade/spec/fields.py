@@ -53,6 +53,14 @@ Percent = Annotated[
 ]
 Ratio = Annotated[float, _read("CF1108", "a ratio", units.ratio), _text(units.RATIO_PATTERN, "1.5x")]
 Size = Annotated[int, _read("CF1114", "a size", units.size), _text(units.SIZE_PATTERN, "512MB")]
+Rate = Annotated[float, _read("CF1115", "a rate", units.rate), _text(units.RATE_PATTERN, "20/s")]
+Instances = Annotated[
+    int | Decimal,
+    _read("CF1116", "a number of instances", units.instances),
+    WithJsonSchema(
+        {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": units.PERCENT_PATTERN}]}
+    ),
+]
 Quantile = Annotated[
     float, _read("CF1112", "a quantile", units.quantile), _text(units.QUANTILE_PATTERN, "p99")
 ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from decimal import Decimal
-from typing import Final
+from typing import Final, assert_never
 from urllib.parse import urlsplit
 
 from crossfade.spec import schema
@@ -18,10 +18,14 @@ from crossfade.spec.findings import KeyPath
 from crossfade.spec.mistakes import EXAMPLES, Notes, missing
 from crossfade.spec.models import (
     BlueGreen,
+    Canary,
     ErrorsGate,
+    Hybrid,
     LatencyGate,
+    Linear,
     Mode,
     NoGates,
+    Rolling,
     Spec,
     UnhealthyGate,
     WeightStep,
@@ -198,9 +202,14 @@ def _judging(root: schema.Root, spec: Spec, notes: Notes) -> None:
 
 
 def _first_bake(spec: Spec) -> tuple[timedelta | None, KeyPath]:
-    if isinstance(spec.strategy, BlueGreen):
-        return spec.strategy.max_bake, ("strategy",)
-    for i, step in enumerate(spec.strategy.steps):
-        if isinstance(step, WeightStep):
-            return step.max_bake, ("strategy", "canary", "steps", i)
-    return None, ("strategy",)
+    match spec.strategy:
+        case BlueGreen() | Linear() | Rolling():
+            return spec.strategy.max_bake, ("strategy",)
+        case Canary() | Hybrid():
+            for i, step in enumerate(spec.strategy.steps):
+                if isinstance(step, WeightStep):
+                    name = "hybrid" if isinstance(spec.strategy, Hybrid) else "canary"
+                    return step.max_bake, ("strategy", name, "steps", i)
+            return None, ("strategy",)
+        case _:
+            assert_never(spec.strategy)

@@ -79,11 +79,17 @@ _TABLE: Final = (
     ("CF1114", "not a size",
      ("Sizes carry their unit: kB, MB and GB count in thousands, KiB, MiB and GiB in 1024. "
      "A bare 512 could be any of them.")),
+    ("CF1115", "not a rate", "Rates carry their unit: `20/s` is twenty a second."),
+    ("CF1116", "not a number of instances",
+     "Either a whole number of instances, `2`, or a part of those the service needs, `25%`."),
     ("CF2001", "not a name for a service",
      ("A letter, then letters, digits or `-`, all lower case, at most 63: it becomes part of folder "
      "names, metric labels and DNS names.")),
     ("CF2002", "the state is not a folder",
      "The journal of all releases lies in a folder on one machine, never on a network file system."),
+    ("CF2003", "a service that cannot be waited for",
+     ("`after` names other services of the same state folder, each once: this one is released when "
+     "theirs is over and well.")),
     ("CF2101", "not exactly one platform", "A service runs on one platform."),
     ("CF2102", "production and test port are the same",
      "The test port reaches the candidate before anybody trusts it. On the same port users would."),
@@ -94,6 +100,9 @@ _TABLE: Final = (
      ("Several instances and two revisions run side by side. Each is given a free port, and the "
      "program has to listen on the one it is given.")),
     ("CF2105", "not a path", "Paths of checks start with `/`; the address before it is known."),
+    ("CF2106", "rules that are none, twice, or not hosts and paths",
+     ("A rule is a host, a prefix of a path, or both. All rules of a service shift together; a request "
+     "that no rule names is answered 404.")),
     ("CF2201", "not exactly one strategy", "A release follows one strategy."),
     ("CF2202", "a canary without a weight", "Without a weight all users meet the candidate at once."),
     ("CF2203", "a weight is not between 0% and 100%",
@@ -108,6 +117,14 @@ _TABLE: Final = (
     ("CF2208", "a bake of no time", "A bake is the time in which a weight is judged."),
     ("CF2209", "max_bake is shorter than bake",
      "`max_bake` bounds the whole bake, extensions included."),
+    ("CF2210", "a rolling release without room to work in",
+     ("A batch starts beside what serves, so at least one instance more than needed has to fit; and "
+     "some of those needed have to stay.")),
+    ("CF2211", "more is held back than can be",
+     ("`hold_back` is the small share that stable keeps after promotion. It leaves the candidate at "
+     "least half, and at least the weight of its last step.")),
+    ("CF2212", "the mark of a preview cannot be sent",
+     "A preview is known by one header or one cookie with one value, in printable ASCII."),
     ("CF2301", "gates: none without a reason",
      ("A release without gates is not stopped by anything but a person. The reason is shown in every "
      "plan and status (R26).")),
@@ -131,7 +148,10 @@ _TABLE: Final = (
      ("During the warm-up the latency of new instances is ignored. Here it lasts as long as the "
      "longest first bake, so the latency gate would never have data.")),
     ("CF2403", "a deadline of no time", "It would be over before anything was tried."),
-    ("CF2501", "a hook is neither http nor command, or both", "Each hook is one check."),
+    ("CF2501", "a hook is not exactly one of http, command, warm_up", "Each hook is one check."),
+    ("CF2502", "a warm-up that cannot be",
+     ("A warm-up asks for at least one path, before any user does, and ends before the deadline of a "
+     "hook.")),
     ("CF2601", "a database, broker or cache is to be released",
      ("A release runs two versions side by side and throws one away. Done to a store of data, this "
      "splits or loses the data, and no rollback joins it again (R36). Release the service that uses "

@@ -12,18 +12,16 @@ import re
 import shlex
 from collections.abc import Iterator
 from datetime import timedelta
-from decimal import Decimal
 from typing import Final
 
-from crossfade.spec import gates, schema, stateful
-from crossfade.spec.fields import Form
-from crossfade.spec.findings import KeyPath, dotted
-from crossfade.spec.mistakes import EXAMPLES, Notes, missing
+from crossfade.spec import gates, schema, stateful, strategies
+from crossfade.spec.findings import KeyPath
+from crossfade.spec.mistakes import EXAMPLES, Notes, exactly_one, missing
 from crossfade.spec.models import Spec
-from crossfade.spec.units import duration_text, percent_text, shown
+from crossfade.spec.units import duration_text, shown
 
 _SERVICE: Final = re.compile(r"[a-z][a-z0-9-]{0,62}")
-_FINEST: Final = Decimal("0.001")
+_HOST: Final = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 _ZERO: Final = timedelta()
 
 
@@ -44,10 +42,11 @@ def check(root: schema.Root, spec: Spec, notes: Notes) -> None:
         )  # fmt: skip
     _state(root.state, notes)
     _platform(root.platform, notes)
-    _strategy(root.strategy, notes)
+    strategies.check(root, spec, notes)
     gates.check(root, spec, notes)
     _deadlines(root.deadlines, notes)
-    _hooks(root.hooks, notes)
+    _hooks(root.hooks, spec, notes)
+    _after(root, notes)
 
 
 def _tidy(name: str) -> str:
@@ -72,24 +71,10 @@ def _state(state: str | None, notes: Notes) -> None:
         )  # fmt: skip
 
 
-def _one_of(notes: Notes, path: KeyPath, form: Form, error_id: str, noun: str) -> None:
-    """Exactly one key of this mapping is set."""
-    names = list(type(form).model_fields)
-    given = [name for name in names if getattr(form, name) is not None]
-    if len(given) == 1:
-        return
-    both = ", ".join(given)
-    notes.say(
-        error_id, path, f"`{dotted(path)}` names {both if given else 'no ' + noun}",
-        f"exactly one {noun} is needed: {' or '.join(names)}",
-        f"keep one of {both}" if given else f"write one of {', '.join(names)}",
-    )  # fmt: skip
-
-
 def _platform(form: schema.PlatformForm | None, notes: Notes) -> None:
     if form is None:
         return
-    _one_of(notes, ("platform",), form, "CF2101", "platform")
+    exactly_one(notes, ("platform",), form, "CF2101", "platform")
     if form.local is None:
         return
     path = ("platform", "local")
@@ -108,6 +93,34 @@ def _platform(form: schema.PlatformForm | None, notes: Notes) -> None:
         )  # fmt: skip
     if local.health is not None:
         _path(local.health, (*path, "health"), notes)
+    _rules(local.rules, (*path, "rules"), notes)
+
+
+def _rules(rules: list[schema.RuleForm] | None, path: KeyPath, notes: Notes) -> None:
+    if rules is None:
+        return
+    if not rules:
+        notes.say(
+            "CF2106", path, "no request is this service's", "its list of rules is empty",
+            "leave `rules` out, or write e.g. `[{path: /api}]`",
+        )  # fmt: skip
+    seen: set[tuple[str, str]] = set()
+    for i, rule in enumerate(rules):
+        if rule.host is not None and not _HOST.fullmatch(rule.host):
+            notes.say(
+                "CF2106", (*path, i, "host"), f"{shown(rule.host)} is not a host",
+                "a rule names one host: letters, digits, `.` and `-`, lower case, without a port",
+                "write it like `shop.example.com`",
+            )  # fmt: skip
+        if rule.path is not None:
+            _path(rule.path, (*path, i, "path"), notes)
+        key = (rule.host or "", rule.path or "/")
+        if key in seen:
+            notes.say(
+                "CF2106", (*path, i), "this rule stands twice", "one of the two would never be met",
+                "remove one of them",
+            )  # fmt: skip
+        seen.add(key)
 
 
 def _command(command: str, path: KeyPath, notes: Notes, *, serves: bool) -> None:
@@ -147,86 +160,6 @@ def _path(text: str, path: KeyPath, notes: Notes) -> None:
         )  # fmt: skip
 
 
-def _strategy(form: schema.StrategyForm | None, notes: Notes) -> None:
-    if form is None:
-        return
-    _one_of(notes, ("strategy",), form, "CF2201", "strategy")
-    if form.blue_green is not None:
-        _bake(form.blue_green, schema.FLIP_BAKE, ("strategy", "blue_green"), notes)
-    if form.canary is not None and form.canary.steps is not None:
-        _steps(form.canary.steps, ("strategy", "canary", "steps"), notes)
-
-
-def _steps(steps: list[schema.StepForm], path: KeyPath, notes: Notes) -> None:
-    if not any(step.weight is not None for step in steps):
-        notes.say(
-            "CF2202", path, "no step has a weight", "without one every user meets the candidate at once",
-            "write `{weight: 10%, bake: 5m}`, or take `strategy: blue_green`",
-        )  # fmt: skip
-    last: Decimal | None = None
-    may_ask = False
-    for i, step in enumerate(steps):
-        here = (*path, i)
-        if (step.weight is None) == (step.approval is None) or (
-            step.approval and (step.bake is not None or step.max_bake is not None)
-        ):
-            notes.say(
-                "CF2206", here, "a step is either a weight or an approval",
-                "`weight`, `bake`, `max_bake` make one kind, `approval` alone the other",
-                "write `{weight: 10%, bake: 5m}` or `{approval: required}`",
-            )  # fmt: skip
-        elif step.weight is None:
-            if not may_ask:
-                notes.say(
-                    "CF2205", here, "an approval stands where there is no weight to approve",
-                    "a person is asked at the weight of the step before", "put it after a weight",
-                    needs=[path] if i == 0 else [(*path, i - 1)],
-                )  # fmt: skip
-            may_ask = False
-            continue
-        if step.weight is not None:
-            _weight(step.weight, last, (*here, "weight"), notes)
-            last = step.weight
-            _bake(step, schema.STEP_BAKE, here, notes)
-        may_ask = True
-
-
-def _weight(weight: Decimal, last: Decimal | None, path: KeyPath, notes: Notes) -> None:
-    if not 0 < weight < 1:
-        notes.say(
-            "CF2203", path, f"`{percent_text(weight)}` is not a step",
-            "a step lies above 0% and below 100%; 100% after the last step is implied",
-            "remove the step, or write another weight",
-        )  # fmt: skip
-    elif weight % _FINEST:
-        notes.say(
-            "CF2207", path, f"`{percent_text(weight)}` is too fine", "weights go in steps of 0.1%",
-            f"write `{percent_text(max(weight.quantize(_FINEST), _FINEST))}`",
-        )  # fmt: skip
-    elif last is not None and weight <= last:
-        notes.say(
-            "CF2204", path, f"`{percent_text(weight)}` comes after `{percent_text(last)}`",
-            "weights only rise; the way down is a rollback", "sort the steps by weight",
-        )  # fmt: skip
-
-
-def _bake(
-    form: schema.StepForm | schema.BlueGreenForm, default: timedelta, path: KeyPath, notes: Notes
-) -> None:
-    bake = default if form.bake is None else form.bake
-    if bake <= _ZERO:
-        notes.say(
-            "CF2208", (*path, "bake"), "a bake of no time", "nothing can be seen in it",
-            f"write e.g. `bake: {duration_text(default)}`",
-        )  # fmt: skip
-    elif form.max_bake is not None and form.max_bake < bake:
-        notes.say(
-            "CF2209", (*path, "max_bake"), f"`max_bake` is shorter than the bake of {duration_text(bake)}",
-            "it is how long the bake may be extended in all",
-            "write a longer one, or leave it out for six times the bake", needs=[(*path, "bake")],
-        )  # fmt: skip
-
-
 def _deadlines(form: schema.DeadlinesForm | None, notes: Notes) -> None:
     for name in type(form).model_fields if form is not None else ():
         if getattr(form, name) == _ZERO:
@@ -236,13 +169,50 @@ def _deadlines(form: schema.DeadlinesForm | None, notes: Notes) -> None:
             )  # fmt: skip
 
 
-def _hooks(form: schema.HooksForm | None, notes: Notes) -> None:
+def _hooks(form: schema.HooksForm | None, spec: Spec, notes: Notes) -> None:
     for path, hook in _each_hook(form):
-        _one_of(notes, path, hook, "CF2501", "kind of hook")
+        exactly_one(notes, path, hook, "CF2501", "kind of hook")
         if hook.http is not None:
             _path(hook.http, (*path, "http"), notes)
         if hook.command is not None:
             _command(hook.command, (*path, "command"), notes, serves=False)
+        if hook.warm_up is not None:
+            _warm_up(hook.warm_up, spec, (*path, "warm_up"), notes)
+
+
+def _warm_up(form: schema.WarmUpForm, spec: Spec, path: KeyPath, notes: Notes) -> None:
+    if path[1] != "before_traffic":
+        notes.say(
+            "CF2502", path, f"a warm-up among `{path[1]}`", "by then users have met the candidate",
+            "move it to `hooks.before_traffic`",
+        )  # fmt: skip
+    if form.paths is None:
+        missing(notes, (*path, "paths"), EXAMPLES["paths"])
+    elif not form.paths:
+        notes.say(
+            "CF2502", (*path, "paths"), "a warm-up that asks for nothing", "its list of paths is empty",
+            f"write e.g. `{EXAMPLES['paths']}`",
+        )  # fmt: skip
+    for i, asked in enumerate(form.paths or ()):
+        _path(asked, (*path, "paths", i), notes)
+    if form.hold_for is not None and not _ZERO < form.hold_for < spec.deadlines.hook:
+        notes.say(
+            "CF2502", (*path, "for"), f"a warm-up of {duration_text(form.hold_for)}",
+            f"it takes some time, and less than a hook may: {duration_text(spec.deadlines.hook)}",
+            "write e.g. `60s`, or a longer `deadlines.hook`", needs=[("deadlines",)],
+        )  # fmt: skip
+
+
+def _after(root: schema.Root, notes: Notes) -> None:
+    names = root.after or []
+    for i, name in enumerate(names):
+        if not _SERVICE.fullmatch(name) or name == root.service or name in names[:i]:
+            why = (
+                "no service waits for itself" if name == root.service
+                else "it stands twice" if name in names[:i]
+                else "it is not the name of a service"
+            )  # fmt: skip
+            notes.say("CF2003", ("after", i), f"{shown(name)} cannot be waited for", why, "remove it")
 
 
 def _each_hook(form: schema.HooksForm | None) -> Iterator[tuple[KeyPath, schema.HookForm]]:

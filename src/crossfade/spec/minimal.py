@@ -14,18 +14,17 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from crossfade.spec.fields import BECAUSE, Form
 from crossfade.spec.resolved import quoted
 from crossfade.spec.schema import (
-    CANARY_STEPS,
-    KEEP_OLD,
-    MAX_BAKE_TIMES,
     DeadlinesForm,
     ErrorsForm,
     HooksForm,
     JudgingForm,
     LatencyForm,
     LocalForm,
+    PolicyForm,
     Root,
     UnhealthyForm,
 )
+from crossfade.spec.strategy_forms import CANARY_STEPS, KEEP_OLD, MAX_BAKE_TIMES
 from crossfade.spec.units import duration_text
 
 SCHEMA_FILE: Final = "crossfade.schema.json"
@@ -58,7 +57,8 @@ def write_minimal(service: str, command: str, port: int) -> str:
         *_section("judging", JudgingForm, ""),
         *_section("deadlines", DeadlinesForm, ""),
         *_section("hooks", HooksForm, ""),
-        *_defaults(Root, "", "on_interrupt"),
+        *_section("policy", PolicyForm, ""),
+        *_defaults(Root, "", "after", "on_interrupt"),
     ]
     return "\n".join(lines) + "\n"
 

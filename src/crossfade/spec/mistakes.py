@@ -94,6 +94,7 @@ EXAMPLES: Final = {
     "strategy": "strategy: canary",
     "command": 'command: "./serve --port {port}"',
     "port": "port: 8000",
+    "paths": "paths: [/]",
     "http": 'http: "http://…"',
     "alarms": 'alarms: [{http: "http://…"}]',
 }
@@ -104,6 +105,20 @@ def missing(notes: Notes, path: KeyPath, example: str) -> None:
     notes.say(
         "CF1103", path, f"`{dotted(path)}` is missing", "it has no default that could be right",
         f"add `{example}`",
+    )  # fmt: skip
+
+
+def exactly_one(notes: Notes, path: KeyPath, form: Form, error_id: str, noun: str) -> None:
+    """Exactly one key of this mapping is set."""
+    names = list(type(form).model_fields)
+    given = [name for name in names if getattr(form, name) is not None]
+    if len(given) == 1:
+        return
+    both = ", ".join(given)
+    notes.say(
+        error_id, path, f"`{dotted(path)}` names {both if given else 'no ' + noun}",
+        f"exactly one {noun} is needed: {' or '.join(names)}",
+        f"keep one of {both}" if given else f"write one of {', '.join(names)}",
     )  # fmt: skip
 
 

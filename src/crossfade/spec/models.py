@@ -22,6 +22,16 @@ class Mode(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """Requests that are this service's; all rules of a service shift together."""
+
+    host: str = ""
+    """Exact host; empty = any."""
+    path: str = "/"
+    """Prefix of the path, on the border of a segment."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LocalPlatform:
     """Processes on this machine behind our own Envoy."""
 
@@ -38,6 +48,7 @@ class LocalPlatform:
     """From SIGTERM, sent after drain, to SIGKILL."""
     drain: timedelta = timedelta(seconds=30)
     """Longest wait for requests in flight before SIGTERM."""
+    rules: tuple[Rule, ...] = (Rule(),)
 
 
 Platform = LocalPlatform
@@ -57,20 +68,84 @@ class ApprovalStep:
     """The release waits for a person at the weight of the step before."""
 
 
+class PreviewKind(StrEnum):
+    HEADER = "header"
+    COOKIE = "cookie"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Canary:
-    steps: tuple[WeightStep | ApprovalStep, ...]
+class Preview:
+    """Production requests that carry this reach the candidate before anybody else does: for staff."""
+
+    kind: PreviewKind
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Traffic:
+    """What every strategy says about the old version's end and about single users."""
+
     keep_old: timedelta
+    """How long the old version stays warm after promotion."""
+    sticky: bool = False
+    """A user stays on a version: by cookie, moved at most once and only forward, recalled by a rollback."""
+    preview: Preview | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BlueGreen:
+class _HeldBack(_Traffic):
+    hold_back: int = 0
+    """Thousandths that stable keeps until `keep_old` ends: a live baseline."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Canary(_HeldBack):
+    """A growing share of traffic; the candidate grows with it."""
+
+    steps: tuple[WeightStep | ApprovalStep, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hybrid(_HeldBack):
+    """A growing share of traffic onto a candidate of full size from the first step on."""
+
+    steps: tuple[WeightStep | ApprovalStep, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Linear(_HeldBack):
+    """Equal steps."""
+
+    step: int
+    """Thousandths by which each step is higher than the one before."""
+    every: timedelta
+    """The bake of each step."""
+    max_bake: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlueGreen(_HeldBack):
+    """All traffic at once, onto a second set of full size."""
+
     bake: timedelta
     max_bake: timedelta
-    keep_old: timedelta
 
 
-Strategy = Canary | BlueGreen
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rolling(_Traffic):
+    """Batch by batch: the old side shrinks as the new one grows, so the way back takes minutes."""
+
+    surge: int
+    """Instances that may run beyond those the service needs; at least one."""
+    unavailable: int
+    """Instances that may be missing of those it needs."""
+    bake: timedelta
+    """After each batch."""
+    max_bake: timedelta
+
+
+Strategy = Canary | BlueGreen | Linear | Rolling | Hybrid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +256,21 @@ class CommandHook:
     command: str
 
 
-Hook = HttpHook | CommandHook
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WarmUp:
+    """Passes when idle candidate and stable, sent the same requests, are judged alike."""
+
+    paths: tuple[str, ...]
+    """Paths asked in turn, by GET, on both sides."""
+    hold_for: timedelta = timedelta(seconds=60)
+    """How long; the second half is judged."""
+    rate: float = 20.0
+    """Requests per second to each side."""
+    mirror: float = 0.0
+    """Share of production GET and HEAD requests that the idle candidate gets a copy of meanwhile."""
+
+
+Hook = HttpHook | CommandHook | WarmUp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,6 +278,18 @@ class Hooks:
     before_traffic: tuple[Hook, ...] = ()
     after_traffic: tuple[Hook, ...] = ()
     on_rollback: tuple[Hook, ...] = ()
+    hand_over: tuple[Hook, ...] = ()
+    """What a version works on beside requests goes over to the other: at promotion, and at a rollback."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    approvals: int = 0
+    """
+    How many people pass an approval step, none of them the one who released (four eyes).
+
+    0: anyone passes it alone.
+    """
 
 
 class OnInterrupt(StrEnum):
@@ -211,6 +312,9 @@ class Spec:
     judging: Judging = field(default_factory=Judging)
     deadlines: Deadlines = field(default_factory=Deadlines)
     hooks: Hooks = field(default_factory=Hooks)
+    policy: Policy = field(default_factory=Policy)
+    after: tuple[str, ...] = ()
+    """Services of the same state folder whose release has to be over, and well, before this one begins."""
     on_interrupt: OnInterrupt = OnInterrupt.ROLLBACK
     sources: tuple[tuple[str, str], ...] = field(default=(), compare=False, repr=False)
     """(key path, `file:line`) of everything that was written; what is not here is a default."""

@@ -26,11 +26,17 @@ from crossfade.spec.models import (
     Gate,
     Hook,
     HttpHook,
+    Hybrid,
     LatencyGate,
+    Linear,
     NoGates,
+    PreviewKind,
+    Rolling,
+    Rule,
     Spec,
     Strategy,
     UnhealthyGate,
+    WarmUp,
     WeightStep,
 )
 
@@ -124,6 +130,7 @@ def _tree(spec: Spec) -> _Value:
                 "health": quoted(local.health),
                 "stop_grace": _time(local.stop_grace),
                 "drain": _time(local.drain),
+                "rules": [_rule(rule) for rule in local.rules],
             }
         },
         "strategy": _strategy(spec.strategy),
@@ -146,7 +153,10 @@ def _tree(spec: Spec) -> _Value:
             "before_traffic": [_hook(hook) for hook in hooks.before_traffic],
             "after_traffic": [_hook(hook) for hook in hooks.after_traffic],
             "on_rollback": [_hook(hook) for hook in hooks.on_rollback],
+            "hand_over": [_hook(hook) for hook in hooks.hand_over],
         },
+        "policy": {"approvals": str(spec.policy.approvals)},
+        "after": [quoted(name) for name in spec.after],
         "on_interrupt": spec.on_interrupt.value,
     }
 
@@ -157,12 +167,37 @@ _time = units.duration_text
 def _strategy(strategy: Strategy) -> _Value:
     match strategy:
         case Canary():
-            steps: list[_Value] = [_step(step) for step in strategy.steps]
-            return {"canary": {"steps": steps, "keep_old": _time(strategy.keep_old)}}
+            return {"canary": {"steps": _steps(strategy.steps), **_kept(strategy)}}
+        case Hybrid():
+            return {"hybrid": {"steps": _steps(strategy.steps), **_kept(strategy)}}
+        case Linear():
+            step = units.percent_text(strategy.step / 1000)
+            every = {"every": _time(strategy.every), "max_bake": _time(strategy.max_bake)}
+            return {"linear": {"step": step, **every, **_kept(strategy)}}
         case BlueGreen():
-            return {"blue_green": {**_bake(strategy), "keep_old": _time(strategy.keep_old)}}
+            return {"blue_green": {**_bake(strategy), **_kept(strategy)}}
+        case Rolling():
+            room = {"surge": str(strategy.surge), "unavailable": str(strategy.unavailable)}
+            return {"rolling": {**room, **_bake(strategy), **_kept(strategy)}}
         case _:
             assert_never(strategy)
+
+
+def _kept(strategy: Strategy) -> dict[str, _Value]:
+    said: dict[str, _Value] = {"keep_old": _time(strategy.keep_old)}
+    if not isinstance(strategy, Rolling):
+        said["hold_back"] = units.percent_text(strategy.hold_back / 1000)
+    if strategy.sticky:
+        said["sticky"] = "cookie"
+    if strategy.preview is not None:
+        mark = ": " if strategy.preview.kind is PreviewKind.HEADER else "="
+        text = f"{strategy.preview.name}{mark}{strategy.preview.value}"
+        said["preview"] = {strategy.preview.kind.value: quoted(text)}
+    return said
+
+
+def _steps(steps: tuple[WeightStep | ApprovalStep, ...]) -> list[_Value]:
+    return [_step(step) for step in steps]
 
 
 def _step(step: WeightStep | ApprovalStep) -> _Value:
@@ -175,8 +210,13 @@ def _step(step: WeightStep | ApprovalStep) -> _Value:
             assert_never(step)
 
 
-def _bake(part: WeightStep | BlueGreen) -> dict[str, _Value]:
+def _bake(part: WeightStep | BlueGreen | Rolling) -> dict[str, _Value]:
     return {"bake": _time(part.bake), "max_bake": _time(part.max_bake)}
+
+
+def _rule(rule: Rule) -> _Value:
+    host: dict[str, _Value] = {"host": quoted(rule.host)} if rule.host else {}
+    return {**host, "path": quoted(rule.path)}
 
 
 def _gates(gates: tuple[Gate, ...] | NoGates) -> _Value:
@@ -224,5 +264,14 @@ def _hook(hook: Hook) -> _Value:
             return {"http": quoted(hook.path)}
         case CommandHook():
             return {"command": quoted(hook.command)}
+        case WarmUp():
+            return {
+                "warm_up": {
+                    "paths": [quoted(path) for path in hook.paths],
+                    "for": _time(hook.hold_for),
+                    "rate": units.rate_text(hook.rate),
+                    "mirror": units.percent_text(hook.mirror),
+                }
+            }
         case _:
             assert_never(hook)

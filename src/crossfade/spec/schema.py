@@ -11,20 +11,23 @@ defaults from `models.py`. `later` names keys of the full interface that are not
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import BeforeValidator, ConfigDict
 
 from crossfade.spec import units
-from crossfade.spec.fields import Duration, Form, Percent, Quantile, Ratio, Size, mistake, setting
-from crossfade.spec.models import Deadlines, ErrorsGate, Judging, LatencyGate, LocalPlatform, UnhealthyGate
-
-KEEP_OLD: Final = timedelta(minutes=10)
-CANARY_STEPS: Final = (("10%", "5m"), ("50%", "5m"))
-STEP_BAKE: Final = timedelta(minutes=5)
-FLIP_BAKE: Final = timedelta(minutes=10)
-MAX_BAKE_TIMES: Final = 6
+from crossfade.spec.fields import Duration, Form, Percent, Quantile, Rate, Ratio, Size, mistake, setting
+from crossfade.spec.models import (
+    Deadlines,
+    ErrorsGate,
+    Judging,
+    LatencyGate,
+    LocalPlatform,
+    Policy,
+    UnhealthyGate,
+    WarmUp,
+)
+from crossfade.spec.strategy_forms import StrategyForm
 
 _LOCAL: Final = LocalPlatform(command="", port=0)
 _ERRORS: Final = ErrorsGate()
@@ -32,6 +35,15 @@ _LATENCY: Final = LatencyGate()
 _UNHEALTHY: Final = UnhealthyGate()
 _JUDGING: Final = Judging()
 _DEADLINES: Final = Deadlines()
+_WARM_UP: Final = WarmUp(paths=())
+_POLICY: Final = Policy()
+
+
+class RuleForm(Form):
+    """Requests that are this service's: by host, by path, or both."""
+
+    host: str | None = setting("Exact host of the request.", because="any host")
+    path: str | None = setting("Prefix of the path.", default="/", because="every path")
 
 
 class LocalForm(Form):
@@ -66,6 +78,10 @@ class LocalForm(Form):
         "Longest wait for requests in flight before SIGTERM.",
         default=units.duration_text(_LOCAL.drain), because="longer than most requests live",
     )  # fmt: skip
+    rules: list[RuleForm] | None = setting(
+        "Which requests are this service's; all rules shift together, others are answered 404.",
+        default=[{"path": "/"}], because="every request of the listener",
+    )  # fmt: skip
 
 
 _LATER_PLATFORM: Final = "this version releases on `local`: processes on this machine"
@@ -78,74 +94,6 @@ class PlatformForm(Form):
     later: ClassVar[Mapping[str, str]] = dict.fromkeys(
         ("ecs", "alb", "codedeploy", "lambda", "argo", "flagger", "kubernetes"), _LATER_PLATFORM
     )
-
-
-class StepForm(Form):
-    """One stop on the way to 100 %: a weight, or a person's approval."""
-
-    weight: Percent | None = setting(
-        "Share of production traffic on the candidate, above 0% and below 100%, in steps of 0.1%."
-    )
-    bake: Duration | None = setting(
-        "Time at this weight under watch.", default=units.duration_text(STEP_BAKE),
-        because="enough requests to judge a service of some ten requests per second",
-    )  # fmt: skip
-    max_bake: Duration | None = setting(
-        "How long an inconclusive bake may be extended in all.", because="six times the bake"
-    )
-    approval: Literal["required"] | None = setting(
-        "`required`: wait for `crossfade approve` at the weight of the step before."
-    )
-
-
-_NO_HOLD_BACK: Final = "stable is judged in the same window while both serve; remove the key"
-_NO_PREVIEW: Final = "reach the candidate on the test listener (`test_port`); remove the key"
-_LATER_IN_STRATEGY: Final = {"hold_back": _NO_HOLD_BACK, "preview": _NO_PREVIEW}
-_KEEP_OLD: Final = units.duration_text(KEEP_OLD)
-
-
-class CanaryForm(Form):
-    """A growing share of traffic, each step under watch."""
-
-    steps: list[StepForm] | None = setting(
-        "Weights in rising order; 100 % after the last is implied.",
-        default=[{"weight": weight, "bake": bake} for weight, bake in CANARY_STEPS],
-        because="a small step limits the damage, a half proves capacity",
-    )
-    keep_old: Duration | None = setting(
-        "How long the old version stays warm after promotion, watched, rollback instant.",
-        default=_KEEP_OLD, because="most regressions that a bake missed show within minutes",
-    )  # fmt: skip
-    later: ClassVar[Mapping[str, str]] = _LATER_IN_STRATEGY
-
-
-class BlueGreenForm(Form):
-    """All traffic at once, onto a full second set of instances."""
-
-    bake: Duration | None = setting(
-        "Time under watch after the flip.", default=units.duration_text(FLIP_BAKE),
-        because="with all traffic on the candidate its first minutes are judged twice as long",
-    )  # fmt: skip
-    max_bake: Duration | None = setting(
-        "How long an inconclusive bake may be extended in all.", because="six times the bake"
-    )
-    keep_old: Duration | None = setting(
-        "How long the old version stays warm after promotion, watched, rollback instant.",
-        default=_KEEP_OLD, because="most regressions that a bake missed show within minutes",
-    )  # fmt: skip
-    later: ClassVar[Mapping[str, str]] = _LATER_IN_STRATEGY
-
-
-class StrategyForm(Form):
-    """How traffic moves: exactly one strategy."""
-
-    canary: CanaryForm | None = setting("A growing share of traffic, each step under watch.")
-    blue_green: BlueGreenForm | None = setting("All traffic at once, the old side kept warm.")
-    later: ClassVar[Mapping[str, str]] = {
-        "linear": "write the steps out under `canary: {steps: […]}`",
-        "rolling": "use `canary`: here a candidate gets its full capacity first",
-        "hybrid": "use `canary`: here a candidate gets its full capacity first",
-    }
 
 
 ModeWord = Literal["stop", "observe"]
@@ -317,6 +265,26 @@ class DeadlinesForm(Form):
     )  # fmt: skip
 
 
+class WarmUpForm(Form):
+    """Requests of our own before any user's: the candidate gets warm, and is judged beside stable."""
+
+    model_config = ConfigDict(json_schema_extra={"required": ["paths"]})
+
+    paths: list[str] | None = setting("Paths asked in turn, by GET, on both sides.")
+    hold_for: Duration | None = setting(
+        "How long; the second half is judged.", default=units.duration_text(_WARM_UP.hold_for),
+        because="caches, pools and compilers warm up in about a minute", alias="for",
+    )  # fmt: skip
+    rate: Rate | None = setting(
+        "Requests per second to each side.", default=units.rate_text(_WARM_UP.rate),
+        because="enough to judge by, too few to disturb users",
+    )  # fmt: skip
+    mirror: Percent | None = setting(
+        "Share of production GET and HEAD requests that the candidate gets a copy of meanwhile.",
+        default=units.percent_text(_WARM_UP.mirror), because="only you know that a GET changes nothing",
+    )  # fmt: skip
+
+
 class HookForm(Form):
     """One check or command of your own."""
 
@@ -325,9 +293,9 @@ class HookForm(Form):
         "Shell words, without a shell, that must exit 0. CROSSFADE_TEST_URL, CROSSFADE_REVISION "
         "and CROSSFADE_RELEASE are set."
     )
-    later: ClassVar[Mapping[str, str]] = {
-        "warm_up": "send the requests from a `command` hook, and set `judging.warm_up`"
-    }
+    warm_up: WarmUpForm | None = setting(
+        "The same requests to idle candidate and stable, judged against each other."
+    )
 
 
 class HooksForm(Form):
@@ -342,6 +310,23 @@ class HooksForm(Form):
     on_rollback: list[HookForm] | None = setting(
         "After traffic is back on stable.", default=[], because="nothing is known of your app"
     )
+    hand_over: list[HookForm] | None = setting(
+        "Background work changes hands, from CROSSFADE_FROM to CROSSFADE_TO: at promotion, at a rollback.",
+        default=[], because="nothing is known of your app",
+    )  # fmt: skip
+
+
+class PolicyForm(Form):
+    """What people have to do."""
+
+    approvals: int | None = setting(
+        "How many people pass an `approval` step, none of them the one who released; 0 = anyone, alone.",
+        default=_POLICY.approvals, because="a small team has no second pair of eyes at night", ge=0, le=9,
+    )  # fmt: skip
+    later: ClassVar[Mapping[str, str]] = {
+        "drill_max_age": "drills are not part of this version; remove the key",
+        "freeze": "no deploy is started by itself; remove the key",
+    }
 
 
 def _strategy(value: object) -> object:
@@ -379,7 +364,7 @@ class Root(Form):
     )  # fmt: skip
     platform: PlatformForm | None = setting("Where the service runs.")
     strategy: Annotated[StrategyForm | None, BeforeValidator(_strategy)] = setting(
-        "How traffic moves: `canary`, `blue_green`, or one of them with settings."
+        "How traffic moves: `canary`, `blue_green`, `linear`, `rolling`, `hybrid`, or one with settings."
     )
     gates: Annotated[GatesForm | None, BeforeValidator(_gates)] = setting(
         "What must hold for a release to go on.",
@@ -388,6 +373,11 @@ class Root(Form):
     judging: JudgingForm | None = setting("How evidence becomes a verdict.")
     deadlines: DeadlinesForm | None = setting("How long each wait may last at most.")
     hooks: HooksForm | None = setting("Checks and commands of your own.")
+    policy: PolicyForm | None = setting("What people have to do.")
+    after: list[str] | None = setting(
+        "Services of this state folder whose running release has to end well before this one begins.",
+        default=[], because="services are released each for itself",
+    )  # fmt: skip
     on_interrupt: Literal["rollback", "hold"] | None = setting(
         "What the first Ctrl-C or SIGTERM does.", default="rollback",
         because="a release nobody drives must not stay half done",
@@ -396,5 +386,4 @@ class Root(Form):
         "aws": "this version releases on one machine; remove the key",
         "database": "run migrations before the release, in a shape both versions can use",
         "notify": "tell people from a `hooks: {on_rollback: […]}` command",
-        "policy": "`{approval: required}` steps wait for a person; remove the key",
     }

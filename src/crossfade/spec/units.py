@@ -29,6 +29,7 @@ _DURATION: Final = re.compile(
 _NUMBER: Final = r"([0-9]{1,4}(?:\.[0-9]{1,6})?)"
 _PERCENT: Final = re.compile(_NUMBER + r" ?%")
 _RATIO: Final = re.compile(_NUMBER + r"x")
+_RATE: Final = re.compile(_NUMBER + r"/s")
 _SIZES: Final = {
     "kB": 1000, "MB": 1000**2, "GB": 1000**3, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3,
 }  # fmt: skip
@@ -41,10 +42,14 @@ LONGEST: Final = timedelta(days=365)
 LARGEST: Final = 100_000 * 1000**3
 """No machine gives one instance more bytes; above it is a slip of the keyboard."""
 
+MOST_INSTANCES: Final = 1000
+"""As many as a side may have."""
+
 DURATION_PATTERN: Final = r"^(?=[0-9])([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$"
 PERCENT_PATTERN: Final = r"^[0-9]{1,3}(\.[0-9]{1,6})? ?%$"
 RATIO_PATTERN: Final = r"^[0-9]{1,4}(\.[0-9]{1,6})?x$"
 SIZE_PATTERN: Final = r"^[0-9]{1,9}(\.[0-9]{1,6})? ?(kB|MB|GB|KiB|MiB|GiB)$"
+RATE_PATTERN: Final = r"^[0-9]{1,4}(\.[0-9]{1,6})?/s$"
 QUANTILE_PATTERN: Final = r"^p[0-9]{1,2}(\.[0-9]{1,4})?$"
 
 
@@ -136,6 +141,36 @@ def ratio(value: object) -> float:
 
 def ratio_text(factor: float) -> str:
     return f"{_plain(Decimal(str(factor)))}x"
+
+
+def rate(value: object) -> float:
+    """`20/s` as 20 a second. Raises UnitError."""
+    text = _text(value, "a rate is a number with its `/s`", "20/s", ("/s",))
+    found = _RATE.fullmatch(text)
+    if found is None or float(found[1]) == 0:
+        raise UnitError(
+            "a rate is a number above 0 with `/s`, at most six decimals", "write it like `20/s` or `0.5/s`"
+        )
+    return float(found[1])
+
+
+def rate_text(per_second: float) -> str:
+    return f"{_plain(Decimal(str(per_second)))}/s"
+
+
+def instances(value: object) -> int | Decimal:
+    """A number of instances, `2`, or a part of them, `25%`. Raises UnitError."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        if 0 <= value <= MOST_INSTANCES:
+            return value
+        raise UnitError(
+            f"no side has more than {MOST_INSTANCES} instances", "write a number, or a part: `25%`"
+        )
+    if isinstance(value, str):
+        return percent(value)
+    raise UnitError(
+        f"it is a number of instances or a part of them, not {shown(value)}", "write it like `1` or `25%`"
+    )
 
 
 def size(value: object) -> int:
