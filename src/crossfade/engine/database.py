@@ -20,7 +20,7 @@ from crossfade.engine.statements import queries, text
 BUSY = 3.0
 """Seconds to wait for another process's write: well below a lease (10 s)."""
 
-LAYOUT = 1
+LAYOUT = 2
 """The number of the tables' layout, in SQLite's `user_version`."""
 
 _BUSY_CODES = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})

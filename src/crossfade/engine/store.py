@@ -30,6 +30,7 @@ from crossfade.engine.records import (
     Row,
 )
 from crossfade.engine.sides import SideTables
+from crossfade.engine.waiting import WaitingLine
 from crossfade.errors import HeldError, UsageError
 from crossfade.release.hear import hear
 from crossfade.release.plan import Plan
@@ -58,6 +59,7 @@ class SqliteStore(SideTables):
         place.prepare(folder)
         self.folder = folder
         super().__init__(Database(folder / FILE))
+        self.line = WaitingLine(self._db)
 
     def __enter__(self) -> Self:
         return self

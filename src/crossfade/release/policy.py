@@ -8,7 +8,7 @@ person's word that stays in the journal.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from crossfade.release.plan import Plan, Proof, Step
 from crossfade.release.values import ALL, NOTHING, Known, Say, Share, Truth, Unknown
@@ -35,9 +35,12 @@ class Waivers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """What the journal knows of this service's past: revision to how its last release ended."""
+    """What the journal knows of the past."""
 
     endings: Mapping[str, str]
+    """Revision of this service to how its last release ended."""
+    first: Mapping[str, str] = field(default_factory=dict)
+    """Service that is released before this one to how its last release ended."""
 
 
 def objections(
@@ -60,6 +63,7 @@ def objections(
         _blind_first_step(plan, no_gates),
         *(_alarm(plan, gate, say, waivers) for gate, say in alarms.items()),
         _rolled_back_before(plan, record, waivers),
+        *(_first_failed(plan, name, ended, waivers) for name, ended in record.first.items()),
         _foreign_rules(truth),
         _seat_taken(plan, truth),
         _stable_not_serving(plan, truth),
@@ -118,6 +122,18 @@ def _rolled_back_before(plan: Plan, record: Record, waivers: Waivers) -> Objecti
         what=f"{plan.candidate} was rolled back before",
         why="the same revision is not tried again by itself (R21)",
         fix="crossfade deploy REVISION --retry --reason TEXT",
+    )
+
+
+def _first_failed(plan: Plan, name: str, ended: str, waivers: Waivers) -> Objection | None:
+    """A train stops where one of its releases did not arrive."""
+    if ended == "succeeded" or (name in waivers.despite and waivers.reason.strip()):
+        return None
+    return Objection(
+        id="CF3051",
+        what=f"{name} goes first, and its last release was {ended.replace('_', ' ')}",
+        why=f"{plan.candidate} of {plan.service} may need what {name} does not have",
+        fix=f"release {name} well first, or: crossfade deploy --despite {name} --reason TEXT",
     )
 
 

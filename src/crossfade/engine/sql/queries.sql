@@ -148,3 +148,16 @@ delete from controllers where id = :id;
 -- name: drivers
 select * from controllers
 where :service is null or service is null or service = :service order by heartbeat desc, id;
+
+-- name: join_line
+insert into line (service, revision, actor, pid, birth, since)
+values (:service, :revision, :actor, :pid, :birth, :since);
+
+-- name: last_in_line
+select max(number) as number from line;
+
+-- name: line
+select * from line where service = :service order by number;
+
+-- name: leave_line
+delete from line where number = :number;

@@ -98,3 +98,13 @@ create table if not exists controllers (
     heartbeat integer not null,
     birth text not null default ''
 ) without rowid;
+
+create table if not exists line (
+    number integer primary key autoincrement,
+    service text not null,
+    revision text not null,
+    actor text not null,
+    pid integer not null,
+    birth text not null,
+    since integer not null
+);

@@ -1,0 +1,77 @@
+"""
+The line of those who wait until a service is free: first come, first served, across processes.
+
+A place is held by a living process; whoever dies leaves the line by that alone.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from crossfade.engine import processes
+from crossfade.engine.database import Database
+from crossfade.engine.moments import instant, micros
+from crossfade.release.values import Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """One deploy that waits."""
+
+    number: int
+    """Lower came earlier."""
+    service: str
+    revision: str
+    actor: str
+    pid: int
+    since: Instant
+    """Real time."""
+
+
+class WaitingLine:
+    """All who wait in one state folder."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def join(self, service: str, revision: str, actor: str) -> int:
+        """A place at the end, for this process; its number."""
+        pid = os.getpid()
+        with self._db.writing():
+            self._db.run(
+                "join_line",
+                service=service,
+                revision=revision,
+                actor=actor,
+                pid=pid,
+                birth=processes.birth(pid),
+                since=micros(datetime.fromtimestamp(time.time(), UTC)),
+            )
+            found = self._db.one("last_in_line")
+        assert found is not None  # noqa: S101  # written a line above
+        return int(found["number"])
+
+    def leave(self, number: int) -> None:
+        self._db.run("leave_line", number=number)
+
+    def ahead(self, service: str, number: int | None = None) -> tuple[Place, ...]:
+        """Who waits for this service before this place, or at all; the dead are taken out of the line."""
+        found = []
+        for row in self._db.all("line", service=service):
+            if not processes.alive(row["pid"], row["birth"]):
+                self.leave(row["number"])
+            elif number is None or row["number"] < number:
+                found.append(
+                    Place(
+                        number=row["number"],
+                        service=row["service"],
+                        revision=row["revision"],
+                        actor=row["actor"],
+                        pid=row["pid"],
+                        since=instant(row["since"]),
+                    )
+                )
+        return tuple(found)

@@ -1,0 +1,54 @@
+"""Every strategy on this machine, as people type it: real Envoy, real processes, users all the while."""
+
+from __future__ import annotations
+
+import pytest
+
+from town import Town
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(240)]
+
+KEPT = "keep_old: 20s"
+STRATEGIES = {
+    "blue_green": f"{{blue_green: {{bake: 20s, hold_back: 5%, {KEPT}}}}}",
+    "linear": f"{{linear: {{step: 40%, every: 12s, {KEPT}}}}}",
+    "hybrid": f"{{hybrid: {{steps: [{{weight: 10%, bake: 12s}}, {{weight: 50%, bake: 12s}}], {KEPT}}}}}",
+    "rolling": "{rolling: {surge: 1, bake: 12s}}",
+    "rolling with some missing": "{rolling: {surge: 1, unavailable: 1, bake: 12s}}",
+}
+
+
+WEIGHTS = {
+    "blue_green": [95, 100],
+    "linear": [40, 80],
+    "hybrid": [10, 50],
+    "rolling": [25, 50, 75, 100],
+    "rolling with some missing": [33.3, 75, 100],
+}
+SOONER = ("blue_green", "rolling with some missing")
+"""These two have every part that the others have; the rest is for the long suite."""
+
+
+def weights(town: Town) -> list[float]:
+    return [event["weight"] for event in town.events() if event["type"] == "weight.verified"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[] if name in SOONER else [pytest.mark.long]) for name in STRATEGIES],
+)
+def test_a_good_release_loses_nobody_and_a_bad_one_is_sent_home(town: Town, name: str) -> None:
+    town.write(strategy=STRATEGIES[name], instances=4)
+    town.build("v3", "erroring")
+    town.first()
+    with town.users(150):
+        good = town.run("deploy", "v2", "--output", "plain", patience=120)
+        reached = weights(town)
+        bad = town.run("deploy", "v3", "--output", "plain", patience=120)
+    receipt = town.receipt()
+
+    assert good.code == 0, good
+    assert reached == WEIGHTS[name]
+    assert bad.code == 4, bad
+    assert town.events()[-1]["stable"] == "v2"
+    assert receipt.failed_by_release_machinery == receipt.dropped_connections == 0
