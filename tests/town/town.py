@@ -27,7 +27,7 @@ CANARY = "{canary: {steps: [{weight: 10%, bake: 20s}, {weight: 50%, bake: 10s}],
 
 YAML = """\
 apiVersion: crossfade/v1
-service: shop
+service: {service}
 platform:
   local: {{command: {command}, port: {port}, instances: {instances}, health: /healthz, {times}}}
 strategy: {strategy}
@@ -74,6 +74,7 @@ class Town:
     ) -> None:
         words = command or '"builds/{revision} --port {port} --revision {revision}"'
         text = YAML.format(
+            service="shop",
             times="drain: 8s, stop_grace: 4s",
             command=words,
             port=port,
@@ -83,13 +84,22 @@ class Town:
         )
         (self.folder / "crossfade.yaml").write_text(text)
 
-    def start(self, *words: str) -> subprocess.Popen[bytes]:
+    def service(self, name: str, *, strategy: str = CANARY, more: str = "") -> None:
+        """Another service of the same builds, in a file of its own, in the same state folder."""
+        file = self.folder / "crossfade.yaml"
+        before = file.read_text()
+        self.write(strategy=strategy, more=more)
+        other = file.read_text().replace("service: shop", f"service: {name}")
+        (self.folder / f"{name}.yaml").write_text(other)
+        file.write_text(before)
+
+    def start(self, *words: str, env: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
         """In the background; what it says goes to a file beside the town's others."""
         with (self.folder / f"said-{'-'.join(words[:2])}.txt").open("ab") as said:
             return subprocess.Popen(
                 [sys.executable, "-m", "crossfade", *words],
                 cwd=self.folder,
-                env={**os.environ, "CI": "1"},
+                env={**os.environ, "CI": "1", **(env or {})},
                 stdin=subprocess.DEVNULL,
                 stdout=said,
                 stderr=said,
@@ -124,18 +134,26 @@ class Town:
         events: list[dict[str, Any]] = json.loads(said.out)["events"]
         return events
 
-    def wait_for(self, phase: str, patience: float = 30.0) -> None:
+    def wait_for(self, phase: str, patience: float = 30.0, service: str | None = None) -> None:
         """Until the newest release is in this phase."""
         from crossfade.release.state import phase as phase_of
 
         house = self.house
 
         def there() -> bool:
-            rows = house.store.releases(limit=1)
+            rows = house.store.releases(service, limit=1)
             return bool(rows) and phase_of(rows[0].plan, rows[0].state) == phase
 
         try:
             until(there, patience, lambda: f"never {phase}: {self.run('status').out}")
+        finally:
+            house.store.close()
+
+    def until_in_line(self, number: int, service: str = "shop") -> None:
+        """Until so many deploys stand in line."""
+        house = self.house
+        try:
+            until(lambda: len(house.store.line.ahead(service)) == number, 20.0, lambda: "nobody came")
         finally:
             house.store.close()
 
@@ -158,7 +176,7 @@ class Town:
     ) -> Iterator[Traffic]:
         load = Load(
             port=self.port(service),
-            out=self.folder / "client.jsonl",
+            out=self.folder / _users_of(service),
             rate=rate,
             seconds=200,
             paths=paths,
@@ -174,11 +192,15 @@ class Town:
         """Every request as its client saw it."""
         return [json.loads(line) for line in (self.folder / "client.jsonl").read_text().splitlines()]
 
-    def receipt(self, ends: dict[int, Any] | None = None) -> Join:
-        return join(self.folder / "client.jsonl", [self.folder / "apps.jsonl"], ends or {})
+    def receipt(self, ends: dict[int, Any] | None = None, service: str = "shop") -> Join:
+        return join(self.folder / _users_of(service), [self.folder / "apps.jsonl"], ends or {})
 
     def close(self) -> None:
         down(self.state)
+
+
+def _users_of(service: str) -> str:
+    return "client.jsonl" if service == "shop" else f"client-{service}.jsonl"
 
 
 def until(holds: Callable[[], bool], patience: float, told: Callable[[], str]) -> None:
