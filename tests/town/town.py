@@ -157,6 +157,15 @@ class Town:
         finally:
             house.store.close()
 
+    def serving(self, service: str = "shop") -> str | None:
+        """The revision that the platform trusts."""
+        house = self.house
+        try:
+            found = house.platform.serving(service)
+            return found.text if found else None
+        finally:
+            house.store.close()
+
     def port(self, service: str = "shop") -> int:
         house = self.house
         try:
