@@ -39,7 +39,7 @@ def weights(town: Town) -> list[float]:
 )
 def test_a_good_release_loses_nobody_and_a_bad_one_is_sent_home(town: Town, name: str) -> None:
     town.write(strategy=STRATEGIES[name], instances=4)
-    # Against 5 % of the traffic a share of errors takes about a hundred of them to be sure: longer than this bake.
+    # Beside 5 % of the traffic it takes about a hundred errors to be sure: longer than this bake.
     town.build("v3", "crash-loop" if "hold_back" in STRATEGIES[name] else "erroring")
     town.first()
     with town.users(150):
