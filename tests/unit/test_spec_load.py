@@ -30,9 +30,14 @@ from crossfade.spec import (
     OnInconclusive,
     OnInterrupt,
     OnNoData,
+    Policy,
     Preset,
+    Preview,
+    PreviewKind,
+    Rule,
     Spec,
     UnhealthyGate,
+    WarmUp,
     WeightStep,
 )
 from crossfade.spec.ids import IDS
@@ -90,6 +95,7 @@ def test_every_setting_of_this_version_is_read() -> None:
             health="/healthz",
             stop_grace=10 * second,
             drain=90 * second,
+            rules=(Rule(host="shop.example.com", path="/checkout"), Rule(path="/api/checkout")),
         ),
         strategy=Canary(
             steps=(
@@ -99,7 +105,10 @@ def test_every_setting_of_this_version_is_read() -> None:
                 WeightStep(weight=500, bake=minutes(5), max_bake=minutes(30)),
                 ApprovalStep(),
             ),
-            keep_old=timedelta(),
+            keep_old=minutes(15),
+            hold_back=50,
+            sticky=True,
+            preview=Preview(kind=PreviewKind.HEADER, name="x-crossfade", value="candidate"),
         ),
         gates=(
             ErrorsGate(at_most=1.2, ignore_below=0.002, must_see=0.02, max=0.05),
@@ -128,10 +137,17 @@ def test_every_setting_of_this_version_is_read() -> None:
             rollback=minutes(8),
         ),
         hooks=Hooks(
-            before_traffic=(HttpHook(path="/healthz"), CommandHook(command='./smoke.sh --url "a b"')),
+            before_traffic=(
+                HttpHook(path="/healthz"),
+                CommandHook(command='./smoke.sh --url "a b"'),
+                WarmUp(paths=("/", "/search?q=a"), hold_for=90 * second, rate=7.5, mirror=0.1),
+            ),
             after_traffic=(CommandHook(command="./post.sh"),),
             on_rollback=(CommandHook(command="./tell.sh"),),
+            hand_over=(CommandHook(command="./queues.sh"),),
         ),
+        policy=Policy(approvals=2),
+        after=("catalogue", "pricing"),
         on_interrupt=OnInterrupt.HOLD,
     )
 
@@ -159,14 +175,12 @@ def test_what_this_version_lacks_is_never_called_a_slip() -> None:
         "aws",
         "state",
         "platform.ecs",
-        "strategy.canary.hold_back",
-        "strategy.canary.preview",
         "gates.checkout",
         "gates.paging.alarms[0]",
         "gates.paging.alarms[1]",
-        "hooks.before_traffic[2].warm_up",
         "database",
-        "policy",
+        "policy.drill_max_age",
+        "policy.freeze",
         "notify",
     ]
 
@@ -273,11 +287,13 @@ KEYS = st.sampled_from(
     canary blue_green steps weight bake max_bake approval keep_old gates errors latency unhealthy
     none paging alarms http at_most at max memory must_see ignore_below for mode judging false_stops preset
     careful warm_up no_data deadlines ready hooks before_traffic on_rollback on_interrupt state env aws
-    linear rds success on << servce""".split()  # noqa: SIM905 - words read better
+    linear rolling hybrid step every surge unavailable hold_back sticky preview header cookie rules host path
+    warm_up paths rate mirror hand_over policy approvals after rds success on << servce""".split()  # noqa: SIM905 - words read better
 )
 WORDS = st.sampled_from(
     ["crossfade/v1", "shop", "./serve {port}", "canary", "blue_green", "none", "observe", "stop",
      "required", "10%", "50%", "0%", "5m", "0s", "1.5x", "p99", "hold", "rollback", "/healthz", "yes",
+     "linear", "rolling", "hybrid", "20/s", "25%", "cookie", "x-crossfade: candidate", "a=b", "//a", "/..",
      "http://127.0.0.1:9/a", "s3://b/c", "sh -c 'exec postgres'", "'", "", "~", "\t", "*a", "&a b"]
 )  # fmt: skip
 SCALARS = st.one_of(WORDS, st.integers(-5, 70000), st.floats(), st.booleans(), st.none(), st.text(max_size=8))

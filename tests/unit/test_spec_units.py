@@ -103,6 +103,60 @@ def test_printed_sizes_read_back(size: int) -> None:
     assert units.size(units.size_text(size)) == size
 
 
+@pytest.mark.parametrize(("text", "expected"), [("20/s", 20.0), ("0.5/s", 0.5), ("0.000001/s", 1e-6)])
+def test_rates_are_numbers_a_second(text: str, expected: float) -> None:
+    assert units.rate(text) == expected
+
+
+@pytest.mark.parametrize(
+    "value", [20, 0.5, "20", "20/m", "0/s", "-1/s", "1e3/s", "20 /s", "10000/s", "/s", True, None, []]
+)
+def test_a_rate_without_its_per_second_is_refused(value: object) -> None:
+    with pytest.raises(units.UnitError):
+        units.rate(value)
+
+
+@given(st.integers(1, 9_999_999_999))
+def test_printed_rates_read_back(millionths: int) -> None:
+    value = millionths / 10**6
+
+    assert units.rate(units.rate_text(value)) == value
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(0, 0), (2, 2), (1000, 1000), ("25%", Decimal("0.25")), ("0%", Decimal(0)), ("100%", Decimal(1))],
+)
+def test_instances_are_a_whole_number_or_a_part(value: object, expected: int | Decimal) -> None:
+    found = units.instances(value)
+
+    assert (found, type(found)) == (expected, type(expected))
+
+
+WRONG: list[object] = [1.5, True, None, [], {}, "", "two", "٣"]
+
+
+@pytest.mark.parametrize(
+    ("value", "why", "fix"),
+    [
+        (-1, "it is a number from 0 to 1000, or a part of those that serve", "write it like `1` or `25%`"),
+        (1001, "it is a number from 0 to 1000, or a part of those that serve", "write it like `1` or `25%`"),
+        ("2", "in quotes it is a text; 2 alone could mean percent", "write `2` without quotes, or `2%`"),
+        ("101%", "a share is at most 100%", "write a percentage from 0% to 100%"),
+        *(
+            (value, "it is a whole number of instances, or a part of those that serve",
+             "write it like `1` or `25%`")
+            for value in WRONG
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_no_number_of_instances_is_answered_with_one(value: object, why: str, fix: str) -> None:
+    with pytest.raises(units.UnitError) as raised:
+        units.instances(value)
+
+    assert (raised.value.why, raised.value.fix) == (why, fix)
+
+
 def test_a_bare_number_is_answered_with_what_it_may_have_meant() -> None:
     with pytest.raises(units.UnitError) as raised:
         units.duration(300)

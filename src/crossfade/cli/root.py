@@ -16,6 +16,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "init": ("files", "write crossfade.yaml, asking as little as possible"),
     "lint": ("files", "check crossfade.yaml offline: every mistake with its line, an id and a fix"),
     "schema": ("files", "the JSON schema of crossfade.yaml"),
+    "plan": ("plan", "what a deploy would do, step by step; nothing is changed"),
     "deploy": ("deploy", "release a revision and follow it to its end"),
     "status": ("look", "what is released, how it stands, whether it can go back"),
     "watch": ("look", "follow a release that is driven elsewhere"),
@@ -29,6 +30,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "rollback": ("steer", "abort a running release, or release the previous revision again"),
     "close": ("steer", "end a stuck release by a person's word"),
     "gate": ("gate", "judge a stream of counts, or replay a stored verdict"),
+    "render": ("render_verb", "files for other tools: github-actions, a workflow that releases this service"),
     "local": ("local", "the embedded platform: up, status, logs, down"),
     "completion": ("completion", "shell completion for bash, zsh or fish"),
 }

@@ -48,7 +48,9 @@ from crossfade.dataplane.model import (
     Instance,
     Interval,
     Observed,
+    Preview,
     Proxy,
+    Rule,
     Service,
 )
 
@@ -69,7 +71,9 @@ __all__ = [
     "InvalidChange",
     "Observed",
     "PortTaken",
+    "Preview",
     "Proxy",
+    "Rule",
     "Service",
     "Silent",
     "UnknownService",

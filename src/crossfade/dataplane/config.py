@@ -12,55 +12,36 @@ A file's version is a hash of its content: equal content is equal version, whoev
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Any, Final
 
-from crossfade.dataplane.model import GROUPS, Fault, Service
+from crossfade.dataplane import sticky
+from crossfade.dataplane.model import GROUPS, Service
+from crossfade.dataplane.routes import ROUTES, SEAT_HEADER, routes
+from crossfade.dataplane.xds import TYPE, Endpoint, Members, cluster, seat, version_of, versioned
+
+__all__ = [
+    "FILES", "ROUTES", "Endpoint", "Members", "bootstrap", "cluster", "clusters", "listeners",
+    "routes", "seat", "version_of", "versioned",
+]  # fmt: skip
 
 FILES: Final = ("cds.json", "rds.json", "lds.json")
-ROUTES: Final = "crossfade"
 ACCESS_LOG: Final = "logs/access.log"
-_SEAT_HEADER: Final = "x-crossfade-listener"
 
-_TYPE: Final = "type.googleapis.com/envoy."
-_CLUSTER: Final = _TYPE + "config.cluster.v3.Cluster"
-_LISTENER: Final = _TYPE + "config.listener.v3.Listener"
-_ROUTE: Final = _TYPE + "config.route.v3.RouteConfiguration"
-_HCM: Final = _TYPE + "extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
-_FAULT: Final = _TYPE + "extensions.filters.http.fault.v3.HTTPFault"
-_ROUTER: Final = _TYPE + "extensions.filters.http.router.v3.Router"
-_FILE_LOG: Final = _TYPE + "extensions.access_loggers.file.v3.FileAccessLog"
-_EARLY: Final = _TYPE + "extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation"
-_HTTP_OPTIONS: Final = _TYPE + "extensions.upstreams.http.v3.HttpProtocolOptions"
+_CLUSTER: Final = TYPE + "config.cluster.v3.Cluster"
+_LISTENER: Final = TYPE + "config.listener.v3.Listener"
+_HCM: Final = TYPE + "extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+_FAULT: Final = TYPE + "extensions.filters.http.fault.v3.HTTPFault"
+_ROUTER: Final = TYPE + "extensions.filters.http.router.v3.Router"
+_FILE_LOG: Final = TYPE + "extensions.access_loggers.file.v3.FileAccessLog"
+_EARLY: Final = TYPE + "extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation"
+_HTTP_OPTIONS: Final = TYPE + "extensions.upstreams.http.v3.HttpProtocolOptions"
 
 # Apps close idle connections (gunicorn after 2 s); a proxy that keeps them longer loses the
 # request that crosses the closing. No retry would hide it, so the proxy lets go first.
 _UPSTREAM_IDLE: Final = "1s"
-_ROUTE_TIMEOUT: Final = "3600s"
 _NO_LIMIT: Final = 1_000_000  # Envoy's default of 1,024 requests would answer 503 by itself
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
-    """An instance that may get requests."""
-
-    id: str
-    port: int
-
-
-Members = Mapping[str, Mapping[str, tuple[Endpoint, ...]]]
-"""service -> group -> its endpoints."""
-
-
-def cluster(service: str, group: str, *, test: bool = False) -> str:
-    """The stable name of a group's cluster.
-
-    The test listener has one of its own, so that its requests never look like production traffic.
-    """
-    return f"{service}.{group}.test" if test else f"{service}.{group}"
 
 
 def clusters(services: Iterable[Service], members: Members) -> str:
@@ -86,53 +67,6 @@ def listeners(services: Iterable[Service], folder: str) -> str:
             for test, port in ((False, s.listener_port), (True, s.test_port))
         ],
     )
-
-
-def routes(services: Iterable[Service]) -> str:
-    """The text of rds.json."""
-    hosts = [host for s in services for host in (_live_host(s), _test_host(s))]
-    return _file(
-        _ROUTE,
-        [
-            {
-                "name": ROUTES,
-                "vhost_header": _SEAT_HEADER,
-                "request_headers_to_remove": [_SEAT_HEADER],
-                "virtual_hosts": hosts,
-            }
-        ],
-    )
-
-
-def seat(service: str, *, test: bool) -> str:
-    """The name of a listener, of its virtual host and of its entry in the seat header."""
-    return f"{service}.test" if test else f"{service}.live"
-
-
-def live_routes(weights: Mapping[str, int], names: Mapping[str, str], faults: Any) -> list[Any]:
-    """The production route for these weights; `names` maps a group to its cluster."""
-    if not sum(weights.values()):
-        return [_answer_503("no group has weight")]
-    entries = [
-        {"name": names[group], "weight": weight, **faults.get(group, {})} for group, weight in weights.items()
-    ]
-    action = {"weighted_clusters": {"clusters": entries}, "timeout": _ROUTE_TIMEOUT}
-    return [{"match": {"prefix": "/"}, "route": action}]
-
-
-def versioned(resources: list[Any]) -> str:
-    """A complete xDS file, its version being the hash of its resources."""
-    body = json.dumps(resources, separators=(",", ":"), sort_keys=True)
-    version = hashlib.sha256(body.encode()).hexdigest()[:16]
-    return f'{{"version_info":"{version}","resources":{body}}}\n'
-
-
-def version_of(text: str) -> str:
-    """The version inside a file's text; empty where there is none."""
-    try:
-        return str(json.loads(text)["version_info"])
-    except (ValueError, KeyError, TypeError):
-        return ""
 
 
 def bootstrap(folder: str, admin_socket: str) -> str:
@@ -211,7 +145,7 @@ def _listener(name: str, port: int, folder: str) -> dict[str, Any]:
                     "mutations": [
                         {
                             "append": {
-                                "header": {"key": _SEAT_HEADER, "value": name},
+                                "header": {"key": SEAT_HEADER, "value": name},
                                 "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
                             }
                         }
@@ -220,6 +154,7 @@ def _listener(name: str, port: int, folder: str) -> dict[str, Any]:
             }
         ],
         "http_filters": [
+            sticky.listener_filter(),
             {"name": "fault", "typed_config": {"@type": _FAULT}},
             {
                 "name": "router",
@@ -274,43 +209,3 @@ def _access_log(name: str, path: str) -> dict[str, Any]:
             },
         },
     }
-
-
-def _live_host(service: Service) -> dict[str, Any]:
-    names = {group: cluster(service.name, group) for group in GROUPS}
-    faults = {group: _per_route(fault) for group, fault in service.fault.items()}
-    weights = {group: service.weights[group] for group in GROUPS}
-    return _host(seat(service.name, test=False), live_routes(weights, names, faults))
-
-
-def _test_host(service: Service) -> dict[str, Any]:
-    group = service.test_group
-    if group is None:
-        return _host(seat(service.name, test=True), [_answer_503("the test route is closed")])
-    fault = _per_route(service.fault[group]) if group in service.fault else {}
-    action = {"cluster": cluster(service.name, group, test=True), "timeout": _ROUTE_TIMEOUT}
-    route = {"match": {"prefix": "/"}, "route": action, **fault}
-    return _host(seat(service.name, test=True), [route])
-
-
-def _host(name: str, found: list[Any]) -> dict[str, Any]:
-    return {"name": name, "domains": [name], "routes": found}
-
-
-def _answer_503(why: str) -> dict[str, Any]:
-    reply = {"status": 503, "body": {"inline_string": f"crossfade: {why}\n"}}
-    return {"match": {"prefix": "/"}, "direct_response": reply}
-
-
-def _per_route(fault: Fault) -> dict[str, Any]:
-    config: dict[str, Any] = {"@type": _FAULT}
-    if fault.errors:
-        config["abort"] = {"http_status": 500, "percentage": _share(fault.errors)}
-    if fault.delay_ms and fault.delay_share:
-        delay = {"fixed_delay": f"{fault.delay_ms / 1000:.6f}s"}
-        config["delay"] = {**delay, "percentage": _share(fault.delay_share)}
-    return {"typed_per_filter_config": {"fault": config}}
-
-
-def _share(share: float) -> dict[str, Any]:
-    return {"numerator": round(share * 1_000_000), "denominator": "MILLION"}

@@ -154,14 +154,17 @@ class Admin:
             if "socket_address" in item.get("local_address", {})
         }
 
-    def routes(self) -> dict[str, dict[str, int]]:
-        """Listener name -> cluster -> weight, as in Envoy's own dump; no entry = answers 503."""
+    def routes(self) -> dict[str, dict[str, dict[str, int]]]:
+        """Listener -> name of a route -> cluster -> weight, as in Envoy's own dump; no cluster = answers."""
         data = json.loads(self.get("/config_dump?resource=dynamic_route_configs"))
-        found: dict[str, dict[str, int]] = {}
-        for item in data.get("configs", []):
-            for host in item.get("route_config", {}).get("virtual_hosts", []):
-                found[host["name"]] = _weights(host["routes"][0].get("route", {}))
-        return found
+        return {
+            host["name"]: {
+                entry.get("name", str(number)): _weights(entry.get("route", {}))
+                for number, entry in enumerate(host["routes"])
+            }
+            for item in data.get("configs", [])
+            for host in item.get("route_config", {}).get("virtual_hosts", [])
+        }
 
     def _stats(self, pattern: str) -> list[tuple[str, Any]]:
         data = json.loads(self.get(f"/stats?format=json&filter={quote(pattern)}"))

@@ -29,6 +29,7 @@ EDGES_MS: Final = tuple(
 )
 """Upper bounds of the latency buckets in ms: 0.5 · sqrt(1.25)^k up to the first one >= 60 s."""
 
+_TOKEN: Final = re.compile(r"[A-Za-z0-9]{1,32}")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 
 InstanceState = Literal["starting", "ready", "unhealthy", "draining", "stopping"]
@@ -67,11 +68,30 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """Requests of the production listener that are this service's; all rules have the same weights."""
+
+    host: str = ""  # exact, without a port; empty = any
+    path: str = "/"  # prefix, on the border of a segment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """Production requests with this header, or this cookie, reach the group of the test route."""
+
+    kind: Literal["header", "cookie"]
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
     """The desired document. Both weights 0 = the proxy answers 503 to everybody.
 
     A port of 0 is replaced by a free one when the document is accepted, and stays that one.
-    `tags` is the caller's: kept, never read here.
+    `sticky`: a token under which users keep a number from 0 to 999, by which groups are dealt out;
+    empty = each request is dealt out by itself. `mirror`: share of GET and HEAD requests of which
+    the test group gets a copy while it has no weight. `tags` is the caller's: kept, never read here.
     """
 
     name: str
@@ -80,6 +100,10 @@ class Service:
     groups: Mapping[str, Group | None] = field(default_factory=lambda: dict.fromkeys(GROUPS))
     weights: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(GROUPS, 0))
     test_group: str | None = None
+    rules: tuple[Rule, ...] = (Rule(),)
+    sticky: str = ""
+    preview: Preview | None = None
+    mirror: float = 0.0
     fault: Mapping[str, Fault] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
 
@@ -123,7 +147,7 @@ class Observed:
     """What is true of one service at `sampled_at` (UTC epoch).
 
     `routes`, `test_route`: as Envoy's own configuration dump says; `routes` None = unreadable,
-    and then `test_route` says nothing either.
+    and then `test_route` says nothing either. `others`: the weights of rules that have others.
     `active`, `silent_s`: through the production listener only; None = Envoy's counters could not
     be read, which is not silence. `silent_s` is measured up to the last look at the counters;
     it starts again when the supervisor or Envoy was restarted.
@@ -144,6 +168,9 @@ class Observed:
     silent_s: Mapping[str, float] | None
     envoy: Proxy
     sampled_at: float
+    others: tuple[Mapping[str, int], ...] = ()
+    cut: Mapping[str, int] = field(default_factory=dict)
+    """Connections that an instance still had when its drain was over, by group, ever since."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,6 +257,17 @@ def _wrong_values(service: Service) -> list[str]:
             wrong += [f"{name}: {what}" for what in _wrong_group(group)]
         elif service.weights[name]:
             wrong.append(f"{name} has weight {service.weights[name]} and no group to serve it")
+    if not 0 <= service.mirror <= 1:
+        wrong.append(f"a mirror of {service.mirror} is not a share")
+    if not service.rules or len(set(service.rules)) < len(service.rules):
+        wrong.append("there is no rule, or one stands twice")
+    wrong += [
+        f"the rule's path {rule.path!r} does not start with /"
+        for rule in service.rules
+        if rule.path[:1] != "/"
+    ]
+    if not (_TOKEN.fullmatch(service.sticky) or not service.sticky):
+        wrong.append(f"the token {service.sticky!r} is not of letters and digits (32 at most)")
     wrong += [
         f"{name}: the fault's shares must lie in 0..1, its delay not below 0"
         for name, fault in service.fault.items()

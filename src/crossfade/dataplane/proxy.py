@@ -204,7 +204,7 @@ class ProxyProcess:
         with self._lock:
             return 0.0 if self.process is None or self._traffic is None else self._traffic.at
 
-    def read_back(self) -> tuple[dict[str, dict[str, int]], dict[str, int]] | None:
+    def read_back(self) -> tuple[dict[str, dict[str, dict[str, int]]], dict[str, int]] | None:
         """Routes and bound ports as Envoy itself says; None = it does not say."""
         try:
             return self._eyes.routes(), self._eyes.listeners()

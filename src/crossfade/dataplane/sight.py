@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from crossfade.dataplane.config import cluster, seat
 from crossfade.dataplane.envoy import Traffic
 from crossfade.dataplane.model import GROUPS, Service
+from crossfade.dataplane.routes import RULE
+from crossfade.dataplane.xds import cluster, seat
 
-ReadBack = tuple[dict[str, dict[str, int]], dict[str, int]]
-"""Listener -> cluster -> weight, and listener -> bound port."""
+ReadBack = tuple[dict[str, dict[str, dict[str, int]]], dict[str, int]]
+"""Listener -> name of a route -> cluster -> weight, and listener -> bound port."""
 
 Seen = tuple[Traffic, dict[str, float]]
 """The counters, and when each cluster was last busy."""
@@ -21,25 +22,31 @@ class Configured:
     """Routes and ports of one service as Envoy runs them; `routes` None = it did not say."""
 
     routes: Mapping[str, int] | None = None
+    others: tuple[Mapping[str, int], ...] = ()
     test_route: str | None = None
     live: int | None = None
     test: int | None = None
 
 
-def configured(name: str, seen: ReadBack | None) -> Configured:
-    """The part of Envoy's own dump that is about one service."""
+def configured(service: Service, seen: ReadBack | None) -> Configured:
+    """The part of Envoy's own dump that is about one service; a rule that is missing makes all unread."""
     if seen is None:
         return Configured()
     routes, bound = seen
+    name = service.name
     live, test = seat(name, test=False), seat(name, test=True)
-    if live not in routes:
-        return Configured(live=bound.get(live), test=bound.get(test))
-    open_to = routes.get(test, {})
-    return Configured(
-        routes={group: routes[live].get(cluster(name, group), 0) for group in GROUPS},
+    ports = Configured(live=bound.get(live), test=bound.get(test))
+    found = {route: weights for route, weights in routes.get(live, {}).items() if route.startswith(RULE)}
+    wanted = {f"{RULE} {number}" for number in range(len(service.rules))}
+    if not wanted <= set(found):
+        return ports
+    rules = [{group: weights.get(cluster(name, group), 0) for group in GROUPS} for weights in found.values()]
+    open_to = routes.get(test, {}).get("test", {})
+    return replace(
+        ports,
+        routes=rules[0],
+        others=tuple(rule for rule in rules[1:] if rule != rules[0]),
         test_route=next((g for g in GROUPS if cluster(name, g, test=True) in open_to), None),
-        live=bound.get(live),
-        test=bound.get(test),
     )
 
 

@@ -129,7 +129,7 @@ class Supervisor:
             self._reload()
             generation, service = self._find(name)
             applied = self._applied(name, generation)
-            found = sight.configured(name, seen)
+            found = sight.configured(service, seen)
             process = self._proxy.process
             return Observed(
                 generation=generation,
@@ -137,6 +137,7 @@ class Supervisor:
                 applied=applied,
                 reason="" if applied else self._why(service, (found.live, found.test)),
                 routes=found.routes,
+                others=found.others,
                 test_route=found.test_route,
                 listener_port=found.live,
                 test_port=found.test,
@@ -241,7 +242,7 @@ class Supervisor:
             services = [service for _, service in documents.values()]
             texts = {
                 "cds.json": config.clusters(services, members),
-                "rds.json": config.routes(services),
+                "rds.json": config.routes(services, members),
                 "lds.json": config.listeners(services, str(self._store.folder)),
             }
             self._proxy.publish(texts, adding=set(documents) >= set(self._published))
@@ -331,7 +332,7 @@ class Supervisor:
             service = self._documents[name][1]
         if applied:
             return Applied(generation=generation, applied=True, reason="")
-        found = sight.configured(name, self._proxy.read_back())
+        found = sight.configured(service, self._proxy.read_back())
         why = self._why(service, (found.live, found.test))
         return Applied(generation=generation, applied=False, reason=why)
 

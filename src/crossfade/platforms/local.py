@@ -17,7 +17,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
@@ -27,6 +27,7 @@ from crossfade.dataplane import (
     Counted,
     Fault,
     Observed,
+    Rule,
     Service,
     Silent,
     UnknownService,
@@ -221,10 +222,11 @@ class LocalPlatform:
             ) from error
         self._start()
         live, test = spec.platform.port, spec.platform.test_port
+        rules = tuple(Rule(host=rule.host, path=rule.path) for rule in spec.platform.rules)
         if spec.service not in Store(self.folder).services():
             # Of two that are the first, one gets a conflict, and then finds the service.
             with contextlib.suppress(Conflict):
-                self._apply(Service(name=spec.service, listener_port=live, test_port=test), 0)
+                self._apply(Service(name=spec.service, listener_port=live, test_port=test, rules=rules), 0)
                 return
         self._change(
             spec.service,
@@ -232,6 +234,7 @@ class LocalPlatform:
                 service,
                 listener_port=live or service.listener_port,
                 test_port=test or service.test_port,
+                rules=rules,
             ),
         )
 
@@ -254,7 +257,7 @@ class LocalPlatform:
 
         Raises `UsageError` for a command that cannot be split or whose program is nowhere.
         """
-        platform = spec.platform
+        platform, preview = spec.platform, spec.strategy.preview
         try:
             words = [word.replace("{revision}", text) for word in shlex.split(platform.command)]
         except ValueError as error:
@@ -279,6 +282,8 @@ class LocalPlatform:
             "health": platform.health,
             "stop_grace_s": platform.stop_grace.total_seconds(),
             "drain_s": platform.drain.total_seconds(),
+            "sticky": spec.strategy.sticky,
+            "preview": preview and {**asdict(preview), "kind": preview.kind.value},
         }
         return Revision(text=text, identity=_identity(words, spec.folder), artifact=artifact)
 
@@ -332,6 +337,14 @@ class LocalPlatform:
             return replace(document, fault=kept if fault is None else {**kept, group: fault})
 
         self._change(service, change)
+
+    def set_mirror(self, service: str, share: float) -> None:
+        """
+        The share of production GET and HEAD requests that an idle candidate gets a copy of.
+
+        It ends by itself with the candidate's first weight, or with its test route.
+        """
+        self._change(service, lambda document: replace(document, mirror=share))
 
     def document(self, service: str) -> Service:
         """The desired document, from the disk. Raises `UnknownService`."""

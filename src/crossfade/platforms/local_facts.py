@@ -10,6 +10,7 @@ Sides never swap during a release. `local_writes.py` makes the documents the oth
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -88,18 +89,29 @@ def facts(plan: Plan, observed: Observed, counted: Counted) -> Truth:
     who = sides(service, plan.release)
     unread = Unknown("Envoy's own configuration could not be read")
     refused = Unknown(observed.reason or "Envoy does not run with the document yet")
-    share = Share(routes[who.candidate]) if routes is not None else NOTHING
+    span = _span(observed, who.candidate)
     configured: Unknown | None = unread if routes is None else None if observed.applied else refused
     return Truth(
         pair=unread if routes is None else Known(_named(plan, service, who)),
         seat=_seat(plan, observed, who),
-        weights=configured or Known(Span(low=share, high=share)),
+        weights=configured or Known(span),
         seen=_seen(observed, counted, who),
         stable=Known(_fleet(observed, who.stable, needed(plan))),
         candidate=Known(_fleet(observed, who.candidate, needed(plan))),
         primary=Known(_primary(service, who)),
         test=configured or Known(observed.test_route == who.candidate),
     )
+
+
+def _rules(observed: Observed) -> tuple[Mapping[str, int], ...]:
+    """The weights of every rule that has others than the rest (R07)."""
+    return () if observed.routes is None else (observed.routes, *observed.others)
+
+
+def _span(observed: Observed, group: str) -> Span:
+    """Lowest and highest weight of a group over all rules."""
+    found = [rule[group] for rule in _rules(observed)] or [NOTHING]
+    return Span(low=Share(min(found)), high=Share(max(found)))
 
 
 def absent(plan: Plan) -> Truth:
@@ -139,8 +151,10 @@ def _seat(plan: Plan, observed: Observed, who: Sides) -> Fact[Seat]:
     if routes is None:
         return Unknown("Envoy's own configuration could not be read")
     left = any(instance.group == who.candidate for instance in observed.instances)
-    trusted = routes[who.stable] == ALL or (service.tags.get("primary") is None and not any(routes.values()))
-    if service.groups[who.candidate] is None and not left and trusted and not routes[who.candidate]:
+    nobody = not any(any(rule.values()) for rule in _rules(observed))
+    trusted = _span(observed, who.stable).at(ALL) or (service.tags.get("primary") is None and nobody)
+    unweighted = _span(observed, who.candidate).at(NOTHING)
+    if service.groups[who.candidate] is None and not left and trusted and unweighted:
         return Known(Seat(holder=None))
     return Known(Seat(holder=service.tags.get("release") or "unknown"))
 
@@ -187,7 +201,7 @@ def _seen(observed: Observed, counted: Counted, who: Sides) -> Fact[Seen]:
     whole = sum(requests.values())
 
     def span(group: str) -> Span:
-        if silent[group] and routes is not None and not routes[group]:
+        if silent[group] and routes is not None and _span(observed, group).at(NOTHING):
             return NOBODY
         return _band(requests[group], whole)
 

@@ -8,10 +8,11 @@ nobody, whatever the heart decided: a write that was right for an older look is 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NoReturn, assert_never
 
-from crossfade.dataplane import GROUPS, Group, Service
+from crossfade.dataplane import GROUPS, Group, Preview, Service
 from crossfade.errors import PlatformError
 from crossfade.platforms.local_facts import Sides, needed, other, sides
 from crossfade.release.plan import Plan
@@ -28,6 +29,9 @@ from crossfade.release.values import (
     Side,
     sure,
 )
+
+TOKEN = 8
+"""Letters of a release's id that tell its users' numbers from those of another."""
 
 FencedEffect = EnsureWeight | EnsureFleet | EnsurePrimary | EnsureTest
 
@@ -131,13 +135,30 @@ def _candidate(plan: Plan, service: Service, who: Sides, seat: Fact[Seat], capac
             "candidate": who.candidate,
             f"identity.{who.candidate}": str(plan.artifact.get("identity", "")),
         }
-        service = replace(service, tags=tags)
+        service = _for_single_users(plan, replace(service, tags=tags))
     wanted = (
         replace(group, instances=count)
         if group is not None
         else group_of(plan.artifact["candidate"], plan.candidate, count)
     )
     return _with(service, who.candidate, wanted)
+
+
+def _for_single_users(plan: Plan, service: Service) -> Service:
+    """Users keep a number under this release's own token, and staff are let through, as the plan says."""
+    asked = plan.artifact["candidate"]
+    preview = asked.get("preview") if isinstance(asked, Mapping) else None
+    sticky = isinstance(asked, Mapping) and asked.get("sticky") and plan.stable is not None
+    return replace(
+        service,
+        sticky=plan.release[-TOKEN:].lower() if sticky else "",
+        preview=Preview(**preview) if preview else None,
+    )
+
+
+def _for_all(service: Service) -> Service:
+    """One side serves everybody: nobody needs a number, and there is nothing to look at in advance."""
+    return replace(service, sticky="", preview=None, mirror=0.0)
 
 
 def _cleared(plan: Plan, service: Service, who: Sides, owner: str) -> Service:
@@ -152,7 +173,7 @@ def _cleared(plan: Plan, service: Service, who: Sides, owner: str) -> Service:
     if service.tags.get("primary") == who.candidate:
         _refuse("CF4201", f"{service.name}: the trusted side is not deleted", "it is primary")
     test = None if service.test_group == who.candidate else service.test_group
-    return _with(replace(service, test_group=test), who.candidate, None)
+    return _with(_for_all(replace(service, test_group=test)), who.candidate, None)
 
 
 def _stable(plan: Plan, service: Service, who: Sides, capacity: Share) -> Service:
@@ -162,7 +183,7 @@ def _stable(plan: Plan, service: Service, who: Sides, capacity: Share) -> Servic
         _ours(plan, service, who)
         if service.tags.get("primary") != who.candidate:
             _refuse("CF4201", f"{service.name}: the trusted side is not retired", "it is primary")
-        return _with(service, who.stable, None)
+        return _with(_for_all(service), who.stable, None)
     if group is None or group.revision != plan.stable:
         _refuse(
             "CF4202",

@@ -218,7 +218,7 @@ def _alarms(name: str, form: schema.CustomGateForm) -> AlarmsGate:
 
 def _judging(form: schema.JudgingForm, hooks: Hooks) -> Judging:
     given = _written(form)
-    if "warm_up" not in given and any(_warms(hook) for hook in hooks.before_traffic):
+    if "warm_up" not in given and warmed(hooks):
         given["warm_up"] = WARMED
     return Judging(
         **{
@@ -230,9 +230,9 @@ def _judging(form: schema.JudgingForm, hooks: Hooks) -> Judging:
     )
 
 
-def _warms(hook: Hook) -> bool:
-    """Whether users find a candidate behind this hook as warm as after a minute of their own requests."""
-    return isinstance(hook, WarmUp) and hook.hold_for >= WARM_ENOUGH
+def warmed(hooks: Hooks) -> bool:
+    """Whether users find a candidate behind these hooks as warm as after a minute of their own requests."""
+    return any(isinstance(hook, WarmUp) and hook.hold_for >= WARM_ENOUGH for hook in hooks.before_traffic)
 
 
 def _hook(form: schema.HookForm) -> Hook:

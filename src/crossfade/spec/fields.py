@@ -91,3 +91,5 @@ class Form(BaseModel):
 
     later: ClassVar[Mapping[str, str]] = {}
     """Key of a coming version → what to do until then."""
+    aka: ClassVar[Mapping[str, str]] = {}
+    """What people call a key elsewhere → its name here."""

@@ -188,8 +188,9 @@ def _judging(root: schema.Root, spec: Spec, notes: Notes) -> None:
     judged = not isinstance(spec.gates, NoGates) and any(
         isinstance(gate, LatencyGate) and gate.mode is Mode.STOP for gate in spec.gates
     )
-    # Without a strategy or with a spoiled one the first bake is only a guess.
-    if first is None or not judged or root.strategy is None or spec.judging.warm_up < first:
+    # Without a strategy or with a spoiled one the first bake is only a guess; one of no time is said
+    # where strategies are checked.
+    if not first or not judged or root.strategy is None or spec.judging.warm_up < first:
         return
     where = ("judging", "warm_up")
     notes.say(

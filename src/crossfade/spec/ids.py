@@ -101,8 +101,8 @@ _TABLE: Final = (
      "program has to listen on the one it is given.")),
     ("CF2105", "not a path", "Paths of checks start with `/`; the address before it is known."),
     ("CF2106", "rules that are none, twice, or not hosts and paths",
-     ("A rule is a host, a prefix of a path, or both. All rules of a service shift together; a request "
-     "that no rule names is answered 404.")),
+     ("A rule is a host, the first segments of a path, or both. All rules of a service shift "
+     "together; a request that no rule names is answered 404.")),
     ("CF2201", "not exactly one strategy", "A release follows one strategy."),
     ("CF2202", "a canary without a weight", "Without a weight all users meet the candidate at once."),
     ("CF2203", "a weight is not between 0% and 100%",
@@ -120,11 +120,12 @@ _TABLE: Final = (
     ("CF2210", "a rolling release without room to work in",
      ("A batch starts beside what serves, so at least one instance more than needed has to fit; and "
      "some of those needed have to stay.")),
-    ("CF2211", "more is held back than can be",
-     ("`hold_back` is the small share that stable keeps after promotion. It leaves the candidate at "
-     "least half, and at least the weight of its last step.")),
+    ("CF2211", "a share that cannot be held back",
+     ("`hold_back` is the small share that stable keeps after promotion, until `keep_old` ends. It "
+     "leaves the candidate at least half, and at least the weight of its last step.")),
     ("CF2212", "the mark of a preview cannot be sent",
-     "A preview is known by one header or one cookie with one value, in printable ASCII."),
+     ("A preview is known by one header or one cookie with one value, in printable ASCII, that no "
+     "browser sends by itself and no proxy writes: else users would meet the candidate unasked.")),
     ("CF2301", "gates: none without a reason",
      ("A release without gates is not stopped by anything but a person. The reason is shown in every "
      "plan and status (R26).")),
@@ -150,8 +151,8 @@ _TABLE: Final = (
     ("CF2403", "a deadline of no time", "It would be over before anything was tried."),
     ("CF2501", "a hook is not exactly one of http, command, warm_up", "Each hook is one check."),
     ("CF2502", "a warm-up that cannot be",
-     ("A warm-up asks for at least one path, before any user does, and ends before the deadline of a "
-     "hook.")),
+     ("A warm-up asks for each of its paths at least once, before any user does, and ends before the "
+     "deadline of a hook.")),
     ("CF2601", "a database, broker or cache is to be released",
      ("A release runs two versions side by side and throws one away. Done to a store of data, this "
      "splits or loses the data, and no rollback joins it again (R36). Release the service that uses "

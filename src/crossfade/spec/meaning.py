@@ -17,11 +17,15 @@ from typing import Final
 from crossfade.spec import gates, schema, stateful, strategies
 from crossfade.spec.findings import KeyPath
 from crossfade.spec.mistakes import EXAMPLES, Notes, exactly_one, missing
-from crossfade.spec.models import Spec
-from crossfade.spec.units import duration_text, shown
+from crossfade.spec.models import Spec, WarmUp
+from crossfade.spec.units import duration_text, rate_text, shown
 
 _SERVICE: Final = re.compile(r"[a-z][a-z0-9-]{0,62}")
-_HOST: Final = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
+_LABEL: Final = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_HOST: Final = re.compile(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*")
+_RULE_PATH: Final = re.compile(r"/|(/(?!\.{1,2}(/|$))([\w.~!$&'()+,;=:@-]|%[0-9A-Fa-f]{2})+)+", re.ASCII)
+"""A path as the proxy compares it: whole segments, none empty, `.` or `..`, nothing behind the last."""
+_WARM_UP: Final = WarmUp(paths=())
 _ZERO: Final = timedelta()
 
 
@@ -112,8 +116,12 @@ def _rules(rules: list[schema.RuleForm] | None, path: KeyPath, notes: Notes) -> 
                 "a rule names one host: letters, digits, `.` and `-`, lower case, without a port",
                 "write it like `shop.example.com`",
             )  # fmt: skip
-        if rule.path is not None:
-            _path(rule.path, (*path, i, "path"), notes)
+        if rule.path is not None and not _RULE_PATH.fullmatch(rule.path):
+            notes.say(
+                "CF2106", (*path, i, "path"), f"no request has a path under {shown(rule.path)}",
+                "a rule names the first segments of a path, in ASCII, without `//`, `..`, `?`, `#`, `*` "
+                "or a `/` at the end", f"write it like `{_rule_path(rule.path)}`",
+            )  # fmt: skip
         key = (rule.host or "", rule.path or "/")
         if key in seen:
             notes.say(
@@ -121,6 +129,13 @@ def _rules(rules: list[schema.RuleForm] | None, path: KeyPath, notes: Notes) -> 
                 "remove one of them",
             )  # fmt: skip
         seen.add(key)
+
+
+def _rule_path(text: str) -> str:
+    """A path like the given one that would be taken."""
+    segments = [one for one in re.split(r"[?#]", text)[0].split("/") if one.strip(".*")]
+    tidy = "/" + "/".join(segments)
+    return tidy if segments and _RULE_PATH.fullmatch(tidy) else "/api"
 
 
 def _command(command: str, path: KeyPath, notes: Notes, *, serves: bool) -> None:
@@ -195,11 +210,26 @@ def _warm_up(form: schema.WarmUpForm, spec: Spec, path: KeyPath, notes: Notes) -
         )  # fmt: skip
     for i, asked in enumerate(form.paths or ()):
         _path(asked, (*path, "paths", i), notes)
-    if form.hold_for is not None and not _ZERO < form.hold_for < spec.deadlines.hook:
+    most = spec.deadlines.hook
+    lasts = _WARM_UP.hold_for if form.hold_for is None else form.hold_for
+    rate = _WARM_UP.rate if form.rate is None else form.rate
+    if lasts == _ZERO:
         notes.say(
-            "CF2502", (*path, "for"), f"a warm-up of {duration_text(form.hold_for)}",
-            f"it takes some time, and less than a hook may: {duration_text(spec.deadlines.hook)}",
-            "write e.g. `60s`, or a longer `deadlines.hook`", needs=[("deadlines",)],
+            "CF2502", (*path, "for"), "a warm-up of no time", "nothing is warm after it",
+            f"write e.g. `for: {duration_text(_WARM_UP.hold_for)}`",
+        )  # fmt: skip
+    elif lasts >= most > _ZERO:
+        notes.say(
+            "CF2502", (*path, "for"), f"a warm-up of {duration_text(lasts)}, and a hook may take "
+            f"{duration_text(most)}", "it would be ended before it could be judged",
+            "shorten it, or write a longer `deadlines.hook`", needs=[("deadlines",)],
+        )  # fmt: skip
+    elif form.paths and lasts.total_seconds() * rate < len(form.paths):
+        notes.say(
+            "CF2502", path, f"a warm-up of {duration_text(lasts)} at {rate_text(rate)} does not ask "
+            f"for {'its path' if len(form.paths) == 1 else f'each of its {len(form.paths)} paths'}",
+            "a path that is not asked is not warm",
+            "write a longer `for` or a higher `rate`",
         )  # fmt: skip
 
 
@@ -212,7 +242,10 @@ def _after(root: schema.Root, notes: Notes) -> None:
                 else "it stands twice" if name in names[:i]
                 else "it is not the name of a service"
             )  # fmt: skip
-            notes.say("CF2003", ("after", i), f"{shown(name)} cannot be waited for", why, "remove it")
+            notes.say(
+                "CF2003", ("after", i), f"{shown(name)} cannot be waited for", why,
+                "remove it" if _SERVICE.fullmatch(name) else f"write `{_tidy(name)}`, or remove it",
+            )  # fmt: skip
 
 
 def _each_hook(form: schema.HooksForm | None) -> Iterator[tuple[KeyPath, schema.HookForm]]:

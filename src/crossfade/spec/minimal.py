@@ -24,8 +24,7 @@ from crossfade.spec.schema import (
     Root,
     UnhealthyForm,
 )
-from crossfade.spec.strategy_forms import CANARY_STEPS, KEEP_OLD, MAX_BAKE_TIMES
-from crossfade.spec.units import duration_text
+from crossfade.spec.strategy_forms import CANARY_STEPS, MAX_BAKE_TIMES, CanaryForm
 
 SCHEMA_FILE: Final = "crossfade.schema.json"
 _WIDTH: Final = 30
@@ -49,7 +48,7 @@ def write_minimal(service: str, command: str, port: int) -> str:
         "strategy:",
         "  canary:",
         f"    steps: [{steps}]  # then 100 %; an unclear bake lasts up to {MAX_BAKE_TIMES} times as long",
-        f"#    keep_old: {duration_text(KEEP_OLD)}",
+        *_defaults(CanaryForm, "    ", "keep_old", "hold_back"),
         "#gates:",
         *_section("errors", ErrorsForm, "  "),
         *_section("latency", LatencyForm, "  "),
@@ -75,11 +74,21 @@ def _defaults(form: type[Form], indent: str, *only: str) -> list[str]:
         if not isinstance(extra, dict) or "default" not in extra or (only and name not in only):
             continue
         default = extra["default"]
-        value = f"[{', '.join(map(str, default))}]" if isinstance(default, list) else str(default)
-        text = f"#{indent}{field.alias or name}: {value}"
+        text = f"#{indent}{field.alias or name}: {_flow(default)}"
         meaning = (field.description or "").split(" Default")[0]
         lines.append(f"{text:<{_WIDTH}}  # {meaning}")
     return lines
+
+
+def _flow(value: object) -> str:
+    """A default on one line."""
+    match value:
+        case dict():
+            return "{" + ", ".join(f"{key}: {_flow(child)}" for key, child in value.items()) + "}"
+        case list():
+            return "[" + ", ".join(map(_flow, value)) + "]"
+        case _:
+            return str(value)
 
 
 class _Generator(GenerateJsonSchema):

@@ -24,6 +24,7 @@ from crossfade.spec.fields import Form
 from crossfade.spec.findings import Finding, KeyPath, dotted
 from crossfade.spec.reading import Document
 from crossfade.spec.schema import AlarmForm, CustomGateForm, GatesForm, PlatformForm, Root
+from crossfade.spec.strategy_forms import StrategyForm
 from crossfade.spec.units import shown
 
 # Each round cuts at least one value out of at most 20,000; real files need one or two rounds.
@@ -243,15 +244,17 @@ def _unknown(path: KeyPath, value: dict[str, Any], notes: Notes) -> tuple[KeyPat
             "it belongs to the full interface and would be ignored here", owner.later[name],
         )  # fmt: skip
     allowed = [field.alias or key for key, field in owner.model_fields.items()]
-    close = difflib.get_close_matches(name, allowed, 1)
+    known = owner.aka.get(name)
+    close = [known] if known is not None else difflib.get_close_matches(name, allowed, 1)
     if close:
         # `servce` is the missing `service`: one mistake, one finding.
         notes.spoil((*above, close[0]))
+    noun, no_idea = ("strategy", f"write `{allowed[0]}`") if owner is StrategyForm else ("key", "remove it")
     return path, (
         "CF1101",
-        f"unknown key {shown(name)}" + (f", did you mean `{close[0]}`?" if close else ""),
+        f"unknown {noun} {shown(name)}" + (f", did you mean `{close[0]}`?" if close else ""),
         f"allowed here: {', '.join(allowed)}",
-        f"write `{close[0]}`" if close else "remove it",
+        f"write `{close[0]}`" if close else no_idea,
     )
 
 

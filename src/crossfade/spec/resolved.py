@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Final, assert_never
 
 from crossfade.spec import units
+from crossfade.spec.build import WARM_ENOUGH, warmed
 from crossfade.spec.fields import BECAUSE
 from crossfade.spec.findings import KeyPath, dotted
 from crossfade.spec.mistakes import field_at
@@ -53,7 +54,7 @@ def resolved(spec: Spec) -> str:
     lines = []
     for path, head, value in _lines(_tree(spec), (), ""):
         text = f"{head}{value}"
-        said = _source(path, sources) if value else ""
+        said = _source(path, sources, spec) if value else ""
         lines.append(f"{text:<{_COMMENT_COLUMN}}  # {said}" if said else text)
     return "\n".join(lines) + "\n"
 
@@ -72,10 +73,12 @@ def _escape(char: str) -> str:
     return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
 
 
-def _source(path: KeyPath, sources: dict[str, str]) -> str:
+def _source(path: KeyPath, sources: dict[str, str], spec: Spec) -> str:
     written = sources.get(dotted(path))
     if written is not None:
         return written
+    if path == ("judging", "warm_up") and warmed(spec.hooks):
+        return f"default: a `warm_up` hook of {_time(WARM_ENOUGH)} or more has them warm before any user"
     # A list's items have the reason of the whole: nobody wrote the list.
     for end in range(len(path), 0, -1):
         _, field = field_at(path[:end])

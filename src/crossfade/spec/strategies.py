@@ -15,15 +15,23 @@ from crossfade.spec import build, schema
 from crossfade.spec import strategy_forms as forms
 from crossfade.spec.findings import KeyPath
 from crossfade.spec.mistakes import Notes, exactly_one
-from crossfade.spec.models import ApprovalStep, BlueGreen, Linear, Rolling, Spec
-from crossfade.spec.units import duration_text, percent_text
+from crossfade.spec.models import ApprovalStep, BlueGreen, Linear, PreviewKind, Rolling, Spec
+from crossfade.spec.units import duration_text, percent_text, shown
 
 _FINEST: Final = Decimal("0.001")
 _MOST_HELD_BACK: Final = Decimal("0.5")
 _ZERO: Final = timedelta()
 _HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-_PLAIN: Final = re.compile(r"[!-+\--:<-\[\]-~]+")
+_PLAIN: Final = re.compile(r"[!#-+\--:<-\[\]-~]+")
 """Printable ASCII that neither a header nor a cookie gives a meaning to."""
+_EVERYBODYS: Final = re.compile(
+    r"host|cookie|connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade.*|expect|content-.*"
+    r"|accept.*|user-agent|origin|referer|sec-.*|priority|cache-control|pragma|date"
+    r"|via|forwarded|x-forwarded-.*|x-request-id|x-envoy-.*|x-crossfade-.*"
+)
+"""Headers that every browser sends, that have a meaning on the way, or that proxies and we write."""
+_OUR_COOKIES: Final = "crossfade"
+"""How the cookies of `sticky` begin."""
 
 
 def check(root: schema.Root, spec: Spec, notes: Notes) -> None:
@@ -48,8 +56,8 @@ def check(root: schema.Root, spec: Spec, notes: Notes) -> None:
         given = getattr(form, name)
         if given is not None:
             _preview(given.preview, (*path, name, "preview"), notes)
-        if isinstance(given, forms.HeldBackForm):
-            _hold_back(given.hold_back, spec, (*path, name, "hold_back"), notes)
+        if isinstance(given, forms.HeldBackForm) and given.hold_back:
+            _hold_back(given.hold_back, given.keep_old, spec, (*path, name), notes)
 
 
 def _steps(steps: list[forms.StepForm], path: KeyPath, notes: Notes) -> None:
@@ -86,12 +94,14 @@ def _steps(steps: list[forms.StepForm], path: KeyPath, notes: Notes) -> None:
         may_ask = True
 
 
-def _weight(weight: Decimal, last: Decimal | None, path: KeyPath, notes: Notes) -> None:
+def _weight(
+    weight: Decimal, last: Decimal | None, path: KeyPath, notes: Notes, *,
+    fix: str = "remove the step, or write another weight",
+) -> None:  # fmt: skip
     if not 0 < weight < 1:
         notes.say(
             "CF2203", path, f"`{percent_text(weight)}` is not a step",
-            "a step lies above 0% and below 100%; 100% after the last step is implied",
-            "remove the step, or write another weight",
+            "a step lies above 0% and below 100%; 100% after the last step is implied", fix,
         )  # fmt: skip
     elif weight % _FINEST:
         _too_fine(weight, path, notes)
@@ -103,9 +113,10 @@ def _weight(weight: Decimal, last: Decimal | None, path: KeyPath, notes: Notes) 
 
 
 def _too_fine(weight: Decimal, path: KeyPath, notes: Notes) -> None:
+    nearest = min(max(weight.quantize(_FINEST), _FINEST), 1 - _FINEST)
     notes.say(
         "CF2207", path, f"`{percent_text(weight)}` is too fine", "weights go in steps of 0.1%",
-        f"write `{percent_text(max(weight.quantize(_FINEST), _FINEST))}`",
+        f"write `{percent_text(nearest)}`",
     )  # fmt: skip
 
 
@@ -135,49 +146,73 @@ def _bake(
 
 def _linear(form: forms.LinearForm, path: KeyPath, notes: Notes) -> None:
     if form.step is not None:
-        _weight(form.step, None, (*path, "step"), notes)
+        _weight(
+            form.step, None, (*path, "step"), notes,
+            fix="write e.g. `step: 10%`; all at once is `strategy: blue_green`",
+        )  # fmt: skip
     _bake(form.every, form.max_bake, forms.LINEAR_EVERY, path, notes, key="every")
 
 
 def _rolling(form: forms.RollingForm, spec: Spec, path: KeyPath, notes: Notes) -> None:
     _bake(form.bake, form.max_bake, forms.BATCH_BAKE, path, notes)
     strategy, whole = spec.strategy, spec.platform.instances
-    if not isinstance(strategy, Rolling):
+    # Without a platform nobody knows how many serve.
+    if not isinstance(strategy, Rolling) or not spec.platform.command:
         return
     needs = [("platform",)]
     if not 1 <= strategy.surge <= whole:
+        allowed = "`1`" if whole == 1 else f"a number from 1 to {whole}, or a part of them such as `25%`"
         notes.say(
-            "CF2210", (*path, "surge"), f"a surge of {strategy.surge} of {whole} instances",
+            "CF2210", (*path, "surge"), f"a surge of {strategy.surge} with {_instances(whole)}",
             "a batch starts beside what serves: it takes at least one place, and at most as many as serve",
-            f"write a number from 1 to {whole}, or a part of them such as `25%`", needs=needs,
+            f"write {allowed}", needs=needs,
         )  # fmt: skip
-    if not 0 <= strategy.unavailable < whole:
+    if strategy.unavailable >= whole:
+        allowed = f"a number below {whole}, or" if whole > 1 else "`0`, or"
         notes.say(
-            "CF2210", (*path, "unavailable"), f"{strategy.unavailable} of {whole} instances may be missing",
-            "nobody would be left to serve", f"write a number below {whole}", needs=needs,
+            "CF2210", (*path, "unavailable"), f"{strategy.unavailable} of {_instances(whole)} may be missing",
+            "nobody would be left to serve", f"write {allowed} leave it out", needs=needs,
         )  # fmt: skip
 
 
-def _hold_back(share: Decimal | None, spec: Spec, path: KeyPath, notes: Notes) -> None:
-    if share is None:
-        return
+def _instances(count: int) -> str:
+    return f"{count} instance" + ("" if count == 1 else "s")
+
+
+def _hold_back(
+    share: Decimal, keep_old: timedelta | None, spec: Spec, path: KeyPath, notes: Notes
+) -> None:  # fmt: skip
+    here = (*path, "hold_back")
+    step = Decimal(spec.strategy.step) / 1000 if isinstance(spec.strategy, Linear) else None
     if share > _MOST_HELD_BACK:
         notes.say(
-            "CF2211", path, f"`{percent_text(share)}` held back is more than the candidate gets",
+            "CF2211", here, f"`{percent_text(share)}` held back is more than the candidate gets",
             "after promotion the candidate is the one that is trusted", "write 50% or less, e.g. `5%`",
         )  # fmt: skip
     elif share % _FINEST:
-        _too_fine(share, path, notes)
+        _too_fine(share, here, notes)
+    elif keep_old == _ZERO:
+        notes.say(
+            "CF2211", here, f"`{percent_text(share)}` held back for no time",
+            "stable keeps its share until `keep_old` ends, and that is `0s`",
+            "write e.g. `keep_old: 10m`, or remove `hold_back`", needs=[(*path, "keep_old")],
+        )  # fmt: skip
+    elif step is not None and step >= 1 - share:
+        notes.say(
+            "CF2211", here, f"`{percent_text(share)}` held back leaves no step of {percent_text(step)}",
+            f"the candidate gets {percent_text(1 - share)} at promotion, and its steps lie below that",
+            "hold back less, or write a smaller `step`", needs=[(*path, "step")],
+        )  # fmt: skip
     elif _highest(spec) > 1 - share:
         notes.say(
-            "CF2211", path, f"`{percent_text(share)}` held back after a step of "
+            "CF2211", here, f"`{percent_text(share)}` held back after a step of "
             f"{percent_text(_highest(spec))}", "promotion would lower the candidate's weight",
-            "hold back less, or remove the last step", needs=[("strategy",)],
+            "hold back less, or remove the last step", needs=[path],
         )  # fmt: skip
 
 
 def _highest(spec: Spec) -> Decimal:
-    """The highest weight before 100 %; a linear's steps and a flip stop short of what is held back."""
+    """The highest weight before 100 % that was written step by step."""
     match spec.strategy:
         case Linear() | BlueGreen() | Rolling():
             return Decimal()
@@ -189,11 +224,29 @@ def _highest(spec: Spec) -> Decimal:
 def _preview(form: forms.PreviewForm | None, path: KeyPath, notes: Notes) -> None:
     if form is None:
         return
-    exactly_one(notes, path, form, "CF2212", "mark")
+    written = form.header if form.cookie is None else form.cookie
+    if written is None or (form.header is not None and form.cookie is not None):
+        exactly_one(notes, path, form, "CF2212", "mark")
+        return
+    kind = "header" if form.cookie is None else "cookie"
     found = build.preview(form)
     if found is None or not (_HEADER.fullmatch(found.name) and _PLAIN.fullmatch(found.value)):
+        like = '"x-crossfade: candidate"' if kind == "header" else '"preview=candidate"'
         notes.say(
-            "CF2212", path, "the mark of a preview cannot be sent",
-            "it is the name of a header or cookie and its value, in printable ASCII without blanks",
-            'write `{header: "x-crossfade: candidate"}` or `{cookie: "preview=candidate"}`',
+            "CF2212", (*path, kind), f"{shown(written)} cannot be sent as a {kind}",
+            "it is a name and a value, in printable ASCII without blanks, quotes, `,`, `;` or `\\`",
+            f"write it like `{{{kind}: {like}}}`",
+        )  # fmt: skip
+    elif found.kind is PreviewKind.HEADER and _EVERYBODYS.fullmatch(found.name.lower()):
+        notes.say(
+            "CF2212", (*path, kind), f"the header {shown(found.name)} cannot mark staff",
+            "browsers send it by themselves, or the proxy writes it",
+            'take a name of your own, e.g. `{header: "x-crossfade: candidate"}`'
+            if found.name.lower() != "cookie" else 'write e.g. `{cookie: "preview=candidate"}`',
+        )  # fmt: skip
+    elif found.kind is PreviewKind.COOKIE and found.name.startswith(_OUR_COOKIES):
+        notes.say(
+            "CF2212", (*path, kind), f"the cookie {shown(found.name)} cannot mark staff",
+            f"names that begin with `{_OUR_COOKIES}` are for `sticky`",
+            'take a name of your own, e.g. `{cookie: "preview=candidate"}`',
         )  # fmt: skip

@@ -6,9 +6,10 @@ The form of `strategy:`: one mapping for each of the five, and what they share.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
-from typing import Final, Literal
+from typing import ClassVar, Final, Literal
 
 from crossfade.spec import units
 from crossfade.spec.fields import Duration, Form, Instances, Percent, setting
@@ -98,6 +99,7 @@ class LinearForm(HeldBackForm):
         "How much each step adds, in steps of 0.1%.", default=units.percent_text(LINEAR_STEP),
         because="ten steps, the first as small as a canary's",
     )  # fmt: skip
+    aka: ClassVar[Mapping[str, str]] = {"bake": "every", "interval": "every"}
     every: Duration | None = setting(
         "Time at each weight under watch.", default=units.duration_text(LINEAR_EVERY),
         because="ten of them make half an hour",
@@ -120,7 +122,8 @@ class RollingForm(TrafficForm):
 
     surge: Instances | None = setting(
         "Instances that may run beyond those needed: a number, or a part of them; at least one.",
-        default=units.percent_text(SURGE), because="four batches, a quarter of the room of `blue_green`",
+        default=units.percent_text(SURGE),
+        because="at most four batches, with room for a quarter more, or for one",
     )  # fmt: skip
     unavailable: Instances | None = setting(
         "Instances that may be missing of those needed: a number, or a part of them.",

@@ -164,12 +164,18 @@ def instances(value: object) -> int | Decimal:
         if 0 <= value <= MOST_INSTANCES:
             return value
         raise UnitError(
-            f"no side has more than {MOST_INSTANCES} instances", "write a number, or a part: `25%`"
+            f"it is a number from 0 to {MOST_INSTANCES}, or a part of those that serve",
+            "write it like `1` or `25%`",
         )
-    if isinstance(value, str):
+    if isinstance(value, str) and value.endswith("%"):
         return percent(value)
+    if isinstance(value, str) and value.isdecimal() and value.isascii():
+        raise UnitError(
+            f"in quotes it is a text; {value} alone could mean percent",
+            f"write `{int(value[:9])}` without quotes, or `{int(value[:9])}%`",
+        )
     raise UnitError(
-        f"it is a number of instances or a part of them, not {shown(value)}", "write it like `1` or `25%`"
+        "it is a whole number of instances, or a part of those that serve", "write it like `1` or `25%`"
     )
 
 

@@ -1,0 +1,231 @@
+"""Any spec that could be written: what is printed from it, or checked on it, is checked on all of them."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from hypothesis import strategies as st
+
+from crossfade.spec import (
+    AlarmsGate,
+    ApprovalStep,
+    BlueGreen,
+    Canary,
+    CommandHook,
+    Deadlines,
+    ErrorsGate,
+    Gate,
+    Hook,
+    Hooks,
+    HttpHook,
+    Hybrid,
+    Judging,
+    LatencyGate,
+    Linear,
+    LocalPlatform,
+    Mode,
+    NoGates,
+    OnInconclusive,
+    OnInterrupt,
+    OnNoData,
+    Policy,
+    Preset,
+    Preview,
+    PreviewKind,
+    Rolling,
+    Rule,
+    Spec,
+    Strategy,
+    UnhealthyGate,
+    WarmUp,
+    WeightStep,
+    units,
+)
+from crossfade.spec.load import load_spec
+
+SPECS = Path(__file__).parent / "specs"
+GOOD = [SPECS / f"{name}.yaml" for name in ("minimal", "full", "blue_green", "linear", "rolling", "hybrid")]
+
+
+def loaded(folder: Path, text: str) -> Spec:
+    file = folder / "crossfade.yaml"
+    file.write_text(text, encoding="utf-8")
+    return load_spec(file)
+
+
+NAMES = st.from_regex(r"\A[a-z][a-z0-9-]{0,20}\Z")
+TEXTS = st.text(
+    st.characters(exclude_categories=["Cs", "Cc"], include_characters="\t\n"), min_size=1, max_size=12
+).filter(str.strip)
+TIMES = st.integers(1, 10**9).map(lambda ms: timedelta(milliseconds=ms))
+HOOK_TIMES = st.integers(120_001, 10**9).map(lambda ms: timedelta(milliseconds=ms))
+"""Longer than any warm-up here."""
+SHARES = st.integers(2, 999).map(lambda n: n / 1000)
+MODES = st.sampled_from(Mode)
+
+
+def words(text: str) -> str:
+    """Any text as one shell word."""
+    return "'" + text.replace("'", "'\\''") + "'"
+
+
+PATHS = st.from_regex(r"\A/[!-~]{0,12}\Z").filter(lambda path: not re.search(r"\s", path))
+ASKED: st.SearchStrategy[Hook] = st.one_of(
+    st.builds(HttpHook, path=PATHS),
+    st.builds(CommandHook, command=TEXTS.map(lambda text: "./hook " + words(text))),
+)
+WARM_UPS: st.SearchStrategy[Hook] = st.builds(
+    WarmUp,
+    paths=st.lists(PATHS, min_size=1, max_size=3).map(tuple),
+    hold_for=st.integers(3000, 120_000).map(lambda ms: timedelta(milliseconds=ms)),
+    rate=st.integers(1_000_000, 9_999_999_999).map(lambda n: n / 10**6),
+    mirror=st.integers(0, 10**6).map(lambda n: n / 10**6),
+)
+
+
+def hooks(*kinds: st.SearchStrategy[Hook]) -> st.SearchStrategy[tuple[Hook, ...]]:
+    return st.lists(st.one_of(*kinds), max_size=2).map(tuple)
+
+
+SEGMENTS = st.from_regex(r"\A[A-Za-z0-9~_-][A-Za-z0-9.;@]{0,5}\Z")
+RULES = st.lists(
+    st.builds(
+        Rule,
+        host=st.just("") | st.from_regex(r"\A[a-z0-9]{1,5}(\.[a-z0-9]{1,5}){0,2}\Z"),
+        path=st.lists(SEGMENTS, max_size=3).map(lambda segments: "/" + "/".join(segments)),
+    ),
+    min_size=1,
+    max_size=3,
+    unique=True,
+).map(tuple)
+PREVIEWS = st.none() | st.builds(
+    Preview,
+    kind=st.sampled_from(PreviewKind),
+    name=st.from_regex(r"\Ax-[A-Za-z0-9!#$%&'*+.^_`|~-]{1,8}\Z").filter(
+        lambda name: not name.lower().startswith(("x-forwarded-", "x-request-", "x-envoy-", "x-crossfade-"))
+    ),
+    value=st.from_regex(r"\A[!#-+./:<-\[\]-~0-9-]{1,8}\Z"),
+)
+
+
+def kept(draw: st.DrawFn) -> dict[str, Any]:
+    return {"keep_old": draw(TIMES), "sticky": draw(st.booleans()), "preview": draw(PREVIEWS)}
+
+
+@st.composite
+def stepped(draw: st.DrawFn, kind: type[Canary | Hybrid]) -> Canary | Hybrid:
+    weights = sorted(draw(st.sets(st.integers(1, 999), min_size=1, max_size=4)))
+    steps: list[WeightStep | ApprovalStep] = []
+    for weight in weights:
+        steps.append(WeightStep(weight=weight, **bakes(draw)))
+        if draw(st.booleans()):
+            steps.append(ApprovalStep())
+    most = min(500, 1000 - weights[-1])
+    return kind(steps=tuple(steps), hold_back=draw(st.integers(0, most)), **kept(draw))
+
+
+def bakes(draw: st.DrawFn) -> dict[str, Any]:
+    bake = draw(TIMES)
+    return {"bake": bake, "max_bake": bake + draw(TIMES)}
+
+
+@st.composite
+def strategies(draw: st.DrawFn, instances: int) -> Strategy:
+    kind = draw(st.sampled_from([Canary, Hybrid, Linear, BlueGreen, Rolling]))
+    if kind is Canary or kind is Hybrid:
+        return draw(stepped(kind))
+    if kind is Rolling:
+        surge, missing = draw(st.integers(1, instances)), draw(st.integers(0, instances - 1))
+        return Rolling(surge=surge, unavailable=missing, **bakes(draw), **kept(draw))
+    if kind is BlueGreen:
+        return BlueGreen(hold_back=draw(st.integers(0, 500)), **bakes(draw), **kept(draw))
+    step, bake = draw(st.integers(1, 999)), bakes(draw)
+    held = draw(st.integers(0, min(500, 999 - step)))
+    return Linear(step=step, every=bake["bake"], max_bake=bake["max_bake"], hold_back=held, **kept(draw))
+
+
+def asks(strategy: Strategy) -> bool:
+    """Whether a person's approval is asked for anywhere."""
+    return isinstance(strategy, Canary | Hybrid) and ApprovalStep() in strategy.steps
+
+
+@st.composite
+def gates(draw: st.DrawFn) -> tuple[Gate, ...] | NoGates:
+    if draw(st.integers(0, 4)) == 0:
+        return NoGates(reason=draw(TEXTS))
+    ignored = draw(SHARES)
+    ratio = draw(st.integers(100, 900))
+    alarms = draw(st.sets(NAMES, max_size=2))
+    return (
+        ErrorsGate(
+            at_most=draw(st.integers(100, 900)) / 100,
+            ignore_below=ignored / 2,
+            must_see=ignored,
+            max=draw(st.none() | SHARES),
+            mode=draw(MODES),
+        ),
+        LatencyGate(
+            at_most=ratio / 100,
+            at=tuple(draw(st.lists(SHARES, min_size=1, max_size=3, unique=True))),
+            must_see=(ratio + 1) / 100,
+            max=tuple(draw(st.dictionaries(SHARES, TIMES, max_size=2)).items()),
+            mode=draw(MODES),
+        ),
+        # One gate at least is in force.
+        UnhealthyGate(
+            max=draw(st.integers(0, 9)),
+            hold_for=draw(TIMES),
+            memory=draw(st.none() | st.integers(1, units.LARGEST)),
+        ),
+        *(
+            AlarmsGate(name=name, urls=("http://127.0.0.1:9/a?b=#c",), mode=draw(MODES))
+            for name in sorted(alarms - {"errors", "latency", "unhealthy", "none", "on", "off", "no", "yes"})
+        ),
+    )
+
+
+@st.composite
+def specs(draw: st.DrawFn, folder: Path) -> Spec:
+    command = "./serve {port} " + words(draw(TEXTS))
+    service, instances = draw(NAMES), draw(st.integers(1, 9))
+    strategy = draw(strategies(instances))
+    others = draw(st.lists(NAMES, max_size=3, unique=True))
+    return Spec(
+        service=service,
+        folder=folder,
+        state=folder / draw(st.from_regex(r"\A[a-z#: é]{1,9}x\Z")),
+        platform=LocalPlatform(
+            command=command,
+            port=draw(st.integers(0, 30000)),
+            test_port=draw(st.integers(30001, 65535)),
+            instances=instances,
+            health=draw(PATHS),
+            stop_grace=draw(TIMES),
+            drain=draw(TIMES),
+            rules=draw(RULES),
+        ),
+        strategy=strategy,
+        gates=draw(gates()),
+        judging=Judging(
+            false_stops=draw(st.integers(1, 100)) / 1000,
+            warm_up=timedelta(),
+            preset=draw(st.sampled_from(Preset)),
+            no_data=draw(st.sampled_from(OnNoData)),
+            inconclusive=draw(st.sampled_from(OnInconclusive)),
+        ),
+        deadlines=draw(
+            st.builds(Deadlines, ready=TIMES, hook=HOOK_TIMES, no_data=TIMES, hold=TIMES, rollback=TIMES)
+        ),
+        hooks=Hooks(
+            before_traffic=draw(hooks(ASKED, WARM_UPS)),
+            after_traffic=draw(hooks(ASKED)),
+            on_rollback=draw(hooks(ASKED)),
+            hand_over=draw(hooks(ASKED)),
+        ),
+        policy=Policy(approvals=draw(st.integers(0, 9)) if asks(strategy) else 0),
+        after=tuple(name for name in others if name != service),
+        on_interrupt=draw(st.sampled_from(OnInterrupt)),
+    )
