@@ -76,8 +76,13 @@ class House:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.clock = clock_of(folder)
-        self.store = SqliteStore(folder)
-        (folder / "logs").mkdir(exist_ok=True)
+
+    @cached_property
+    def store(self) -> SqliteStore:
+        """The journal; it and its folder are made by whoever first asks for it."""
+        store = SqliteStore(self.folder)
+        (self.folder / "logs").mkdir(exist_ok=True)
+        return store
 
     @cached_property
     def platform(self) -> LocalPlatform:
@@ -105,11 +110,17 @@ class House:
     def hooks(self) -> HookRunner:
         """Runs hooks; `close` ends those that still run, so that whoever goes on runs them again."""
         from crossfade.engine.hooks import HookRunner
+        from crossfade.platforms.local_counts import LocalCounts
+        from crossfade.signals.warming import Warming
 
         def environment(of: Plan) -> Mapping[str, str]:
             return {"CROSSFADE_TEST_URL": self.platform.test_url(of.service) or ""}
 
-        return HookRunner(self.store, self.clock, environment)
+        def mirror(of: Plan, share: float) -> None:
+            self.platform.set_mirror(of.service, share)
+
+        warm_up = Warming(pace=self.clock, edges_ms=LocalCounts.edges_ms, mirror=mirror)
+        return HookRunner(self.store, self.clock, environment, warm_up)
 
     def ports(self, _plan: Plan) -> Ports:
         """What one release's ticks reach the outside through."""
@@ -124,27 +135,16 @@ class House:
         Raises `HeldError` while another release is active, `RefusedError` with every objection;
         then nothing has moved.
         """
-        from crossfade.engine.opening import compile_plan, new_id, refuse_or_events
+        from crossfade.engine.opening import refuse_or_events
         from crossfade.engine.place import prove_writable
         from crossfade.errors import RefusedError
 
         prove_writable(self.folder)
         self.platform.settle_in(spec)
-        stable, candidate = self.platform.serving(spec.service), self.platform.prepare(spec, text)
-        if stable is not None and stable.identity == candidate.identity:
-            return None
-        if stable is not None and stable.text == candidate.text:
-            candidate = replace(candidate, text=f"{candidate.text}+{candidate.identity[:7]}")
         past = self.store.releases(spec.service)
-        plan = compile_plan(
-            spec,
-            release=new_id(),
-            stable=stable,
-            candidate=candidate,
-            inherits=tuple(row.id for row in past if row.outcome is not None),
-            releaser=wish.actor,
-        )
-        plan = replace(plan, break_glass=self.platform.break_glass(plan))
+        plan = self.compiled(spec, text, wish.actor, past)
+        if plan is None:
+            return None
         now = self.clock.now()
         truth = self.platform.observe(plan).truth
         try:
@@ -152,7 +152,7 @@ class House:
                 plan,
                 truth,
                 alarms=self.signals.before(plan, now),
-                record=_record(plan, past),
+                record=_record(plan, past, self._first(spec)),
                 wish=wish,
                 spec=spec,
                 now=now,
@@ -171,6 +171,34 @@ class House:
             raise
         self.store.open_release(plan, events, now)
         return plan
+
+    def compiled(self, spec: Spec, text: str, releaser: str, past: Sequence[Row]) -> Plan | None:
+        """The release of this revision, complete; None where the service runs it already. Only reads."""
+        from crossfade.engine.opening import compile_plan, new_id
+
+        stable, candidate = self.platform.serving(spec.service), self.platform.prepare(spec, text)
+        if stable is not None and stable.identity == candidate.identity:
+            return None
+        if stable is not None and stable.text == candidate.text:
+            candidate = replace(candidate, text=f"{candidate.text}+{candidate.identity[:7]}")
+        plan = compile_plan(
+            spec,
+            release=new_id(),
+            stable=stable,
+            candidate=candidate,
+            inherits=tuple(row.id for row in past if row.outcome is not None),
+            releaser=releaser,
+        )
+        return replace(plan, break_glass=self.platform.break_glass(plan))
+
+    def record(self, spec: Spec, plan: Plan) -> Record:
+        """What the journal knows of the past that speaks for or against opening this plan."""
+        return _record(plan, self.store.releases(spec.service), self._first(spec))
+
+    def _first(self, spec: Spec) -> Mapping[str, str]:
+        """How the last release of each service that goes before this one ended."""
+        rows = (row for name in spec.after for row in self.store.releases(name, limit=1))
+        return {row.service: row.outcome.value for row in rows if row.outcome is not None}
 
     def way_back_line(self, plan: Plan) -> str:
         """The one line, from truth now; an ended release needs none, and nothing is started to look."""
@@ -280,13 +308,13 @@ def _waits(note: Mapping[str, object]) -> tuple[str, ...]:
     return tuple(str(one) for one in said) if isinstance(said, list) else ()
 
 
-def _record(plan: Plan, past: Sequence[Row]) -> Record:
+def _record(plan: Plan, past: Sequence[Row], first: Mapping[str, str]) -> Record:
     """How releases of the very same build ended before, newest first; a text may mean another build."""
     from crossfade.release.policy import Record
 
     mine = plan.artifact.get("identity")
     endings = [row.outcome.value for row in past if row.outcome and row.plan.artifact.get("identity") == mine]
-    return Record(endings={plan.candidate: endings[0]} if endings else {})
+    return Record(endings={plan.candidate: endings[0]} if endings else {}, first=first)
 
 
 def clock_of(folder: Path) -> SystemClock | ScaledClock:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import json
 import os
 import signal
 import socket
@@ -12,14 +13,15 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Self
 
 import pytest
 
-from crossfade.dataplane import Fault, PortTaken, down
-from crossfade.dataplane.store import Store, read_json
+from crossfade.dataplane import Fault, PortTaken, Rule, down
+from crossfade.dataplane.store import Store, read_json, write_whole
 from crossfade.platforms import LocalCounts, LocalPlatform
 from crossfade.release.plan import Plan, World
 from crossfade.release.reconcile import differences, reconcile
@@ -304,6 +306,48 @@ def test_settling_in_twice_is_settling_in_once(shop: tuple[LocalPlatform, Plan],
 
     assert platform.document("shop") == before
     assert not reconcile_of(platform, plan)
+
+
+def test_R07_one_rule_that_a_hand_changed_retires_nobody_and_is_mended_by_the_next_weight(
+    shop: tuple[LocalPlatform, Plan],
+) -> None:
+    platform, plan = shop
+    rules = (Rule(host="shop.example.com"), Rule(path="/api"), Rule())
+    platform._change("shop", lambda document: replace(document, rules=rules))
+    do(platform, plan, EnsureWeight(weight=ALL), EnsurePrimary(side=Side.CANDIDATE))
+    file = Store(platform.folder).folder / "rds.json"
+    written = json.loads(file.read_text())
+    live = next(h for h in written["resources"][0]["virtual_hosts"] if h["name"] == "shop.live")
+    ruled = [one["route"]["weighted_clusters"] for one in live["routes"] if "route" in one]
+    for entry, weight in zip(ruled[1]["clusters"], (1000, 0), strict=True):
+        entry["weight"] = weight
+    write_whole(file, json.dumps(written))  # the version as it was: Envoy takes the content
+
+    until(lambda: platform.observe(plan).truth.weights == Known(Span(low=NOTHING, high=ALL)))
+    end = World(weight=ALL, stable=NOTHING, candidate=ALL, primary=Side.CANDIDATE, test=False)
+    time.sleep(1.2)  # silence of both sides is proved
+    writes = reconcile(plan, end, platform.observe(plan).truth)
+    assert writes == (EnsureWeight(weight=ALL),), "stable is not retired while one rule still leads to it"
+
+    do(platform, plan, EnsureWeight(weight=ALL))
+    until(lambda: platform.observe(plan).truth.weights == Known(Span(low=ALL, high=ALL)))
+    assert EnsureFleet(side=Side.STABLE, capacity=NOTHING, owner=plan.release) in reconcile(
+        plan, end, platform.observe(plan).truth
+    )
+
+
+def test_R48_going_home_mends_a_rule_although_the_document_is_home(shop: tuple[LocalPlatform, Plan]) -> None:
+    platform, plan = shop
+    file = Store(platform.folder).folder / "rds.json"
+    text = file.read_text()
+    away = text.replace('"name":"shop.blue","weight":1000', '"name":"shop.blue","weight":0')
+    away = away.replace('"name":"shop.green","weight":0', '"name":"shop.green","weight":1000')
+    assert away != text
+    write_whole(file, away)
+    until(lambda: platform.observe(plan).truth.weights == Known(Span(low=ALL, high=ALL)))
+    platform.perform(plan, GoHome(), None)
+
+    until(lambda: platform.observe(plan).truth.weights == Known(NOBODY))
 
 
 def reconcile_of(platform: LocalPlatform, plan: Plan) -> tuple[object, ...]:

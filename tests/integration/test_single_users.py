@@ -192,6 +192,9 @@ class TestRules:
         assert self.asked(port, "other.example.com", "/api/v2") == 200
         assert self.asked(port, "other.example.com", "/apis") == 404
         assert self.asked(port, "xshop.example.com", "/") == 404
+        mark = Preview(kind="header", name="host", value="other.example.com")
+        change(shop, preview=mark, test_group="green")
+        assert self.asked(port, "other.example.com", "/apis") == 404, "a preview opens no other rule"
 
     def test_R07_all_rules_shift_together_and_one_that_disagrees_is_seen(
         self, shop: Client, town: tuple[Client, Path]

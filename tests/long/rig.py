@@ -32,7 +32,7 @@ from crossfade.bootstrap import House, set_clock
 from crossfade.dataplane import Observed, down
 from crossfade.dataplane.process import marked
 from crossfade.dataplane.store import Store
-from crossfade.demo.receipt import Join, join
+from crossfade.demo.receipt import End, Join, join
 from crossfade.demo.traffic import Load, Traffic
 from crossfade.engine.opening import Wish
 from crossfade.release.policy import Waivers
@@ -301,12 +301,16 @@ class Shop:
                     if line.endswith("}\n"):
                         yield json.loads(line)
 
-    def finish(self) -> Receipt:
-        """No more users; what became of each of their requests."""
+    def finish(self, ends: Mapping[int, End] | None = None) -> Receipt:
+        """
+        No more users; what became of each of their requests.
+
+        `ends` names processes that are known to have exited by themselves: what they had is not lost by us.
+        """
         self._stop_traffic()
         time.sleep(0.3)  # the apps' own lines are written every 100 ms
         for path in self._segments:
-            self._add(join(path, [self.app_log], {}))
+            self._add(join(path, [self.app_log], ends or {}))
         return self.receipt
 
     def _add(self, part: Join) -> None:

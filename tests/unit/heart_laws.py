@@ -78,6 +78,11 @@ def flows(truth: Truth, side: Side) -> Share:
     return configured if agrees else max(configured, band.high)
 
 
+def enough(plan: Plan, share: int) -> float:
+    """The floor's part of a share, to the thousandth in which both are whole numbers; all of all."""
+    return share * plan.floor / ALL if share == ALL else max(0.0, share * plan.floor / ALL - 2)
+
+
 def gates_of(tick: Tick) -> set[str]:
     """The gates in force at the step on which this look stood."""
     return {
@@ -135,7 +140,7 @@ def R05_R13_only_what_is_ours_is_shrunk_and_only_to_what_it_needs(run: Run, tick
         if effect.capacity < fleet.value.wanted:
             assert isinstance(truth.weights, Known)
             assert isinstance(truth.seen, Known)
-            assert effect.capacity * ALL >= flows(truth, effect.side) * tick.plan.floor
+            assert effect.capacity >= enough(tick.plan, flows(truth, effect.side))
             assert truth.seat == Known(Seat(holder=effect.owner))
             assert effect.owner in (US, *tick.plan.inherits)
 

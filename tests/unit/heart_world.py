@@ -148,6 +148,7 @@ def a_plan(
         on=on,
         back=back,
         floor=shape.floor,
+        releaser="ada",
         gates=gates,
         limits=limits,
         inherits=inherits,
@@ -403,9 +404,11 @@ class Run:
     def ended(self) -> bool:
         return self.state.outcome is not None
 
-    def say(self, verb: Verb, *, step: str | None = None, reason: str = "because") -> None:
+    def say(
+        self, verb: Verb, *, step: str | None = None, reason: str = "because", actor: str = "ada"
+    ) -> None:
         number = f"c{self.points}-{len(self.inbox)}"
-        self.inbox.append(Command(id=number, verb=verb, actor="ada", reason=reason, step=step))
+        self.inbox.append(Command(id=number, verb=verb, actor=actor, reason=reason, step=step))
 
     def tick(self, seconds: float | None = None) -> None:
         """One look, after `seconds` or at the time the heart asked for."""

@@ -52,7 +52,8 @@ class TestRoutes:
         text = config.routes([SHOP])
 
         for host in ("shop.live", "shop.test"):
-            assert route(text, host)["route"]["timeout"] == "3600s"
+            assert route(text, host)["route"]["timeout"] == "0s", "a download may last"
+            assert route(text, host)["route"]["idle_timeout"] == "3600s"
         assert "retry" not in text
 
     def test_a_fault_stands_before_its_group_only_on_both_listeners(self) -> None:

@@ -39,6 +39,22 @@ class TestEdges:
         assert counts.latency[bucket] == sum(counts.latency) == 1
 
 
+class TestWhatLasts:
+    @pytest.mark.parametrize("more", [{"r": 101}, {"k": "text/event-stream; charset=utf-8"}])
+    def test_a_socket_and_an_event_stream_are_as_slow_as_their_beginning(self, more: dict[str, Any]) -> None:
+        ledger = Ledger(99)
+        ledger.add(line(100, d=50_000_000, h=900, **more), {})
+        ledger.add(line(100, d=50_000_000, h=900, r=200, k="text/html"), {})
+        ledger.read_up_to(2000)
+        (slot,) = ledger.since("shop", 0, "").intervals
+        counts = slot.groups["blue"]
+        buckets = [EDGES_MS[n] for n, number in enumerate(counts.latency) if number]
+
+        assert slot.start == 150.0, "counted when it ended"
+        assert buckets[0] < 1.0
+        assert buckets[1] > 50_000 / 1.2
+
+
 class TestKinds:
     @pytest.mark.parametrize(
         ("more", "app", "proxy", "injected"),

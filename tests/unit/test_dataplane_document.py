@@ -107,6 +107,12 @@ class TestWire:
     def test_a_document_survives_the_wire(self) -> None:
         assert decode(Service, json.loads(json.dumps(encode(SHOP)))) == SHOP
 
+    def test_a_document_from_before_there_were_rules_and_numbers_is_read(self) -> None:
+        fresh = ("rules", "sticky", "preview", "mirror")
+        old = {key: value for key, value in encode(SHOP).items() if key not in fresh}
+
+        assert decode(Service, old) == SHOP
+
     @pytest.mark.parametrize(
         "data",
         [

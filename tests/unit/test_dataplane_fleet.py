@@ -209,3 +209,38 @@ class TestLeaving:
 
         assert states["blue-1"] == ("v1", "draining")
         assert states["blue-3"] == states["blue-4"] == ("v2", "starting")
+
+
+class TestWhatLasts:
+    def leaving(self, paper: Paper) -> None:
+        for number in (1, 2):
+            paper.probe(number, "", 1)
+        paper.tick(1)
+        paper.group = None
+        paper.tick(2, lambda _: 3)
+
+    def test_R09_what_is_still_open_at_the_end_of_the_drain_is_counted_once(self, paper: Paper) -> None:
+        self.leaving(paper)
+        paper.tick(11.9, lambda _: 3)
+        before = paper.fleet.cut("shop")
+        for now in (12.1, 12.2, 13.0):
+            paper.tick(now, lambda _: 3)
+
+        assert before == {"blue": 0, "green": 0}
+        assert paper.fleet.cut("shop") == {"blue": 6, "green": 0}
+        assert [sig for _, sig in paper.signals] == [signal.SIGTERM] * 2
+
+    def test_R09_what_ends_by_itself_is_not_counted(self, paper: Paper) -> None:
+        self.leaving(paper)
+        paper.tick(5)
+
+        assert paper.fleet.cut("shop") == {"blue": 0, "green": 0}
+        assert len(paper.signals) == 2
+
+    def test_R33_the_next_supervisor_goes_on_counting(self, paper: Paper, tmp_path: Path) -> None:
+        self.leaving(paper)
+        paper.tick(13, lambda _: 1)
+        after = Fleet(tmp_path, "mark", lambda *_: None)
+        after.adopt({**paper.fleet.record(), "members": []})
+
+        assert after.cut("shop") == {"blue": 2, "green": 0}

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from itertools import product
 from typing import Any
 
-from heart_laws import LAWS, one_serves
+from heart_laws import LAWS, enough, one_serves
 from heart_world import FACTS, GATES, LIMITS, THEM, Run, Tick, World, a_plan, share
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -63,27 +63,23 @@ class Ground(World):
         if not self.deceived:
             self.harm += tuple(f"{effect}: {what}" for what in self._harms(effect, rules, wanted, foreign))
 
-    def _enough(self, share: int) -> int:
-        """What has to be there for this share: all of it, but in a release in batches."""
-        return -(-share * self.plan.floor // ALL)
-
     def _harms(
         self, effect: Effect, rules: tuple[Share, ...], wanted: tuple[int, int], foreign: bool
     ) -> Iterator[str]:
         blindly = effect == GoHome() and bool(self.blind & {"pair", "stable"})
         home, candidate = self.stable.fleet(self.now).ready, self.candidate.fleet(self.now).ready
         for before, after in zip(rules, self.rules, strict=True):
-            if after > before and candidate < self._enough(after):
+            if after > before and candidate < enough(self.plan, after):
                 yield "R01, R03: more than the candidate can carry"
-            if after < before and candidate and home < self._enough(ALL - after) and not blindly:
+            if after < before and candidate and home < enough(self.plan, ALL - after) and not blindly:
                 yield "R03: more than home can carry"
         high, low = max(*self.rules, *self.flow), min(*self.rules, *self.flow)
-        if self.candidate.wanted < wanted[1] and share(
-            self.candidate.wanted, self.candidate.of
-        ) < self._enough(high):
+        if self.candidate.wanted < wanted[1] and share(self.candidate.wanted, self.candidate.of) < enough(
+            self.plan, high
+        ):
             yield "R05: the candidate is shrunk under its traffic"
-        if self.stable.wanted < wanted[0] and share(self.stable.wanted, self.stable.of) < self._enough(
-            ALL - low
+        if self.stable.wanted < wanted[0] and share(self.stable.wanted, self.stable.of) < enough(
+            self.plan, ALL - low
         ):
             yield "R05: stable is shrunk under its traffic"
         if foreign and not isinstance(effect, RunHook) and not blindly:

@@ -284,7 +284,7 @@ def test_R45_the_way_back_is_never_a_yes_on_what_is_not_known(moment: Moment) ->
     plan, state, truth, _ = moment
     found = way_back(plan, state, truth)
     if found.can is Can.YES and found.how_fast == "in seconds":
-        assert sure(truth.stable, lambda fleet: fleet.ready >= ALL)
+        assert sure(truth.stable, lambda fleet: fleet.ready >= plan.floor)
         assert sure(truth.pair, bool)
     if plan.stable is None:
         assert found.can is not Can.YES

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from heart_laws import flows
+from heart_laws import enough, flows
 from heart_world import OLD, STRATEGIES, THEM, US, Tick, a_plan, a_run, share
 from hypothesis import given
 from strategies import Moment, Op, examples, for_any_moment, play_new, schedules, worlds
@@ -65,7 +65,7 @@ def test_R01_in_a_hostile_world_too_weight_rises_only_onto_healthy_instances(
         for effect in tick.decision.effects:
             if isinstance(effect, EnsureWeight) and effect.weight > low(tick.honest):
                 assert isinstance(tick.honest.candidate, Known)
-                assert tick.honest.candidate.value.ready >= effect.weight
+                assert tick.honest.candidate.value.ready >= enough(tick.plan, effect.weight)
 
     play_new(world, schedule, watch)
 
@@ -97,18 +97,20 @@ def test_R03_weight_moves_only_onto_a_side_that_surely_can_carry_it(moment: Mome
         match effect:
             case EnsureWeight(weight=weight):
                 if weight > low(truth):
-                    assert sure(truth.candidate, lambda fleet: fleet.ready >= weight)
+                    assert sure(truth.candidate, lambda fleet: fleet.ready >= enough(plan, weight))
                 if weight < high(truth):
-                    assert nobody or sure(truth.stable, lambda fleet: fleet.ready >= ALL - weight)
+                    assert nobody or sure(
+                        truth.stable, lambda fleet: fleet.ready >= enough(plan, ALL - weight)
+                    )
             case GoHome():
                 # Blind is allowed; a home that is known to be too small is not.
                 assert (
                     nobody
                     or isinstance(truth.stable, Unknown)
-                    or sure(truth.stable, lambda fleet: fleet.ready == ALL)
+                    or sure(truth.stable, lambda fleet: fleet.ready >= plan.floor)
                 )
             case EnsurePrimary(side=Side.CANDIDATE):
-                assert sure(truth.candidate, lambda fleet: fleet.ready >= ALL)
+                assert sure(truth.candidate, lambda fleet: fleet.ready >= plan.floor)
             case _:
                 pass
 
@@ -166,7 +168,7 @@ def test_R05_a_version_is_shrunk_only_to_what_its_configured_and_seen_share_need
             assert isinstance(fleet, Known)
             if effect.capacity >= fleet.value.wanted:
                 continue
-            assert effect.capacity * ALL >= flows(truth, effect.side) * plan.floor
+            assert effect.capacity >= enough(plan, flows(truth, effect.side))
 
 
 @examples(40)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from crossfade.dataplane import Applied, Conflict, Fault, Group, Service, Silent
+from crossfade.dataplane import Applied, Conflict, Fault, Group, Preview, Rule, Service, Silent
 from crossfade.dataplane.store import Store
 from crossfade.errors import PlatformError, UsageError
 from crossfade.platforms import LocalPlatform
@@ -154,6 +154,58 @@ class TestDocuments:
     def test_R20_trust_goes_back_to_the_group_that_had_it(self) -> None:
         now = after(PLAN, service(primary="blue"), FREE, EnsurePrimary(side=Side.STABLE), 5.0)
         assert now.tags["primary"] == "green"
+
+
+class TestSingleUsers:
+    ASKED = replace(
+        PLAN,
+        release="01JD7QZX3W8V5N2K9M4P6R1T0S",
+        artifact={
+            **PLAN.artifact,
+            "candidate": {
+                **PLAN.artifact["candidate"],  # type: ignore[dict-item]  # our own
+                "sticky": True,
+                "preview": {"kind": "cookie", "name": "staff", "value": "1"},
+            },
+        },
+    )
+    LOOK = Preview(kind="cookie", name="staff", value="1")
+
+    def claimed(self, plan: Plan) -> Service:
+        return after(
+            plan, service(candidate=False, release="r1"), FREE, fleet(Side.CANDIDATE, 500, plan.release), 5.0
+        )
+
+    def test_numbers_and_preview_come_with_the_seat_and_the_numbers_are_this_releases(self) -> None:
+        now = self.claimed(self.ASKED)
+        assert (now.sticky, now.preview) == ("4p6r1t0s", self.LOOK)
+
+    def test_a_release_that_asks_for_neither_takes_away_what_the_last_one_left(self) -> None:
+        left = replace(service(candidate=False, release="r1"), sticky="old", preview=self.LOOK)
+        now = after(PLAN, left, FREE, fleet(Side.CANDIDATE, 500), 5.0)
+        assert (now.sticky, now.preview) == ("", None)
+
+    def test_R10_weights_test_route_and_sizes_keep_them(self) -> None:
+        now = replace(self.claimed(self.ASKED), rules=(Rule(path="/api"),), mirror=0.5)
+        kept = now.sticky, now.preview, now.rules, now.mirror
+        for effect in (
+            EnsureWeight(weight=Share(100)),
+            fleet(Side.CANDIDATE, 1000, self.ASKED.release),
+            EnsurePrimary(side=Side.CANDIDATE),
+            EnsureWeight(weight=NOTHING),
+        ):
+            now = after(self.ASKED, now, FREE, effect, 5.0)
+            assert (now.sticky, now.preview, now.rules, now.mirror) == kept
+
+    @pytest.mark.parametrize(
+        ("primary", "effect"), [("blue", fleet(Side.STABLE, 0)), ("green", fleet(Side.CANDIDATE, 0))]
+    )
+    def test_with_one_side_left_nobody_needs_a_number(self, primary: str, effect: EnsureFleet) -> None:
+        busy = replace(service(primary=primary), sticky="old", preview=self.LOOK, rules=(Rule(path="/a"),))
+        now = after(PLAN, busy, FREE, effect, 5.0)
+
+        assert (now.sticky, now.preview, now.mirror) == ("", None, 0.0)
+        assert now.rules == busy.rules
 
 
 class Line:

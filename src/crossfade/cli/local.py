@@ -65,6 +65,8 @@ def status(as_json: bool, state: Path | None, file: Path) -> int:
                     f"  restarts {instance.restarts} ({instance.last_exit})" if instance.restarts else ""
                 )
                 click.echo(f"         {instance.state:9}  pid {instance.pid}  port {instance.port}{restarts}")
+            if cut := one.cut.get(group, 0):
+                click.echo(f"         open when a drain was over, and closed then: {cut}")
     return 0
 
 

@@ -198,6 +198,8 @@ def _access_log(name: str, path: str) -> dict[str, Any]:
                     "s": name,
                     "t": "%START_TIME(%s.%6f)%",
                     "d": "%COMMON_DURATION(DS_RX_BEG:DS_TX_END:us)%",
+                    "h": "%COMMON_DURATION(DS_RX_BEG:DS_TX_BEG:us)%",
+                    "k": "%RESP(CONTENT-TYPE)%",
                     "ms": "%DURATION%",  # where the answer never ended, d is null
                     "c": "%UPSTREAM_CLUSTER%",
                     "i": "%UPSTREAM_HOST_NAME%",

@@ -21,6 +21,7 @@ LAG_S: Final = 0.3  # Envoy flushes every 50 ms; the rest is for a busy machine
 KEEP_S: Final = 7_500  # a little over two hours
 _NO_INSTANCE: Final = ""
 _SERVER_ERROR: Final = 500
+_SWITCHED: Final = 101
 
 
 @dataclass(slots=True)
@@ -81,7 +82,9 @@ class Ledger:
         tally = slot.setdefault((service, group, instance), _Tally())
         tally.requests += 1
         tally.injected += bool(fault)
-        tally.latency[bisect_left(EDGES_MS, took_ms)] += 1
+        # A websocket or an event stream lasts as long as its user likes: its latency is its beginning.
+        begun_us = line.get("h") if _lasts(line) else None
+        tally.latency[bisect_left(EDGES_MS, took_ms if begun_us is None else begun_us / 1000)] += 1
         failed = int(line.get("r") or 0) >= _SERVER_ERROR
         if details in ("via_upstream", "fault_filter_abort"):
             tally.app_errors += failed
@@ -144,3 +147,7 @@ class Ledger:
             return _NO_INSTANCE
         turn = self._turn[cluster] = self._turn.get(cluster, -1) + 1
         return ids[turn % len(ids)]
+
+
+def _lasts(line: Mapping[str, Any]) -> bool:
+    return line.get("r") == _SWITCHED or str(line.get("k") or "").startswith("text/event-stream")

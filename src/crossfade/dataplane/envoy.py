@@ -81,6 +81,7 @@ class Traffic:
     at: float
     total: Mapping[str, int]
     active: Mapping[str, int]  # waiting for a connection counts as active
+    waiting: Mapping[str, int]  # for a connection: not yet in `total`
     faults: Mapping[str, int]  # requests that an injected delay holds right now
 
 
@@ -134,6 +135,7 @@ class Admin:
         """The counters of all clusters."""
         total: dict[str, int] = {}
         active: dict[str, int] = {}
+        waiting: dict[str, int] = {}
         faults: dict[str, int] = {}
         for name, value in self._stats(_TRAFFIC_STATS):
             stem, _, what = name.rpartition(".")
@@ -143,7 +145,9 @@ class Admin:
             cluster = stem.removeprefix("cluster.")
             into = total if what == "upstream_rq_total" else active
             into[cluster] = into.get(cluster, 0) + int(value)
-        return Traffic(at=time.time(), total=total, active=active, faults=faults)
+            if what == "upstream_rq_pending_active":
+                waiting[cluster] = int(value)
+        return Traffic(at=time.time(), total=total, active=active, waiting=waiting, faults=faults)
 
     def listeners(self) -> dict[str, int]:
         """Listener name -> port it is bound to."""

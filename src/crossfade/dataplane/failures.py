@@ -13,7 +13,9 @@ The errors of the data plane, each an id that is stable for ever.
 from __future__ import annotations
 
 import contextlib
+import sys
 import traceback
+from datetime import UTC, datetime
 
 from crossfade.errors import PlatformError
 
@@ -50,6 +52,13 @@ BY_NAME = {
     kind.__name__: kind
     for kind in (DataplaneError, Unsupported, PortTaken, Conflict, InvalidChange, Silent, UnknownService)
 }
+
+
+def tell(what: str) -> None:
+    """A line to stderr, which is a log, with the time; what cannot be written there is no failure."""
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {what}\n")
+        sys.stderr.flush()
 
 
 def complain() -> None:

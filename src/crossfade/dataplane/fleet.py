@@ -6,8 +6,10 @@ The app processes of all services: which should run, which may get requests, whi
         └──────────────┴────────► draining ──silent or late──► stopping ──► gone
 
 An instance is out of the endpoints before it is told to stop, and told to stop only when nothing
-is in flight (R09). `Fleet` holds the state and knows nothing of Envoy: the supervisor asks it
-for `members`, and tells it what was deregistered (`deregistered`) and what is in flight.
+is in flight (R09). What lives longer than `drain_s` (a websocket, a stream) meets SIGTERM, and so the
+chance to say goodbye, and is counted in `cut`. `Fleet` holds the state and knows nothing of Envoy: the
+supervisor asks it for `members`, and tells it what was deregistered (`deregistered`) and what is in
+flight.
 NOT THREAD-SAFE: its owner holds one lock.
 """
 
@@ -22,6 +24,7 @@ from typing import Any, Final
 from crossfade.dataplane import process as proc
 from crossfade.dataplane.codec import decode
 from crossfade.dataplane.config import Endpoint
+from crossfade.dataplane.failures import tell
 from crossfade.dataplane.health import Prober
 from crossfade.dataplane.member import (
     FIRST_WAIT_S,
@@ -53,6 +56,7 @@ class Fleet:
         self._crews: dict[tuple[str, str], Crew] = {}
         self.members: dict[str, Member] = {}  # by unique "service/id"
         self._next = 1
+        self._cut: dict[tuple[str, str], int] = {}
         self.changed = False  # what is recorded on the disk is older than this
 
     # --- what should run -------------------------------------------------------------------
@@ -201,7 +205,7 @@ class Fleet:
         ports = set(listed)
         for member in self.members.values():
             if member.state == "draining" and member.out_since is None and member.port not in ports:
-                member.out_since = now
+                member.out_since, self.changed = now, True
 
     # --- leaving ---------------------------------------------------------------------------
 
@@ -219,13 +223,20 @@ class Fleet:
                     member.killed = True
                     proc.end(member.process, signal.SIGKILL)
 
-    @staticmethod
-    def _drained(member: Member, in_flight: Callable[[int], int], now: float) -> bool:
+    def _drained(self, member: Member, in_flight: Callable[[int], int], now: float) -> bool:
         if not member.registered:
             return True
         if member.out_since is None or now - member.out_since < _SETTLED_S:
             return False
-        return now - member.out_since > member.spec.drain_s or not in_flight(member.port)
+        left = in_flight(member.port)
+        if left and now - member.out_since > member.spec.drain_s:
+            self._cut[member.seat] = self._cut.get(member.seat, 0) + left
+            tell(
+                f"{member.service} {member.id}: its drain of {member.spec.drain_s:g} s is over, "
+                f"{left} connections that were still open are closed by SIGTERM"
+            )
+            return True
+        return not left
 
     def leaving(self) -> bool:
         """Whether anybody is on the way out."""
@@ -285,6 +296,10 @@ class Fleet:
                 found[group] = sum(max(0, place.restarts) for place in crew.places)
         return found
 
+    def cut(self, service: str) -> dict[str, int]:
+        """Connections that were still open when an instance's drain was over, per group, ever since."""
+        return {group: self._cut.get((service, group), 0) for group in GROUPS}
+
     def _tidy_logs(self, service: str, group: str) -> None:
         kept = {f"{m.service}-{m.id}.log" for m in self.members.values()}
         for path in logs_of(self._logs, service, group)[_LOGS_KEPT:]:
@@ -298,11 +313,13 @@ class Fleet:
         return {
             "next": self._next,
             "members": [recorded(m) for m in self.members.values()],
+            "cut": [[*seat, number] for seat, number in self._cut.items()],
         }
 
     def adopt(self, record: Mapping[str, Any]) -> None:
         """Takes over what an earlier supervisor recorded, as far as it still lives."""
         self._next = int(record.get("next", 1))
+        self._cut = {(service, group): int(number) for service, group, number in record.get("cut", ())}
         for item in record.get("members", ()):
             process = proc.Process(pid=item["pid"], started=item["started"])
             if not proc.alive(process):
@@ -311,9 +328,10 @@ class Fleet:
             member = Member(item["service"], item["group"], item["id"], process, item["port"], spec)
             member.state, member.since = item["state"], item["since"]
             member.registered = item["registered"]
+            # Users were promised a drain of that length, not one per supervisor.
+            member.out_since, member.told = item.get("out_since"), item.get("told")
             if item["seated"]:
-                seat = (member.service, member.group)
-                crew = self._crews.setdefault(seat, Crew(key=key_of(spec), spec=spec))
+                crew = self._crews.setdefault(member.seat, Crew(key=key_of(spec), spec=spec))
                 member.place = Place(member=member, restarts=item["restarts"], last_exit=item["last_exit"])
                 crew.places.append(member.place)
             self._watch(member)

@@ -41,6 +41,11 @@ class Member:
     prober: Prober | None = None
     pidfd: int | None = None
 
+    @property
+    def seat(self) -> tuple[str, str]:
+        """Whose it is: service and group."""
+        return self.service, self.group
+
 
 @dataclass(slots=True)
 class Place:
@@ -135,6 +140,8 @@ def recorded(member: Member) -> dict[str, Any]:
         "state": member.state,
         "since": member.since,
         "registered": member.registered,
+        "out_since": member.out_since,
+        "told": member.told,
         "restarts": member.place.restarts if member.place else 0,
         "last_exit": member.place.last_exit if member.place else "",
         "seated": member.place is not None,

@@ -149,7 +149,8 @@ class Observed:
     `routes`, `test_route`: as Envoy's own configuration dump says; `routes` None = unreadable,
     and then `test_route` says nothing either. `others`: the weights of rules that have others.
     `active`, `silent_s`: through the production listener only; None = Envoy's counters could not
-    be read, which is not silence. `silent_s` is measured up to the last look at the counters;
+    be read, which is not silence. `active`: requests and upgraded connections that go on; `silent_s`:
+    since the last one that was new. `silent_s` is measured up to the last look at the counters;
     it starts again when the supervisor or Envoy was restarted.
     `listener_port`, `test_port`: as bound by Envoy; None = not bound.
     """

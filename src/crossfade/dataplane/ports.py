@@ -18,7 +18,7 @@ from crossfade.dataplane.failures import PortTaken
 from crossfade.dataplane.process import command_of
 
 _LISTEN = "0A"
-_ESTABLISHED = "01"
+_OPEN = ("01", "02")  # established, or asking to be: an app that is slow to accept has users too
 
 
 def free_port(taken: Iterable[int] = ()) -> int:
@@ -67,12 +67,13 @@ def holder_of(port: int) -> str:
 
 
 def connections(pid: int, port: int) -> int:
-    """Established TCP connections from process `pid` to a local port.
+    """TCP connections from process `pid` to a local port, those not yet accepted included.
 
     A proxy speaks HTTP/1.1 to its upstreams, so after its pools were drained every connection
     that is left is one request (or websocket) in flight.
     """
-    inodes = {row[9] for row in _rows() if row[3] == _ESTABLISHED and _port(row[2]) == port}
+    to = f":{port:04X} "  # asked of every drain twenty times a second: few of many lines are worth parsing
+    inodes = {row[9] for row in _rows(to) if row[3] in _OPEN and _port(row[2]) == port}
     return len(inodes & socket_inodes(pid)) if inodes else 0
 
 
@@ -88,12 +89,13 @@ def socket_inodes(pid: int) -> set[str]:
     return found
 
 
-def _rows() -> list[list[str]]:
+def _rows(holding: str = "") -> list[list[str]]:
+    """The sockets of both tables, of which only those lines that hold a text."""
     rows: list[list[str]] = []
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         with contextlib.suppress(OSError):
             lines = Path(table).read_text(encoding="ascii").splitlines()[1:]
-            rows += [line.split() for line in lines]
+            rows += [line.split() for line in lines if holding in line]
     return rows
 
 

@@ -117,13 +117,19 @@ class ProxyProcess:
 
     # --- configuration ---------------------------------------------------------------------
 
-    def publish(self, texts: Mapping[str, str], *, adding: bool) -> None:
+    def publish(self, texts: Mapping[str, str], *, adding: bool, mend: bool = False) -> None:
         """Writes the files that differ. What is pointed at is written before what points at it.
 
-        `adding` False = a service goes: its listener first, its clusters last.
+        `adding` False = a service goes: its listener first, its clusters last. `mend`: what another
+        hand wrote into a file is overwritten too; else it stays, to be seen and decided about (R49).
         """
         order = config.FILES if adding else tuple(reversed(config.FILES))
-        fresh = [name for name in order if self._wanted[name] != config.version_of(texts[name])]
+        fresh = [
+            name
+            for name in order
+            if self._wanted[name] != config.version_of(texts[name])
+            or (mend and (self._store.folder / name).read_text(encoding="utf-8") != texts[name])
+        ]
         if not fresh:
             return
         before: dict[str, int] = {}
@@ -174,7 +180,10 @@ class ProxyProcess:
     # --- eyes ------------------------------------------------------------------------------
 
     def sample(self) -> bool:
-        """Reads the counters, and remembers when each cluster was last seen busy.
+        """Reads the counters, and remembers when each cluster last got somebody new.
+
+        A websocket or a download that goes on is nobody new: the drain of its instance waits for it (R09),
+        and if it broke the silence, no release of a service with websockets would ever end.
 
         False = Envoy did not answer; asking it more now would only cost another time-out.
         """
@@ -186,13 +195,13 @@ class ProxyProcess:
             before = self._traffic
             for cluster, total in traffic.total.items():
                 same = before is not None and before.total.get(cluster) == total
-                if not same or traffic.active.get(cluster, 0):
+                if not same or traffic.waiting.get(cluster, 0):
                     self._seen[cluster] = traffic.at
             self._traffic = traffic
         return True
 
     def traffic(self) -> tuple[envoy.Traffic, dict[str, float]] | None:
-        """The last counters and when each cluster was last busy; None = unknown."""
+        """The last counters and when each cluster last got a request; None = unknown."""
         with self._lock:
             last = self._traffic
             if last is None or time.time() - last.at > _STALE_S:

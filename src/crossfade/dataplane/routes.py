@@ -1,8 +1,8 @@
 """
 The routes of every service, as a pure function of the desired documents and the living instances.
 
-A production request is looked at in this order: does it carry the mark of a preview, which of the
-service's rules is it, is it one of those that are mirrored, and which group do the weights give it.
+A production request is looked at in this order: which of the service's rules is it, does it carry the
+mark of a preview, is it one of those that are mirrored, and which group do the weights give it.
 With a token, weights are dealt out by the user's number (`sticky.py`), else by chance.
 A request on the test listener reaches the test group, or the other one if it asks for that.
 """
@@ -27,7 +27,9 @@ RULE: Final = "rule"
 
 _ROUTE: Final = TYPE + "config.route.v3.RouteConfiguration"
 _FAULT: Final = TYPE + "extensions.filters.http.fault.v3.HTTPFault"
-_TIMEOUT: Final = "3600s"
+_PATIENCE: Final = {"timeout": "0s", "idle_timeout": "3600s"}
+"""A download, stream or websocket may last; an hour in which neither side said a word ends it."""
+
 _SAFE: Final = {"name": ":method", "string_match": {"safe_regex": {"regex": "GET|HEAD"}}}
 
 Entry = dict[str, Any]
@@ -60,7 +62,6 @@ def _live_host(service: Service, members: Mapping[str, tuple[Any, ...]]) -> Entr
     group = service.test_group
     ahead = group if group is not None and members.get(group) else None
     found = [
-        *((_previewed(service, ahead),) if ahead and service.preview else ()),
         *(
             entry
             for number, rule in enumerate(_most_specific_first(service.rules))
@@ -77,12 +78,15 @@ def _most_specific_first(rules: Iterable[Rule]) -> list[Rule]:
 
 
 def _ruled(service: Service, number: int, rule: Rule, ahead: str | None) -> Iterable[Entry]:
-    """One rule: where a copy is mirrored a route of its own, then the route of everything else."""
+    """One rule: what has a preview's mark, what is mirrored, then everything else."""
     match, name = _match(rule), f"{RULE} {number}"
+    if ahead is not None and service.preview is not None:
+        marked = {**match, "headers": [*match.get("headers", ()), _mark(service.preview)]}
+        yield {**_tested(service, ahead, marked), "name": f"preview {number}"}
     if not sum(service.weights.values()):
         yield {"name": name, **_answer(match, 503, "no group has weight")}
         return
-    action: Entry = {"weighted_clusters": _weighted(service), "timeout": _TIMEOUT}
+    action: Entry = {"weighted_clusters": _weighted(service), **_PATIENCE}
     extra = sticky.per_route(service) if service.sticky else {}
     if ahead is not None and service.mirror and not service.weights[ahead]:
         share = {"default_value": _share(service.mirror)}
@@ -118,14 +122,6 @@ def _weighted(service: Service) -> Entry:
     return {"clusters": entries, **({"header_name": sticky.HEADER} if service.sticky else {})}
 
 
-def _previewed(service: Service, group: str) -> Entry:
-    assert service.preview is not None  # noqa: S101  # asked by the caller
-    fault = _per_route(service.fault[group]) if group in service.fault else {}
-    action = {"cluster": cluster(service.name, group, test=True), "timeout": _TIMEOUT}
-    match = {"prefix": "/", "headers": [_mark(service.preview)]}
-    return {"name": "preview", "match": match, "route": action, **fault}
-
-
 def _mark(preview: Preview) -> Entry:
     if preview.kind == "header":
         return {"name": preview.name, "string_match": {"exact": preview.value}}
@@ -140,14 +136,15 @@ def _test_host(service: Service) -> Entry:
         return _host(seat(service.name, test=True), [closed])
     other = next(name for name in GROUPS if name != group)
     asks = {"prefix": "/", "headers": [{"name": SIDE_HEADER, "string_match": {"exact": "stable"}}]}
-    beside = _tested(service, other, asks) if service.groups[other] is not None else None
-    found = [*((beside,) if beside else ()), {**_tested(service, group, {"prefix": "/"}), "name": "test"}]
+    # Where there is no other group it has no endpoint and answers 503: who asks for it must not get this one.
+    beside = {**_tested(service, other, asks), "name": "beside"}
+    found = [beside, {**_tested(service, group, {"prefix": "/"}), "name": "test"}]
     return _host(seat(service.name, test=True), found)
 
 
 def _tested(service: Service, group: str, match: Entry) -> Entry:
     fault = _per_route(service.fault[group]) if group in service.fault else {}
-    action = {"cluster": cluster(service.name, group, test=True), "timeout": _TIMEOUT}
+    action = {"cluster": cluster(service.name, group, test=True), **_PATIENCE}
     return {"match": match, "route": action, **fault}
 
 

@@ -14,7 +14,7 @@ ReadBack = tuple[dict[str, dict[str, dict[str, int]]], dict[str, int]]
 """Listener -> name of a route -> cluster -> weight, and listener -> bound port."""
 
 Seen = tuple[Traffic, dict[str, float]]
-"""The counters, and when each cluster was last busy."""
+"""The counters, and when each cluster last got a request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,15 +63,22 @@ def active(service: Service, seen: Seen | None) -> dict[str, int] | None:
 
 
 def silence(service: Service, seen: Seen | None) -> dict[str, float] | None:
-    """Seconds without a request per group, up to the last look at the counters.
+    """Seconds without a new request per group, up to the last look at the counters.
+
+    One that goes on, however long, is not new; one that an injected delay holds, or that waits for a
+    connection, is still to come.
 
     A cluster that Envoy does not know yet was not watched: its silence has not begun.
     """
-    busy = active(service, seen)
-    if seen is None or busy is None:
+    if seen is None:
         return None
     traffic, when = seen
+    held = traffic.faults.get(seat(service.name, test=False), 0)
+    coming = {
+        group: traffic.waiting.get(cluster(service.name, group), 0) + (held if group in service.fault else 0)
+        for group in GROUPS
+    }
     return {
-        group: 0.0 if busy[group] else traffic.at - when.get(cluster(service.name, group), traffic.at)
+        group: 0.0 if coming[group] else traffic.at - when.get(cluster(service.name, group), traffic.at)
         for group in GROUPS
     }

@@ -23,7 +23,8 @@ _ENABLED: Final = TYPE + "config.route.v3.FilterConfig"
 
 _SCRIPT: Final = """\
 local COOKIE, TOKEN = "%(cookie)s", "%(token)s"
-math.randomseed(os.time() + %(salt)d)
+-- Each worker loads this anew: by time alone all of them would draw the same numbers.
+math.randomseed(os.time() + %(salt)d + tonumber(string.match(tostring({}), "0x(%%x+)") or "0", 16) %% 2^31)
 
 local function number_in(cookies)
   for pair in string.gmatch(cookies or "", "[^;]+") do

@@ -45,6 +45,7 @@ _SAMPLE_S: Final = 0.25
 _APPLY_S: Final = 2.2  # below the client's 3 s: an answer is better than silence
 _LOCK_S: Final = 0.3
 _DOWN_GRACE_S: Final = 5.0
+_PROXY: Final = "envoy"
 
 
 class Supervisor:
@@ -62,7 +63,7 @@ class Supervisor:
         self._stamp: dict[str, tuple[int, int]] = {}
         self._published: dict[str, int] = {}  # in Envoy's files
         self._dirty = True
-        self._stopping = False
+        self._mend = self._stopping = False
         self._selector = selectors.DefaultSelector()
         self._bell, self._ring = os.pipe()
         os.set_blocking(self._ring, False)
@@ -98,6 +99,7 @@ class Supervisor:
             others = [found for _, found in self._documents.values() if found.name != service.name]
             apps = {member.port for member in self._fleet.members.values()}
             service = admission.with_ports(service, before, others, apps)
+            self._mend |= service == before  # the same once more: whoever asks saw that it is not so
             generation += 1
             self._store.save_service(generation, service)
             self._reload()
@@ -135,7 +137,7 @@ class Supervisor:
                 generation=generation,
                 service=service,
                 applied=applied,
-                reason="" if applied else self._why(service, (found.live, found.test)),
+                reason="" if applied else self._why(service, found),
                 routes=found.routes,
                 others=found.others,
                 test_route=found.test_route,
@@ -143,6 +145,7 @@ class Supervisor:
                 test_port=found.test,
                 instances=self._fleet.instances(name),
                 restarts=self._fleet.restarts(name),
+                cut=self._fleet.cut(name),
                 active=sight.active(service, traffic),
                 silent_s=sight.silence(service, traffic),
                 envoy=Proxy(
@@ -245,7 +248,9 @@ class Supervisor:
                 "rds.json": config.routes(services, members),
                 "lds.json": config.listeners(services, str(self._store.folder)),
             }
-            self._proxy.publish(texts, adding=set(documents) >= set(self._published))
+            adding = set(documents) >= set(self._published)
+            mend, self._mend = self._mend, False  # before: one that is asked for meanwhile is not lost
+            self._proxy.publish(texts, adding=adding, mend=mend)
             self._written = wanted
         self._proxy.confirm(now)
         with self._lock:
@@ -330,19 +335,16 @@ class Supervisor:
             )
             applied = self._applied(name, generation)
             service = self._documents[name][1]
-        if applied:
-            return Applied(generation=generation, applied=True, reason="")
-        found = sight.configured(service, self._proxy.read_back())
-        why = self._why(service, (found.live, found.test))
-        return Applied(generation=generation, applied=False, reason=why)
+        why = "" if applied else self._why(service, sight.configured(service, self._proxy.read_back()))
+        return Applied(generation=generation, applied=applied, reason=why)
 
     def _applied(self, name: str, generation: int) -> bool:
         return self._published.get(name, 0) >= generation and not self._proxy.reason
 
-    def _why(self, service: Service, bound: tuple[int | None, int | None]) -> str:
+    def _why(self, service: Service, found: sight.Configured) -> str:
         """Why Envoy does not run with it; names who holds a port that it could not get."""
         wanted = (service.listener_port, service.test_port)
-        for port, got in zip(wanted, bound, strict=True):
+        for port, got in zip(wanted, (found.live, found.test), strict=True):
             if self._proxy.process and got != port and (holder := ports.holder_of(port)):
                 return f"CF4101 port {port} is held by {holder}"
         return self._proxy.reason or "Envoy has not taken it yet"
@@ -368,9 +370,6 @@ class Supervisor:
                 member.prober.stop()
             proc.end(member.process, signal.SIGTERM)
         sweep(self._store, self._mark, grace)
-
-
-_PROXY: Final = "envoy"
 
 
 def main(folder: str) -> int:

@@ -1,5 +1,5 @@
 """
-Runs hooks: a request to the candidate's test route, or a program of the user's.
+Runs hooks: a request to the candidate's test route, a program of the user's, or a warm-up.
 
 Each runs at least once under one idempotency key. Its result is kept by the store and comes
 back to the heart as truth; a run whose process is gone has no result and is run again.
@@ -20,6 +20,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from crossfade.engine import processes
@@ -45,6 +46,24 @@ TEXT = 600
 Environment = Callable[[Plan], Mapping[str, str]]
 
 
+class WarmUp(Protocol):
+    """Requests sent alike to candidate and stable over the test route, and judged."""
+
+    def __call__(
+        self,
+        plan: Plan,
+        key: str,
+        asked: Mapping[str, Any],
+        *,
+        url: str,
+        limit: float,
+        stop: threading.Event,
+        record: Path,
+    ) -> HookResult:
+        """One run within `limit` real seconds, ended early by `stop`; what it judged goes into `record`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Came:
     """What came of one run."""
@@ -58,12 +77,20 @@ class HookRunner:
     The `Hooks` port.
 
     `environment` gives what the platform adds for a plan: at least `CROSSFADE_TEST_URL`.
+    `warm_up` runs hooks of that kind; without it they fail.
     """
 
-    def __init__(self, store: SqliteStore, clock: EngineClock, environment: Environment) -> None:
+    def __init__(
+        self,
+        store: SqliteStore,
+        clock: EngineClock,
+        environment: Environment,
+        warm_up: WarmUp | None = None,
+    ) -> None:
         self._store = store
         self._clock = clock
         self._environment = environment
+        self._warm_up = warm_up
         self._runner = uuid.uuid4().hex
         self._pid = os.getpid()
         self._birth = processes.birth(self._pid)
@@ -149,17 +176,33 @@ class HookRunner:
         environment = self._variables(plan, key)
         limit = plan.limits.hook.total_seconds() / self._clock.factor
         match plan.hooks[key]:
-            case {"http": path}:
+            case {"http": str(path)}:
                 return _asked(environment["CROSSFADE_TEST_URL"], path, key, limit, self._closing)
-            case {"command": words}:
+            case {"command": str(words)}:
                 return self._program(plan, key, words, environment, limit)
+            case {"warm_up": dict(asked)} if self._warm_up is not None:
+                result = self._warm_up(
+                    plan,
+                    key,
+                    asked,
+                    url=environment["CROSSFADE_TEST_URL"],
+                    limit=limit,
+                    stop=self._closing,
+                    record=self._log(plan.release, key).with_suffix(".jsonl"),
+                )
+                return Came(passed=result.say is HookSay.PASSED, text=result.text)
             case other:
                 return Came(passed=False, text=f"unknown kind of hook: {', '.join(other)}")
 
     def _variables(self, plan: Plan, key: str) -> dict[str, str]:
         step = next((step.name for step in (*plan.on, *plan.back) if key in step.hooks), "")
+        old, new = plan.stable or "", plan.candidate
+        back = any(key in step.hooks for step in plan.back)
         return {
             **self._environment(plan),
+            "CROSSFADE_FROM": new if back else old,
+            "CROSSFADE_TO": old if back else new,
+            "CROSSFADE_DEADLINE_S": f"{plan.limits.hook.total_seconds():g}",
             "CROSSFADE_REVISION": plan.candidate,
             "CROSSFADE_RELEASE": plan.release,
             "CROSSFADE_STEP": step,

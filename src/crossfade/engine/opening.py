@@ -43,6 +43,13 @@ from crossfade.spec import (
     WarmUp,
 )
 
+WARM_UPS = 0.1
+"""
+Their part of the chance that a healthy release is stopped; the bakes have the rest.
+
+A warm-up that is wrong costs no user anything, so it needs little, and the bakes' bound rises by a ninth.
+"""
+
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
@@ -74,8 +81,9 @@ def compile_plan(
     """The spec as the two roads of one release, complete and self-contained."""
     gates = () if isinstance(spec.gates, NoGates) else spec.gates
     planned = tuple(_planned(gate) for gate in gates)
+    false_stops = _shared(spec)
     hooks = {
-        f"{release}:{when}:{number}": _hook(hook)
+        f"{release}:{when}:{number}": _hook(hook, false_stops.each_warm_up)
         for when, listed in _hook_lists(spec)
         for number, hook in enumerate(listed)
     }
@@ -118,7 +126,7 @@ def compile_plan(
             "stable_identity": stable.identity if stable else None,
             "folder": str(spec.folder),
         },
-        judging=_judging(spec, shape, gates),
+        judging=_judging(spec, shape, gates, false_stops.gates),
         strategy=strategy_word(spec.strategy),
     )
 
@@ -135,7 +143,24 @@ def _hook_lists(spec: Spec) -> tuple[tuple[str, tuple[Hook, ...]], ...]:
     )
 
 
-def _hook(hook: Hook) -> Mapping[str, object]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _FalseStops:
+    """One budget for the whole release (R31), dealt out."""
+
+    gates: float
+    each_warm_up: float
+
+
+def _shared(spec: Spec) -> _FalseStops:
+    """Warm-ups get a tenth, all of them together: who fails one has met no user yet."""
+    whole = spec.judging.false_stops
+    number = sum(isinstance(hook, WarmUp) for hook in spec.hooks.before_traffic)
+    if not number:
+        return _FalseStops(gates=whole, each_warm_up=0.0)
+    return _FalseStops(gates=whole * (1 - WARM_UPS), each_warm_up=whole * WARM_UPS / number)
+
+
+def _hook(hook: Hook, alpha: float) -> Mapping[str, object]:
     match hook:
         case HttpHook():
             return {"http": hook.path}
@@ -143,7 +168,7 @@ def _hook(hook: Hook) -> Mapping[str, object]:
             return {"command": hook.command}
         case WarmUp():
             asked = {"paths": list(hook.paths), "for_s": hook.hold_for.total_seconds(), "rate": hook.rate}
-            return {"warm_up": {**asked, "mirror": hook.mirror}}
+            return {"warm_up": {**asked, "mirror": hook.mirror, "alpha": alpha}}
 
 
 def _planned(gate: Gate) -> PlannedGate:
@@ -151,7 +176,7 @@ def _planned(gate: Gate) -> PlannedGate:
     return PlannedGate(name=gate.name, observe=gate.mode is Mode.OBSERVE, traffic=traffic)
 
 
-def _judging(spec: Spec, shape: Shape, gates: Sequence[Gate]) -> Mapping[str, object]:
+def _judging(spec: Spec, shape: Shape, gates: Sequence[Gate], false_stops: float) -> Mapping[str, object]:
     """The judge's header without history, and what the gates beside it need."""
     judged: dict[str, object] = {}
     alarms: dict[str, object] = {}
@@ -185,7 +210,7 @@ def _judging(spec: Spec, shape: Shape, gates: Sequence[Gate]) -> Mapping[str, ob
                 alarms[gate.name] = list(gate.urls)
     bakes = (*(rung.bake for rung in shape.rungs), shape.keep)
     return {
-        "alpha": spec.judging.false_stops,
+        "alpha": false_stops,
         "preset": spec.judging.preset.value,
         "warm_up_s": spec.judging.warm_up.total_seconds(),
         "bake_s": sum(bakes, timedelta()).total_seconds(),

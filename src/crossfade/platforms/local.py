@@ -40,11 +40,21 @@ from crossfade.dataplane.store import SPARE_BYTES, SPARES, Store
 from crossfade.dataplane.weights import send_everybody
 from crossfade.errors import CrossfadeError, PlatformError, RefusedError, UsageError
 from crossfade.platforms.local_facts import absent, blind, facts, look_back, sides
+from crossfade.platforms.local_fence import Fence, LocalLook, strays
 from crossfade.platforms.local_writes import after, artifact_of, home
 from crossfade.release.plan import Plan
 from crossfade.release.policy import Objection
 from crossfade.release.ports import Revision
-from crossfade.release.values import Effect, Fact, GoHome, Known, RunHook, Seat, Side, Truth, Unknown
+from crossfade.release.values import (
+    Effect,
+    EnsureWeight,
+    GoHome,
+    Known,
+    RunHook,
+    Seat,
+    Side,
+    Unknown,
+)
 from crossfade.spec import Spec
 
 TRIES: Final = 5
@@ -72,24 +82,6 @@ class Capabilities:
     cas: bool = True
     dead_man: bool = False
     way_back: str = "seconds"
-
-
-@dataclass(slots=True, kw_only=True)
-class Fence:
-    """
-    The document that was looked at. It moves with our own writes, each of which proved by
-    compare-and-set that nobody else wrote in between; used within one tick only.
-    """
-
-    generation: int
-    service: Service
-    seat: Fact[Seat]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LocalLook:
-    truth: Truth
-    fence: object
 
 
 class LocalPlatform:
@@ -123,7 +115,12 @@ class LocalPlatform:
             )
         except Exception as error:  # noqa: BLE001  # the port promises facts, whatever happens
             return LocalLook(truth=blind(_said(error)), fence=None)
-        fence = Fence(generation=observed.generation, service=observed.service, seat=truth.seat)
+        fence = Fence(
+            generation=observed.generation,
+            service=observed.service,
+            seat=truth.seat,
+            strays=strays(observed),
+        )
         return LocalLook(truth=truth, fence=fence)
 
     def seen(self, service: str) -> Observed:
@@ -152,10 +149,11 @@ class LocalPlatform:
                         "crossfade local status",
                     )
                 wanted = after(plan, fence.service, fence.seat, effect, self._now())
-                self._write(fence, wanted)
+                self._write(fence, wanted, again=isinstance(effect, EnsureWeight) and fence.strays)
 
-    def _write(self, fence: Fence, wanted: Service) -> None:
-        if wanted == fence.service:
+    def _write(self, fence: Fence, wanted: Service, *, again: bool = False) -> None:
+        """`again`: also where the document says so already; the data plane then mends what strays from it."""
+        if wanted == fence.service and not again:
             return
         fence.generation, fence.service = self._apply(wanted, fence.generation), wanted
 
@@ -175,10 +173,11 @@ class LocalPlatform:
         for left in reversed(range(TRIES)):
             generation, service = self._document(plan.service)
             wanted = home(plan, service, self._now())
-            if wanted == service:
+            if wanted == service and not sides(service, plan.release).ours:
                 return
+            fence = Fence(generation=generation, service=service, seat=Unknown("blind"))
             try:
-                self._write(Fence(generation=generation, service=service, seat=Unknown("blind")), wanted)
+                self._write(fence, wanted, again=True)  # the document may be home, and Envoy not
             except Silent:
                 if plan.stable is None:
                     raise

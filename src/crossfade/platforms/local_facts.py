@@ -32,7 +32,7 @@ from crossfade.release.values import (
 )
 
 QUIET: Final = 1.0
-"""Real seconds without a request, with none in flight, after which a side is proved silent."""
+"""Real seconds without a new request after which a side is proved silent."""
 
 LOOK_BACK: Final = 10.0
 """Real seconds of traffic that the seen share is read from, at most back to the last weight write."""
@@ -184,12 +184,13 @@ def _seen(observed: Observed, counted: Counted, who: Sides) -> Fact[Seen]:
     The band of shares that the last seconds agree with; 0 is proved by silence alone (R05).
 
     A side that still has weight and just happens to be quiet keeps its band: at 1 request
-    a second, a second of silence contradicts nothing.
+    a second, a second of silence contradicts nothing. Silent = nobody new comes: what goes on (a websocket,
+    a download) is waited for by the drain of its instance, not by the release (R09).
     """
-    routes, active, silent_s = observed.routes, observed.active, observed.silent_s
-    if active is None or silent_s is None:
+    routes, silent_s = observed.routes, observed.silent_s
+    if silent_s is None:
         return Unknown("Envoy's counters could not be read")
-    silent = {group: silent_s[group] >= QUIET and active[group] == 0 for group in GROUPS}
+    silent = {group: silent_s[group] >= QUIET for group in GROUPS}
     if all(silent.values()):
         return Known(Seen(stable=NOBODY, candidate=NOBODY))
     if counted.problem:

@@ -125,7 +125,7 @@ def serves_alone(plan: Plan, world: World, truth: Truth) -> bool:
         (truth.candidate, world.weight) if world.weight > NOTHING else (truth.stable, world.stable)
     )
     trusted = sure(truth.primary, lambda side: side is world.primary)
-    return traffic_right(world, truth) and trusted and _carries(plan, fleet, needed)
+    return traffic_right(world, truth) and trusted and carries(plan, fleet, needed)
 
 
 def _sized(fleet: Fleet, capacity: Share) -> bool:
@@ -167,11 +167,17 @@ def _left_behind(plan: Plan, truth: Truth) -> str | None:
 
 
 def _enough(plan: Plan, share: Share) -> Share:
-    """The capacity that is enough for this share of traffic (R03)."""
-    return Share(-(-share * plan.floor // ALL))
+    """
+    The capacity that is enough for this share of traffic (R03).
+
+    Two thirds are 667 thousandths of traffic and, rounded down as capacity is, 666 of capacity: where a
+    side has only a part, a thousandth less is the same number of instances.
+    """
+    rounded = 1 if NOTHING < share < ALL else 0
+    return Share(share * plan.floor // ALL - rounded)
 
 
-def _carries(plan: Plan, fleet: Fact[Fleet], share: Share) -> bool:
+def carries(plan: Plan, fleet: Fact[Fleet], share: Share) -> bool:
     """Whether a side surely has the capacity for this share (R03)."""
     return share == NOTHING or sure(fleet, lambda known: known.ready >= _enough(plan, share))
 
@@ -193,7 +199,7 @@ def _weight(plan: Plan, world: World, truth: Truth) -> Iterator[Effect]:
             return
     match truth.weights:
         case Known(span):
-            up_is_safe = span.low >= world.weight or _carries(plan, truth.candidate, world.weight)
+            up_is_safe = span.low >= world.weight or carries(plan, truth.candidate, world.weight)
             down_is_safe = span.high <= world.weight or _home_carries(plan, truth, world.weight)
             if up_is_safe and down_is_safe:
                 yield EnsureWeight(weight=world.weight)
@@ -203,7 +209,7 @@ def _weight(plan: Plan, world: World, truth: Truth) -> Iterator[Effect]:
 
 def _home_carries(plan: Plan, truth: Truth, weight: Share) -> bool:
     """Whether stable can take what this weight leaves it; a candidate with nobody loses all at once (R12)."""
-    return _carries(plan, truth.stable, Share(ALL - weight)) or _empty(truth.candidate)
+    return carries(plan, truth.stable, Share(ALL - weight)) or _empty(truth.candidate)
 
 
 def _going_home(plan: Plan, truth: Truth) -> Iterator[Effect]:
@@ -228,7 +234,7 @@ def _primary(plan: Plan, world: World, truth: Truth) -> Iterator[Effect]:
         # A first release keeps no stable: trust returns to the empty side that nothing flows to.
         home = min(Share(ALL - world.weight), world.stable)
         needed = world.weight if world.primary is Side.CANDIDATE else home
-        if _carries(plan, receiving, needed):
+        if carries(plan, receiving, needed):
             yield EnsurePrimary(side=world.primary)
 
 
@@ -275,7 +281,7 @@ def _stable(plan: Plan, world: World, truth: Truth) -> Iterator[Effect]:
             flows = _flows(span, seen, Share(ALL - span.low), seen.stable)
             needed = max(world.stable, _enough(plan, flows))
             trusted = sure(truth.primary, lambda side: side is Side.CANDIDATE) or needed > NOTHING
-            carried = _carries(plan, truth.candidate, Share(ALL - flows))
+            carried = carries(plan, truth.candidate, Share(ALL - flows))
             if fleet.wanted > needed and trusted and carried and _mine(plan, truth):
                 yield EnsureFleet(side=Side.STABLE, capacity=needed, owner=plan.release)
         case _:

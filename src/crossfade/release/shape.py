@@ -6,7 +6,6 @@ The only file that knows strategies by name. `roads.py` makes steps from a `Shap
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -39,14 +38,8 @@ class Shape:
     hold_back: Share = NOTHING
     """What stable keeps of the traffic until the keeping ends."""
 
-    @property
-    def floor(self) -> Share:
-        """
-        How much of a share's capacity is enough: the least that either side has at any rung for its weight.
-
-        The whole, but for batches: there it says what may be missing, and what whole instances round away.
-        """
-        return min((ALL, *(_carried(rung) for rung in self.rungs)))
+    floor: Share = ALL
+    """How much of a share's capacity is enough to carry it: below the whole where some may be missing."""
 
 
 def shape_of(strategy: Strategy, instances: int) -> Shape:
@@ -67,7 +60,11 @@ def shape_of(strategy: Strategy, instances: int) -> Shape:
             rungs = tuple(_growing(rung, instances) for rung in _equal(strategy))
             return Shape(rungs=rungs, keep=strategy.keep_old, hold_back=Share(strategy.hold_back))
         case Rolling():
-            return Shape(rungs=tuple(_batches(strategy, instances)), keep=strategy.keep_old)
+            return Shape(
+                rungs=tuple(_batches(strategy, instances)),
+                keep=strategy.keep_old,
+                floor=_part(instances - strategy.unavailable, instances),
+            )
 
 
 def _stepped(steps: tuple[WeightStep | ApprovalStep, ...]) -> Iterator[Rung]:
@@ -120,8 +117,3 @@ def _batches(rolling: Rolling, instances: int) -> Iterator[Rung]:
 def _part(count: int, instances: int) -> Share:
     """So many instances as capacity; counted back up, it is exactly so many again."""
     return Share(count * ALL // instances)
-
-
-def _carried(rung: Rung) -> Share:
-    sides = ((rung.candidate, rung.weight), (rung.stable, ALL - rung.weight))
-    return Share(math.floor(min((ALL * size / share for size, share in sides if share), default=ALL)))

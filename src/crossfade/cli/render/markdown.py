@@ -58,7 +58,7 @@ def _prose(text: str) -> str:
     )
 
 
-def _code(text: str) -> str:
+def code(text: str) -> str:
     """As code, with a fence longer than any inside."""
     plain = words.clean(text, clip=2000)
     fence = "`" * (max((len(run) for run in re.findall(r"`+", plain)), default=0) + 1)
@@ -138,9 +138,9 @@ def _numbers(numbers: Mapping[str, object]) -> tuple[str, ...]:
 def _facts(story: Story, way_back: str) -> Iterator[str]:
     for label, said in explain.facts(story, way_back):
         if label == "Check me":
-            shown = ", ".join(_code(part) for part in said.split("  ") if part)
+            shown = ", ".join(code(part) for part in said.split("  ") if part)
         else:
-            shown = _code(said) if label == "Break glass" else _prose(said)
+            shown = code(said) if label == "Break glass" else _prose(said)
         yield f"- **{label}**: {shown}" if label else f"  - {shown}"
 
 
