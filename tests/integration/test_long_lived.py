@@ -4,7 +4,7 @@ What lives longer than a request, across a promotion and a rollback, through the
 Websockets, event streams, downloads and uploads are opened on the version that will go; then all
 weight moves away and its instances leave, as a release makes them. Each connection has to end by
 itself, or be told goodbye after SIGTERM: none may be reset before the drain is over.
-CROSSFADE_LASTING_S sets how long downloads take (default 3; 10 is the long form).
+CROSSFADE_LASTING_S sets how long downloads take (default 1; 10 is the long form).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from crossfade.dataplane.store import Store
 
 pytestmark = pytest.mark.real
 
-LASTS_S = float(os.environ.get("CROSSFADE_LASTING_S", "3"))
+LASTS_S = float(os.environ.get("CROSSFADE_LASTING_S", "1"))
 DRAIN_S = 2 * LASTS_S
 GRACE_S = 5.0
 SOCKETS, DOWNLOADS, STREAMS, UPLOADS = 100, 50, 20, 20
