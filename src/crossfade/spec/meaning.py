@@ -27,6 +27,9 @@ _RULE_PATH: Final = re.compile(r"/|(/(?!\.{1,2}(/|$))([\w.~!$&'()+,;=:@-]|%[0-9A
 """A path as the proxy compares it: whole segments, none empty, `.` or `..`, nothing behind the last."""
 _WARM_UP: Final = WarmUp(paths=())
 _ZERO: Final = timedelta()
+_WARM_UP_TIMES: Final = 1.5
+_ANSWERS: Final = timedelta(seconds=20)
+"""A warm-up's judged half may be run once more, and its last answers are waited for."""
 
 
 def check(root: schema.Root, spec: Spec, notes: Notes) -> None:
@@ -218,10 +221,10 @@ def _warm_up(form: schema.WarmUpForm, spec: Spec, path: KeyPath, notes: Notes) -
             "CF2502", (*path, "for"), "a warm-up of no time", "nothing is warm after it",
             f"write e.g. `for: {duration_text(_WARM_UP.hold_for)}`",
         )  # fmt: skip
-    elif lasts >= most > _ZERO:
+    elif _WARM_UP_TIMES * lasts + _ANSWERS >= most > _ZERO:
         notes.say(
             "CF2502", (*path, "for"), f"a warm-up of {duration_text(lasts)}, and a hook may take "
-            f"{duration_text(most)}", "it would be ended before it could be judged",
+            f"{duration_text(most)}", "a failure is judged again, and there is no time for that",
             "shorten it, or write a longer `deadlines.hook`", needs=[("deadlines",)],
         )  # fmt: skip
     elif form.paths and lasts.total_seconds() * rate < len(form.paths):
