@@ -63,7 +63,7 @@ def shape_of(strategy: Strategy, instances: int) -> Shape:
             return Shape(
                 rungs=tuple(_batches(strategy, instances)),
                 keep=strategy.keep_old,
-                floor=_part(instances - strategy.unavailable, instances),
+                floor=_part(max(1, instances - strategy.unavailable), instances),
             )
 
 
