@@ -12,6 +12,7 @@ QUICK = "{canary: {steps: [{weight: 50%, bake: 15s}], keep_old: 20s}}"
 
 
 class TestTrains:
+    @pytest.mark.long
     def test_two_services_are_released_at_once_each_with_its_own_users(self, town: Town) -> None:
         town.service("api", strategy=QUICK)
         town.first()

@@ -15,7 +15,7 @@ from town import Town
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(240)]
 
-STEPS = "[{weight: 10%, bake: 15s}, {weight: 50%, bake: 15s}]"
+STEPS = "[{weight: 10%, bake: 12s}, {weight: 50%, bake: 8s}]"
 
 
 @dataclass

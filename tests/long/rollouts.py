@@ -1,7 +1,7 @@
 """
 All five strategies under traffic that never stops: good, slow, erroring, crashing, aborted in every phase.
 
-    python tests/long/strategies.py [--short] [--only rolling] [--lanes 2]
+    python tests/long/rollouts.py [--short] [--only rolling] [--lanes 2]
 
 Every release is a `crossfade deploy` of its own in a shop of four instances. Prints, per strategy,
 each outcome, the time from verdict to 0 %, and the capacity at every step beside what the plan
