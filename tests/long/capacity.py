@@ -33,6 +33,10 @@ SETTLED_S = 0.5
 """Shrinking follows the fact that a step is reached; a stay that is shorter need not show it."""
 
 
+ROUNDING = 1
+"""Thousandths: weights and capacity of either side are whole ones, 2 of 3 instances are 666 for 667."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
     """One side: instances; its weight in thousandths."""
@@ -81,6 +85,8 @@ class Watcher(threading.Thread):
         self.looks: list[Look] = []
         self.zero: float | None = None
         """When Envoy's routes were first seen at 0 on the way back."""
+        self.pids: dict[str, int] = {}
+        """The new version's instances, by the names that Envoy knows them by."""
 
     def run(self) -> None:
         looked = 0.0
@@ -101,6 +107,11 @@ class Watcher(threading.Thread):
         if seen.routes is None or row.plan.stable is None:
             return
         old, new = _size(seen, row.plan.stable), _size(seen, self._revision)
+        self.pids |= {
+            one.id: one.pid
+            for one in seen.instances
+            if one.revision == self._revision and one.pid is not None
+        }
         self.looks.append(Look(begun=begun, done=time.time(), old=old, new=new))
         if back and new.weight == 0:
             self.zero = time.time()
@@ -197,11 +208,11 @@ class Capacity:
         carried = look.carried(self.instances)
         if crashes:
             # What the build takes along itself is nobody's fault; what stable was given, it must carry.
-            needed = -(-look.old.weight * plan.floor // ALL)
-            short = look.old.ready * ALL // self.instances < needed and look.new.ready > 0
+            needed = look.old.weight * plan.floor // ALL
+            short = look.old.ready * ALL // self.instances < needed - ROUNDING and look.new.ready > 0
         else:
             self.lowest = min(self.lowest, carried)
-            short = carried < plan.floor
+            short = carried < plan.floor - 2 * ROUNDING
         if short and look.old.ill + (0 if crashes else look.new.ill):
             self.excused += 1
         elif short:

@@ -1,5 +1,5 @@
 """
-One release of `strategies.py` each: which build, and the phase in which a person aborts it.
+One release of `rollouts.py` each: which build, and the phase in which a person aborts it.
 
 A `Hand` waits until the release stands where it is meant to, and speaks. `heard` says from the journal
 whether it was heard there: between speaking and hearing a release goes on.

@@ -301,17 +301,28 @@ class Shop:
                     if line.endswith("}\n"):
                         yield json.loads(line)
 
-    def finish(self, ends: Mapping[int, End] | None = None) -> Receipt:
+    def finish(
+        self, ends: Mapping[int, End] | None = None, routed: Mapping[str, int] | None = None
+    ) -> Receipt:
         """
         No more users; what became of each of their requests.
 
-        `ends` names processes that are known to have exited by themselves: what they had is not lost by us.
+        `ends` names processes that are known to have exited by themselves, `routed` the process that
+        Envoy gave a request to: what such a process had, or refused, is not lost by us.
         """
         self._stop_traffic()
         time.sleep(0.3)  # the apps' own lines are written every 100 ms
         for path in self._segments:
-            self._add(join(path, [self.app_log], ends or {}))
+            self._add(join(path, [self.app_log], ends or {}, routed=routed))
         return self.receipt
+
+    def proxied(self) -> Iterator[Mapping[str, Any]]:
+        """Envoy's own word on each request that it still has: `q` its id, `i` the instance, `x` why."""
+        for name in ("access.log.1", "access.log"):
+            with contextlib.suppress(FileNotFoundError), (self.state / "logs" / name).open() as lines:
+                for line in lines:
+                    if line.endswith("}\n"):
+                        yield json.loads(line)
 
     def _add(self, part: Join) -> None:
         self.receipt.requests += part.requests

@@ -20,6 +20,7 @@ import queue
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -27,6 +28,7 @@ from capacity import Capacity, Watcher, stays
 from phases import Case, Hand, cases, heard
 from rig import FACTOR, SERVICE, Settings, Shop, quantile, stoppable
 
+from crossfade.demo.receipt import End
 from crossfade.engine.records import Entry, Row
 from crossfade.release.values import ALL, EventType
 
@@ -96,7 +98,8 @@ class Season:
     def __init__(self, strategy: str, stop: threading.Event, *, short: bool, again: int) -> None:
         self.told = Told(strategy=strategy, capacity=Capacity(instances=INSTANCES, surge=SURGE.get(strategy)))
         self._stop, self._short, self._again = stop, short, again
-        self._crashed: set[str] = set()
+        self._ends: dict[int, End] = {}
+        self._routed: dict[str, int] = {}
 
     def run(self) -> None:
         told, shop = self.told, Shop(Settings(rate=RATE, instances=INSTANCES, latency=LATENCY))
@@ -173,7 +176,13 @@ class Season:
     ) -> Back | None:
         crashes = case.behaviour == "crash-loop"
         if crashes:
-            self._crashed.add(row.plan.candidate)
+            # Nobody but itself ends a process of this build before it is cleared, and then it has no weight.
+            self._ends |= dict.fromkeys(watcher.pids.values(), "exited")
+            self._routed |= {
+                str(one["q"]): watcher.pids[one["i"]]
+                for one in shop.proxied()
+                if one.get("i") in watcher.pids
+            }
         lived = stays(shop.house, row.plan, entries)
         lowest = self.told.capacity.hold(row.plan, lived, watcher.looks, crashes=crashes)
         at = {entry.event.type: shop.house.clock.real(entry.event.ts) for entry in entries}
@@ -194,20 +203,19 @@ class Season:
         """What only the users' and the apps' files can tell."""
         ahead = time.time() - time.monotonic()  # the apps' lines are in monotonic seconds of this machine
         last: dict[str, float] = {}
-        exited: set[int] = set()
         with shop.app_log.open() as lines:
             for one in (json.loads(line) for line in lines if line.endswith("}\n")):
                 last[one["revision"]] = max(last.get(one["revision"], 0.0), one["start"] + ahead)
-                # The word that a process of the crashing build leaves when it exits by itself.
-                if one["did"] == "abandoned" and one["revision"] in self._crashed:
-                    exited.add(one["pid"])
         for back in self.told.backs:
             if back.revision in last:
                 back.last = max(0.0, last[back.revision] - back.verdict)
-        receipt = shop.finish(dict.fromkeys(exited, "exited"))
+        receipt = shop.finish(self._ends, self._routed)
         self.told.users, self.told.requests = receipt.line(), receipt.requests
-        if receipt.requests == 0 or receipt.lost or receipt.unmatched:
-            self.told.trouble.append(f"not clean: {receipt.line()} {receipt.unmatched}")
+        if receipt.requests == 0 or receipt.lost or receipt.dropped:
+            unheard = set(receipt.unmatched) - set(self._routed)
+            lost = [one for one in shop.proxied() if one.get("q") in unheard]
+            said = Counter(f"{one.get('c')} {one.get('r')} {one.get('x')}" for one in lost)
+            self.told.trouble.append(f"not clean: {receipt.line()}; Envoy says of some: {dict(said)}")
         self.told.trouble += [f"the journal: {text}" for text in shop.house.store.verify()]
 
 

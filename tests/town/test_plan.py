@@ -78,6 +78,7 @@ def test_what_was_planned_is_what_happens_and_planning_changes_nothing(town: Tow
     assert town.receipt().failed_by_release_machinery == 0
 
 
+@pytest.mark.long
 def test_each_reason_to_refuse_is_told_before_deploy_says_it(town: Town) -> None:
     town.build("v3", "never-ready")
     assert town.run("plan", "v9").code == 2

@@ -131,7 +131,7 @@ def test_every_step_works_and_the_revision_serves(town: Town, home: Path) -> Non
     assert town.receipt().failed_by_release_machinery == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.long), signal.SIGTERM])
 def test_cancelling_the_job_brings_all_traffic_back(town: Town, home: Path, number: signal.Signals) -> None:
     town.write(strategy=LONG_BAKE)
     Runner(town, home, "v1").all()
@@ -161,6 +161,7 @@ def test_cancelling_the_job_brings_all_traffic_back(town: Town, home: Path, numb
     assert town.receipt().failed_by_release_machinery == 0
 
 
+@pytest.mark.long
 def test_a_revision_is_never_taken_for_an_option(town: Town, home: Path) -> None:
     job = Runner(town, home, "--detach")
     done = job.all()

@@ -59,6 +59,7 @@ class TestTrains:
         assert "CF3051 api goes first, and its last release was rolled back" in stopped.err
         assert anyway.code == 0, anyway
 
+    @pytest.mark.long
     def test_R22_deploys_of_one_service_stand_in_line_and_the_dead_leave_it(self, town: Town) -> None:
         town.write(strategy=QUICK)
         town.first()
