@@ -197,9 +197,9 @@ class Town:
             yield traffic
             traffic.stop()
 
-    def client(self) -> list[dict[str, Any]]:
+    def client(self, service: str = "shop") -> list[dict[str, Any]]:
         """Every request as its client saw it."""
-        return [json.loads(line) for line in (self.folder / "client.jsonl").read_text().splitlines()]
+        return [json.loads(line) for line in (self.folder / _users_of(service)).read_text().splitlines()]
 
     def receipt(self, ends: dict[int, Any] | None = None, service: str = "shop") -> Join:
         return join(self.folder / _users_of(service), [self.folder / "apps.jsonl"], ends or {})
