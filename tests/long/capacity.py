@@ -194,8 +194,13 @@ class Capacity:
         turned = next((stay.entered for stay in told if stay.road is Road.BACK), None)
         before = [look for look in looks if turned is None or look.done <= turned]
         back = [] if turned is None else [look for look in looks if look.begun >= turned]
+        alone = False
         for look in looks:
-            self._enough(plan, look, crashes=crashes)
+            # A candidate that had nobody left loses all traffic at once (R12), whoever of it comes again.
+            exposed = look.new.weight > 0 or (turned is not None and look.begun >= turned)
+            alone = alone or (crashes and exposed and look.new.ready == 0)
+            if not alone:
+                self._enough(plan, look, crashes=crashes)
         if not crashes:
             for stay in told:
                 if stay.road is Road.ON and stay.step.kind is not Kind.RETIRING:
@@ -209,7 +214,7 @@ class Capacity:
         if crashes:
             # What the build takes along itself is nobody's fault; what stable was given, it must carry.
             needed = look.old.weight * plan.floor // ALL
-            short = look.old.ready * ALL // self.instances < needed - ROUNDING and look.new.ready > 0
+            short = look.old.ready * ALL // self.instances < needed - ROUNDING
         else:
             self.lowest = min(self.lowest, carried)
             short = carried < plan.floor - 2 * ROUNDING

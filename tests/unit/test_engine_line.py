@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from crossfade.engine import SqliteStore, processes
+from crossfade.engine.store import FILE
 
 
 @pytest.fixture
@@ -46,3 +49,14 @@ class TestLine:
         assert store.line.ahead("shop", last) == ()
         monkeypatch.setattr(processes, "birth", lambda _pid: "1")
         assert [place.revision for place in store.line.ahead("shop")] == [], "v2 was taken out, v3 is dead"
+
+
+def test_a_journal_of_the_first_layout_gets_its_line_when_it_is_opened(tmp_path: Path) -> None:
+    with SqliteStore(tmp_path / "state"):
+        pass
+    with closing(sqlite3.connect(tmp_path / "state" / FILE)) as link:
+        link.executescript("drop table line; pragma user_version = 1;")
+
+    with SqliteStore(tmp_path / "state") as store:
+        store.line.join("shop", "v2", "ada")
+        assert len(store.line.ahead("shop")) == 1
