@@ -45,7 +45,7 @@ class Size:
     ready: int
     exists: int
     ill: int
-    """Unhealthy, or not in their first life."""
+    """Unhealthy, or in a place whose process ended before."""
     weight: int
 
 
@@ -87,6 +87,8 @@ class Watcher(threading.Thread):
         """When Envoy's routes were first seen at 0 on the way back."""
         self.pids: dict[str, int] = {}
         """The new version's instances, by the names that Envoy knows them by."""
+        self.fell: set[str] = set()
+        """How processes ended that are wanted still."""
 
     def run(self) -> None:
         looked = 0.0
@@ -112,6 +114,9 @@ class Watcher(threading.Thread):
             for one in seen.instances
             if one.revision == self._revision and one.pid is not None
         }
+        self.fell |= {
+            f"{one.revision} {one.group}: {one.last_exit}" for one in seen.instances if one.last_exit
+        }
         self.looks.append(Look(begun=begun, done=time.time(), old=old, new=new))
         if back and new.weight == 0:
             self.zero = time.time()
@@ -136,7 +141,7 @@ def _size(seen: Observed, revision: str) -> Size:
         wanted=0 if group is None else group.instances,
         ready=sum(one.state == "ready" for one in mine) if group is not None else 0,
         exists=len(mine),
-        ill=sum(one.state == "unhealthy" or one.restarts > 0 for one in mine),
+        ill=sum(one.state == "unhealthy" or one.last_exit != "" for one in mine),
         weight=0 if name is None or seen.routes is None else seen.routes[name],
     )
 

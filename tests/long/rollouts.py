@@ -87,6 +87,8 @@ class Told:
     backs: list[Back] = field(default_factory=list)
     missed: int = 0
     """Aborts that were heard in another phase than they were meant for."""
+    fell: set[str] = field(default_factory=set)
+    """How processes of builds that do not crash ended although they were wanted."""
     requests: int = 0
     users: str = ""
     trouble: list[str] = field(default_factory=list)
@@ -183,6 +185,8 @@ class Season:
                 for one in shop.proxied()
                 if one.get("i") in watcher.pids
             }
+        else:
+            self.told.fell |= watcher.fell
         lived = stays(shop.house, row.plan, entries)
         lowest = self.told.capacity.hold(row.plan, lived, watcher.looks, crashes=crashes)
         at = {entry.event.type: shop.house.clock.real(entry.event.ts) for entry in entries}
@@ -255,6 +259,8 @@ def report(seasons: Sequence[Told], *, short: bool) -> bool:
         print(_spread("release.rolled_back: cleared", [b.over for b in reached]))
         lowest = min((b.lowest for b in told.backs if b.case.behaviour != "crash-loop"), default=ALL)
         print(f"   on the way back at least {lowest / 10:g} % of the traffic met capacity")
+        for text in sorted(told.fell):
+            print(f"   a process ended that was wanted: {text}")
         for line in told.capacity.lines():
             print(f"   {line}")
         print(f"   users: {told.users}; aborts heard in another phase and tried again: {told.missed}")

@@ -56,6 +56,7 @@ def test_a_service_that_was_never_up_is_planned_as_its_first_release_and_nothing
     assert [path.name for path in town.state.iterdir()] == ["clock.json"]
 
 
+@pytest.mark.long
 def test_what_was_planned_is_what_happens_and_planning_changes_nothing(town: Town) -> None:
     town.write(strategy=ROLLING, instances=3)
     town.first()
