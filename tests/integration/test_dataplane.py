@@ -134,6 +134,28 @@ def supervisor_pid(folder: Path) -> int:
     return int(read_json(Store(folder).pid_file)["pid"])
 
 
+class TestNobodyLeft:
+    def test_R01_a_candidate_whose_last_instance_dies_costs_nobody_a_request(self, folder: Path) -> None:
+        client, seen = up(folder, 1, 1)
+        client.apply(replace(seen.service, weights={"blue": 500, "green": 500}), seen.generation)
+        (victim,) = ready(client.observe("shop"), "green")
+        assert victim.pid is not None
+        begun = time.time()
+        os.kill(victim.pid, signal.SIGSTOP)  # it must not come back before it is missed
+        os.kill(victim.pid, signal.SIGKILL)
+        until(lambda: not ready(client.observe("shop"), "green"))
+        answers = [get(seen.listener_port) for _ in range(60)]
+        ended = time.time()
+
+        assert {status for status, _ in answers} == {200}
+        by_stable = sum(body.startswith("v1") for _, body in answers)
+        assert by_stable >= 30, "at first there is only stable"
+        until(lambda: client.counts("shop", begun).watermark > ended + 1)
+        counted = [slot.groups for slot in client.counts("shop", begun - 1).intervals]
+        stable = sum(groups["blue"].requests for groups in counted if "blue" in groups)
+        assert stable >= by_stable, "and what stable answered is stable's"
+
+
 class TestTraffic:
     def test_R10_weights_act_per_request_on_an_open_connection_and_are_read_back(self, folder: Path) -> None:
         client, seen = up(folder, 1, 1)

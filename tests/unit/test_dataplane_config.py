@@ -87,7 +87,20 @@ class TestFiles:
 
         assert by_name["shop.blue"][0]["endpoint"]["hostname"] == "blue-7"
         assert by_name["shop.blue.test"] == by_name["shop.blue"]
-        assert by_name["shop.green"] == []
+        assert by_name["shop.green.test"] == []
+
+    def test_R01_a_group_of_which_nobody_lives_is_stood_in_for_by_the_other(self) -> None:
+        members = {"shop": {"blue": (config.Endpoint(id="blue-7", port=9000),)}}
+
+        def hosts(service: Service, cluster: str) -> list[str]:
+            found = json.loads(config.clusters([service], members))["resources"]
+            listed = next(one for one in found if one["name"] == cluster)["load_assignment"]["endpoints"][0]
+            return [one["endpoint"]["hostname"] for one in listed["lb_endpoints"]]
+
+        gone = replace(SHOP, groups={**SHOP.groups, "green": None}, weights={"blue": 1000, "green": 0})
+        assert hosts(SHOP, "shop.green") == ["blue-7"]
+        assert hosts(SHOP, "shop.green.test") == [], "what is tested is the candidate and nobody else"
+        assert hosts(gone, "shop.green") == [], "a group that is not there has no requests"
 
     def test_a_broken_file_has_no_version(self) -> None:
         assert [config.version_of(text) for text in ("", "{", "[]", "{}")] == [""] * 4

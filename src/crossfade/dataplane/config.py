@@ -49,12 +49,21 @@ def clusters(services: Iterable[Service], members: Members) -> str:
     return _file(
         _CLUSTER,
         [
-            _cluster(cluster(s.name, group, test=test), members.get(s.name, {}).get(group, ()))
+            _cluster(cluster(s.name, group, test=test), _serving(s, group, members, test=test))
             for s in services
             for group in GROUPS
             for test in (False, True)
         ],
     )
+
+
+def _serving(service: Service, group: str, members: Members, *, test: bool) -> tuple[Endpoint, ...]:
+    """A group of which nobody lives is stood in for by the other, until its weight has gone home (R01)."""
+    crews = members.get(service.name, {})
+    own = crews.get(group, ())
+    if own or test or service.groups[group] is None:
+        return own
+    return next(crews.get(other, ()) for other in GROUPS if other != group)
 
 
 def listeners(services: Iterable[Service], folder: str) -> str:

@@ -78,6 +78,9 @@ class Ledger:
         instance = line.get("i") or _NO_INSTANCE
         if details == "fault_filter_abort":
             instance = self._deal(cluster, tuple(instances.get(cluster, ())))
+        stood_in = instance.partition("-")[0]
+        if group in GROUPS and stood_in in GROUPS:
+            group = stood_in  # who answered for a group of which nobody lives: it says nothing of that group
         slot = self._slots.setdefault(max(math.floor(ended), int(self.watermark)), {})
         tally = slot.setdefault((service, group, instance), _Tally())
         tally.requests += 1
