@@ -6,7 +6,7 @@ import pytest
 
 from town import Town
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.long, pytest.mark.real, pytest.mark.timeout(240)]
 
 KEPT = "keep_old: 20s"
 STRATEGIES = {
@@ -25,18 +25,13 @@ WEIGHTS = {
     "rolling": [25, 50, 75, 100],
     "rolling with some missing": [33.3, 75, 100],
 }
-SOONER = ("rolling with some missing",)
-"""It has every part that is new; the rest is for the long suite."""
 
 
 def weights(town: Town) -> list[float]:
     return [event["weight"] for event in town.events() if event["type"] == "weight.verified"]
 
 
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=[] if name in SOONER else [pytest.mark.long]) for name in STRATEGIES],
-)
+@pytest.mark.parametrize("name", STRATEGIES)
 def test_a_good_release_loses_nobody_and_a_bad_one_is_sent_home(town: Town, name: str) -> None:
     town.write(strategy=STRATEGIES[name], instances=4)
     # Beside 5 % of the traffic it takes about a hundred errors to be sure: longer than this bake.
