@@ -119,7 +119,9 @@ class House:
         def mirror(of: Plan, share: float) -> None:
             self.platform.set_mirror(of.service, share)
 
-        warm_up = Warming(pace=self.clock, edges_ms=LocalCounts.edges_ms, mirror=mirror)
+        warm_up = Warming(
+            pace=self.clock, edges_ms=LocalCounts.edges_ms, aside=self.platform.aside, mirror=mirror
+        )
         return HookRunner(self.store, self.clock, environment, warm_up)
 
     def ports(self, _plan: Plan) -> Ports:

@@ -123,7 +123,7 @@ def told(folder: Path) -> list[float]:
 def test_R09_an_app_that_ignores_sigterm_is_killed_after_its_grace_and_its_users_are_counted(
     folder: Path,
 ) -> None:
-    client, port = up(folder, version("v1", "long_lived_app.py"))
+    client, port = up(folder, version("v1", "stubborn_app.py"))
 
     async def users() -> tuple[float, list[tuple[str, float]]]:
         here = [await User.comes(port) for _ in range(10)]

@@ -22,6 +22,7 @@ from crossfade.engine import SqliteStore, SystemClock
 from crossfade.engine.hooks import HookRunner
 from crossfade.engine.opening import Wish
 from crossfade.engine.records import Row
+from crossfade.platforms.local import LocalPlatform
 from crossfade.release.plan import Limits, Plan
 from crossfade.release.policy import Waivers
 from crossfade.release.state import Outcome
@@ -113,7 +114,7 @@ def a_plan(limit: float = 60.0, **asked: Any) -> Plan:
 
 def runner(store: SqliteStore, port: int) -> HookRunner:
     clock = SystemClock()
-    warm_up = Warming(pace=clock, edges_ms=EDGES_MS)
+    warm_up = Warming(pace=clock, edges_ms=EDGES_MS, aside=LocalPlatform.aside)
     return HookRunner(store, clock, lambda _: {"CROSSFADE_TEST_URL": f"http://127.0.0.1:{port}"}, warm_up)
 
 
@@ -253,7 +254,10 @@ def test_copies_are_switched_on_before_the_first_request_and_off_after_the_last(
 ) -> None:
     told: list[tuple[float, int]] = []
     warm_up = Warming(
-        pace=SystemClock(), edges_ms=EDGES_MS, mirror=lambda _, share: told.append((share, len(service.seen)))
+        pace=SystemClock(),
+        edges_ms=EDGES_MS,
+        aside={},
+        mirror=lambda _, share: told.append((share, len(service.seen))),
     )
     plan = a_plan(for_s=0.3)
     asked: Mapping[str, Any] = {"paths": ["/"], "for_s": 0.3, "rate": 120.0, "mirror": 0.2, "alpha": 0.0004}

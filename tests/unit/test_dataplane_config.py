@@ -6,7 +6,8 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from crossfade.dataplane import Fault, Group, Service, config
+from crossfade.dataplane import Fault, Group, Service, config, xds
+from crossfade.dataplane.routes import routes
 
 GROUP = Group(revision="v1", command=("serve",), folder="/")
 SHOP = Service(
@@ -21,15 +22,15 @@ SHOP = Service(
 
 def route(text: str, host: str) -> dict[str, Any]:
     hosts = json.loads(text)["resources"][0]["virtual_hosts"]
-    routes = next(h["routes"] for h in hosts if h["name"] == host)
+    listed = next(h["routes"] for h in hosts if h["name"] == host)
     wanted = "test" if host.endswith(".test") else "rule 0"
-    found: dict[str, Any] = next((one for one in routes if one.get("name") == wanted), routes[-1])
+    found: dict[str, Any] = next((one for one in listed if one.get("name") == wanted), listed[-1])
     return found
 
 
 class TestRoutes:
     def test_weights_are_thousandths_on_two_permanent_clusters(self) -> None:
-        action = route(config.routes([SHOP]), "shop.live")["route"]
+        action = route(routes([SHOP]), "shop.live")["route"]
 
         assert [(c["name"], c["weight"]) for c in action["weighted_clusters"]["clusters"]] == [
             ("shop.blue", 900),
@@ -37,19 +38,19 @@ class TestRoutes:
         ]
 
     def test_all_weights_zero_is_a_503_and_not_an_invalid_route(self) -> None:
-        text = config.routes([replace(SHOP, weights={"blue": 0, "green": 0})])
+        text = routes([replace(SHOP, weights={"blue": 0, "green": 0})])
 
         assert route(text, "shop.live")["direct_response"]["status"] == 503
 
     def test_the_test_route_has_a_cluster_of_its_own_and_is_closed_without_a_group(self) -> None:
-        open_ = route(config.routes([SHOP]), "shop.test")
-        closed = route(config.routes([replace(SHOP, test_group=None)]), "shop.test")
+        open_ = route(routes([SHOP]), "shop.test")
+        closed = route(routes([replace(SHOP, test_group=None)]), "shop.test")
 
         assert open_["route"]["cluster"] == "shop.green.test"
         assert closed["direct_response"]["status"] == 503
 
     def test_slow_answers_pass_and_nothing_is_retried(self) -> None:
-        text = config.routes([SHOP])
+        text = routes([SHOP])
 
         for host in ("shop.live", "shop.test"):
             assert route(text, host)["route"]["timeout"] == "0s", "a download may last"
@@ -57,7 +58,7 @@ class TestRoutes:
         assert "retry" not in text
 
     def test_a_fault_stands_before_its_group_only_on_both_listeners(self) -> None:
-        text = config.routes([replace(SHOP, fault={"green": Fault(errors=0.25)})])
+        text = routes([replace(SHOP, fault={"green": Fault(errors=0.25)})])
         blue, green = route(text, "shop.live")["route"]["weighted_clusters"]["clusters"]
         abort = green["typed_per_filter_config"]["fault"]["abort"]
 
@@ -68,11 +69,11 @@ class TestRoutes:
 
 class TestFiles:
     def test_equal_content_is_equal_version_and_another_weight_is_another(self) -> None:
-        first, again = config.routes([SHOP]), config.routes([SHOP])
-        other = config.routes([replace(SHOP, weights={"blue": 899, "green": 101})])
+        first, again = routes([SHOP]), routes([SHOP])
+        other = routes([replace(SHOP, weights={"blue": 899, "green": 101})])
 
         assert first == again
-        assert config.version_of(first) != config.version_of(other)
+        assert xds.version_of(first) != xds.version_of(other)
 
     def test_a_weight_changes_the_route_file_only(self) -> None:
         other = replace(SHOP, weights={"blue": 0, "green": 1000})
@@ -81,7 +82,7 @@ class TestFiles:
         assert config.listeners([SHOP], "/f") == config.listeners([other], "/f")
 
     def test_an_endpoint_carries_its_instance_id_into_the_access_log(self) -> None:
-        members = {"shop": {"blue": (config.Endpoint(id="blue-7", port=9000),)}}
+        members = {"shop": {"blue": (xds.Endpoint(id="blue-7", port=9000),)}}
         clusters = json.loads(config.clusters([SHOP], members))["resources"]
         by_name = {c["name"]: c["load_assignment"]["endpoints"][0]["lb_endpoints"] for c in clusters}
 
@@ -90,7 +91,7 @@ class TestFiles:
         assert by_name["shop.green.test"] == []
 
     def test_R01_a_group_of_which_nobody_lives_is_stood_in_for_by_the_other(self) -> None:
-        members = {"shop": {"blue": (config.Endpoint(id="blue-7", port=9000),)}}
+        members = {"shop": {"blue": (xds.Endpoint(id="blue-7", port=9000),)}}
 
         def hosts(service: Service, cluster: str) -> list[str]:
             found = json.loads(config.clusters([service], members))["resources"]
@@ -103,4 +104,4 @@ class TestFiles:
         assert hosts(gone, "shop.green") == [], "a group that is not there has no requests"
 
     def test_a_broken_file_has_no_version(self) -> None:
-        assert [config.version_of(text) for text in ("", "{", "[]", "{}")] == [""] * 4
+        assert [xds.version_of(text) for text in ("", "{", "[]", "{}")] == [""] * 4

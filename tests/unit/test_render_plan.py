@@ -19,7 +19,7 @@ from crossfade.cli.render import plan as screen
 from crossfade.cli.render import plan_data as data
 from crossfade.cli.render.plan_words import Planned, fix
 from crossfade.cli.render.what_if import what_ifs
-from crossfade.cli.sight import Sees, Traffic, bakes_of, sights_of, traffic_of
+from crossfade.cli.what_gates_see import Sees, Traffic, bakes_of, sights_of, traffic_of
 from crossfade.release.ahead import look_ahead
 from crossfade.release.plan import Plan
 from crossfade.release.policy import Objection

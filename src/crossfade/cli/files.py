@@ -95,9 +95,8 @@ def init(service: str | None, command: str | None, port: int | None, force: bool
         raise
     (file.parent / SCHEMA_FILE).write_text(json.dumps(json_schema(), indent=2) + "\n")
     click.echo(f"wrote {file} and {SCHEMA_FILE}", err=True)
-    click.echo(
-        f"next: crossfade lint --resolved; crossfade deploy REVISION  ({shlex.quote(service)})", err=True
-    )
+    verbs = "crossfade lint --resolved; crossfade plan REVISION; crossfade deploy REVISION"
+    click.echo(f"next: {verbs}  ({shlex.quote(service)})", err=True)
     return 0
 
 

@@ -15,7 +15,7 @@ from crossfade.cli.options import actor, file_option
 if TYPE_CHECKING:
     from crossfade.bootstrap import House
     from crossfade.cli.render.plan_words import Planned
-    from crossfade.cli.sight import Traffic
+    from crossfade.cli.what_gates_see import Traffic
     from crossfade.foresight import Foresight
     from crossfade.release.policy import Objection
     from crossfade.spec import Spec
@@ -81,7 +81,7 @@ def plan(revision: str, output: str, exit_code: bool, traffic: float | None, fil
 
 def _planned(house: House, spec: Spec, seen: Foresight, given: float | None) -> Planned:
     from crossfade.cli.render.plan_words import Planned
-    from crossfade.cli.sight import Sees, bakes_of, sights_of
+    from crossfade.cli.what_gates_see import Sees, bakes_of, sights_of
     from crossfade.release.ahead import look_ahead
     from crossfade.release.state import opened
     from crossfade.release.way_back import way_back
@@ -110,7 +110,7 @@ def _planned(house: House, spec: Spec, seen: Foresight, given: float | None) -> 
 def _traffic(house: House, seen: Foresight, given: float | None) -> Traffic:
     from dataclasses import replace
 
-    from crossfade.cli.sight import LOOK_BACK, traffic_of
+    from crossfade.cli.what_gates_see import LOOK_BACK, traffic_of
 
     factor = house.clock.factor
     begin = time.time() - LOOK_BACK.total_seconds() / factor

@@ -73,7 +73,8 @@ class Verbs(click.Group):
 @click.group(
     cls=Verbs,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
-    epilog="First hour: crossfade demo. Then: crossfade init && crossfade deploy REVISION.",
+    epilog="First hour: crossfade demo. Then: crossfade init && crossfade plan REVISION && "
+    "crossfade deploy REVISION.",
 )
 @click.version_option(__version__, message="crossfade %(version)s")
 def cli() -> None:

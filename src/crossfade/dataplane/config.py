@@ -1,10 +1,10 @@
 """
 Envoy's configuration, as a pure function of the desired documents and the living instances.
 
-Three files: `cds.json` (clusters with their endpoints inline), `lds.json` (listeners) and
-`rds.json` (all routes of all services). ONE route file for all, because each subscription costs
-an inotify instance, of which Linux grants 128: a header that the listener sets before routing
-(and that the route removes again) says which listener a request came through.
+Three files: `cds.json` (clusters with their endpoints inline) and `lds.json` (listeners) from here,
+`rds.json` (all routes of all services) from `routes.py`. ONE route file for all, because each
+subscription costs an inotify instance, of which Linux grants 128: a header that the listener sets
+before routing (and that the route removes again) says which listener a request came through.
 
 A file's version is a hash of its content: equal content is equal version, whoever wrote it, so
 "Envoy runs version X" proves what it runs. `envoy.py` writes the files and asks.
@@ -18,13 +18,8 @@ from typing import Any, Final
 
 from crossfade.dataplane import sticky
 from crossfade.dataplane.model import GROUPS, Service
-from crossfade.dataplane.routes import ROUTES, SEAT_HEADER, routes
-from crossfade.dataplane.xds import TYPE, Endpoint, Members, cluster, seat, version_of, versioned
-
-__all__ = [
-    "FILES", "ROUTES", "Endpoint", "Members", "bootstrap", "cluster", "clusters", "listeners",
-    "routes", "seat", "version_of", "versioned",
-]  # fmt: skip
+from crossfade.dataplane.routes import ROUTES, SEAT_HEADER
+from crossfade.dataplane.xds import TYPE, Endpoint, Members, cluster, seat, versioned
 
 FILES: Final = ("cds.json", "rds.json", "lds.json")
 ACCESS_LOG: Final = "logs/access.log"

@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-from crossfade.dataplane.config import ROUTES
 from crossfade.dataplane.failures import Unsupported
+from crossfade.dataplane.routes import ROUTES
 
 _VERSION_STATS: Final = (
     rf"^(cluster_manager\.cds|listener_manager\.lds|http\..*\.rds\.{ROUTES})"

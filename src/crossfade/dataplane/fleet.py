@@ -23,7 +23,6 @@ from typing import Any, Final
 
 from crossfade.dataplane import process as proc
 from crossfade.dataplane.codec import decode
-from crossfade.dataplane.config import Endpoint
 from crossfade.dataplane.failures import tell
 from crossfade.dataplane.health import Prober
 from crossfade.dataplane.member import (
@@ -40,6 +39,7 @@ from crossfade.dataplane.member import (
 )
 from crossfade.dataplane.model import GROUPS, Group, Instance, InstanceState, Service
 from crossfade.dataplane.ports import free_port
+from crossfade.dataplane.xds import Endpoint
 
 MISSES: Final = 3
 _LONGEST_WAIT_S: Final = 5.0

@@ -21,6 +21,7 @@ from crossfade.dataplane import config, envoy
 from crossfade.dataplane import process as proc
 from crossfade.dataplane.ports import connections
 from crossfade.dataplane.store import Store, write_whole
+from crossfade.dataplane.xds import version_of
 
 _STABLE_S: Final = 5.0
 _LONGEST_WAIT_S: Final = 5.0
@@ -127,7 +128,7 @@ class ProxyProcess:
         fresh = [
             name
             for name in order
-            if self._wanted[name] != config.version_of(texts[name])
+            if self._wanted[name] != version_of(texts[name])
             or (mend and (self._store.folder / name).read_text(encoding="utf-8") != texts[name])
         ]
         if not fresh:
@@ -138,7 +139,7 @@ class ProxyProcess:
                 _, before = self._admin.versions()
         for name in fresh:
             write_whole(self._store.folder / name, texts[name])
-            self._wanted[name] = config.version_of(texts[name])
+            self._wanted[name] = version_of(texts[name])
         self.waiting, self.reason = True, "Envoy has not taken it yet"
         self._ask(before, patient=True)
 
@@ -173,7 +174,7 @@ class ProxyProcess:
 
     def _on_disk(self, name: str) -> str:
         try:
-            return config.version_of((self._store.folder / name).read_text(encoding="utf-8"))
+            return version_of((self._store.folder / name).read_text(encoding="utf-8"))
         except OSError:
             return ""
 

@@ -24,10 +24,9 @@ import threading
 import time
 from typing import Final
 
-from crossfade.dataplane import admission, config, ports, sight
+from crossfade.dataplane import admission, config, ports, routes, sight, xds
 from crossfade.dataplane import process as proc
 from crossfade.dataplane.accesslog import AccessLog
-from crossfade.dataplane.config import Members
 from crossfade.dataplane.envoy import find_envoy
 from crossfade.dataplane.failures import InvalidChange, UnknownService, complain
 from crossfade.dataplane.fleet import Fleet
@@ -71,7 +70,7 @@ class Supervisor:
         self._selector.register(self._bell, selectors.EVENT_READ, None)
         self._watched: dict[str, int] = {}
         self._dead: list[str] = []  # ended before they could be watched
-        self._written: tuple[dict[str, tuple[int, Service]], Members] | None = None
+        self._written: tuple[dict[str, tuple[int, Service]], xds.Members] | None = None
         self._log = AccessLog(
             store.access_log,
             proxy_seen=self._proxy.seen_alive,
@@ -238,14 +237,14 @@ class Supervisor:
             gone = [self._fleet.ended(key, time.time()) for key in ended if key != _PROXY]
         return [member for member in gone if member is not None], _PROXY in ended
 
-    def _publish(self, documents: dict[str, tuple[int, Service]], members: Members, now: float) -> None:
+    def _publish(self, documents: dict[str, tuple[int, Service]], members: xds.Members, now: float) -> None:
         """Envoy's files follow the documents and the living instances."""
         wanted = (documents, members)
         if wanted != self._written:
             services = [service for _, service in documents.values()]
             texts = {
                 "cds.json": config.clusters(services, members),
-                "rds.json": config.routes(services, members),
+                "rds.json": routes.routes(services, members),
                 "lds.json": config.listeners(services, str(self._store.folder)),
             }
             adding = set(documents) >= set(self._published)
@@ -312,7 +311,7 @@ class Supervisor:
         with self._lock:
             members = self._fleet.endpoints()
         return {
-            config.cluster(service, group, test=test): [e.id for e in endpoints]
+            xds.cluster(service, group, test=test): [e.id for e in endpoints]
             for service, groups in members.items()
             for group, endpoints in groups.items()
             for test in (False, True)

@@ -13,9 +13,9 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from crossfade.dataplane import config
 from crossfade.dataplane.failures import UnknownService
 from crossfade.dataplane.model import GROUPS, TOTAL, check
+from crossfade.dataplane.routes import routes
 from crossfade.dataplane.store import Store, write_whole
 from crossfade.errors import CrossfadeError
 
@@ -37,8 +37,8 @@ def send_everybody(folder: Path | str, name: str, group: str) -> int:
         generation += 1
         store.save_service(generation, service)
         services[name] = (generation, service)
-        routes = config.routes(found for _, found in services.values())
-        write_whole(store.folder / "rds.json", routes, durable=True)
+        text = routes(found for _, found in services.values())
+        write_whole(store.folder / "rds.json", text, durable=True)
     return generation
 
 

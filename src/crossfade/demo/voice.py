@@ -24,7 +24,7 @@ BAR = 20
 NEXT = """\
 Why?         crossfade explain --demo
 Your app     crossfade demo --app './serve --port {port} --version {revision}'
-Your service crossfade init && crossfade deploy REVISION"""
+Your service crossfade init && crossfade plan REVISION && crossfade deploy REVISION"""
 
 
 class Voice:

@@ -18,27 +18,21 @@ from crossfade.release.plan import Limits, Plan, PlannedGate, Proof
 from crossfade.release.policy import Objection, Record, Waivers, objections
 from crossfade.release.ports import Revision
 from crossfade.release.roads import compile_roads
-from crossfade.release.shape import Shape, shape_of
+from crossfade.release.shape import Shape, shape_of, strategy_word
 from crossfade.release.values import Event, EventType, Instant, Say, Truth
 from crossfade.spec import (
     AlarmsGate,
-    BlueGreen,
-    Canary,
     CommandHook,
     ErrorsGate,
     Gate,
     Hook,
     HttpHook,
-    Hybrid,
     LatencyGate,
-    Linear,
     Mode,
     NoGates,
     OnInconclusive,
     OnNoData,
-    Rolling,
     Spec,
-    Strategy,
     UnhealthyGate,
     WarmUp,
 )
@@ -219,21 +213,6 @@ def _judging(spec: Spec, shape: Shape, gates: Sequence[Gate], false_stops: float
         "unhealthy": unhealthy,
         "alarms": alarms,
     }
-
-
-def strategy_word(strategy: Strategy) -> str:
-    """The strategy as `crossfade.yaml` names it."""
-    match strategy:
-        case Canary():
-            return "canary"
-        case BlueGreen():
-            return "blue_green"
-        case Linear():
-            return "linear"
-        case Rolling():
-            return "rolling"
-        case Hybrid():
-            return "hybrid"
 
 
 def refuse_or_events(

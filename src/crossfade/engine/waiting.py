@@ -40,18 +40,16 @@ class WaitingLine:
     def join(self, service: str, revision: str, actor: str) -> int:
         """A place at the end, for this process; its number."""
         pid = os.getpid()
-        with self._db.writing():
-            self._db.run(
-                "join_line",
-                service=service,
-                revision=revision,
-                actor=actor,
-                pid=pid,
-                birth=processes.birth(pid),
-                since=micros(datetime.fromtimestamp(time.time(), UTC)),
-            )
-            found = self._db.one("last_in_line")
-        assert found is not None  # noqa: S101  # written a line above
+        found = self._db.one(
+            "join_line",
+            service=service,
+            revision=revision,
+            actor=actor,
+            pid=pid,
+            birth=processes.birth(pid),
+            since=micros(datetime.fromtimestamp(time.time(), UTC)),
+        )
+        assert found is not None  # noqa: S101  # what was inserted is returned
         return int(found["number"])
 
     def leave(self, number: int) -> None:

@@ -36,6 +36,7 @@ from crossfade.dataplane import (
     meant_down,
 )
 from crossfade.dataplane.envoy import find_envoy
+from crossfade.dataplane.routes import SIDE_HEADER
 from crossfade.dataplane.store import SPARE_BYTES, SPARES, Store
 from crossfade.dataplane.weights import send_everybody
 from crossfade.errors import CrossfadeError, PlatformError, RefusedError, UsageError
@@ -86,6 +87,9 @@ class Capabilities:
 
 class LocalPlatform:
     """Implements the ports `Platform` and `Ground`. It holds nothing that changes but its open line."""
+
+    aside: Mapping[str, str] = {SIDE_HEADER: "stable"}  # never changed
+    """Headers by which a request on the test route reaches stable instead of the candidate."""
 
     def __init__(
         self,

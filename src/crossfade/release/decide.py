@@ -176,7 +176,7 @@ def _progress(
         if step.approval and not approved(plan, state, step):
             if state.hold is Hold.APPROVAL:
                 return ()
-            return (_held(step, Hold.APPROVAL, now, f"{step.name} is baked and waits for {_whom(plan)}"),)
+            return (_held(step, Hold.APPROVAL, now, f"{step.name} is baked and waits for {whom(plan)}"),)
         passed = tuple(_passed(plan, state, step, truth, now))
     return (*passed, _next(plan, state, now))
 
@@ -187,7 +187,8 @@ def approved(plan: Plan, state: State, step: Step) -> bool:
     return state.override or (state.approved == step.name and enough)
 
 
-def _whom(plan: Plan) -> str:
+def whom(plan: Plan) -> str:
+    """Whom an approval waits for."""
     match plan.limits.approvals:
         case 0:
             return "a person"

@@ -67,6 +67,21 @@ def shape_of(strategy: Strategy, instances: int) -> Shape:
             )
 
 
+def strategy_word(strategy: Strategy) -> str:
+    """The strategy as `crossfade.yaml` names it."""
+    match strategy:
+        case Canary():
+            return "canary"
+        case BlueGreen():
+            return "blue_green"
+        case Linear():
+            return "linear"
+        case Rolling():
+            return "rolling"
+        case Hybrid():
+            return "hybrid"
+
+
 def _stepped(steps: tuple[WeightStep | ApprovalStep, ...]) -> Iterator[Rung]:
     """Each weight; an approval belongs to the weight before it."""
     rung: Rung | None = None

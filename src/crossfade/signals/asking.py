@@ -37,9 +37,6 @@ OPENS_S: Final = 5.0
 
 MOST_BYTES: Final = 4 * 1024 * 1024
 
-SIDE_HEADER: Final = "x-crossfade-side"
-"""On the test route: `stable` reaches stable; without it the candidate answers."""
-
 _CHUNK: Final = 64 * 1024
 
 
@@ -82,10 +79,11 @@ class _Open:
 class Asker:
     """Both sides of a service's test route, for as long as the `with` lasts. For one thread."""
 
-    def __init__(self, url: str, headers: Mapping[str, str], *, with_stable: bool) -> None:
-        self.sides = (Side.CANDIDATE, Side.STABLE) if with_stable else (Side.CANDIDATE,)
+    def __init__(self, url: str, headers: Mapping[Side, Mapping[str, str]]) -> None:
+        """`headers`: the sides that are asked, each with what makes the test route reach it."""
+        self.sides = tuple(headers)
         self._came: queue.SimpleQueue[tuple[int, Side, Answer]] = queue.SimpleQueue()
-        self._doors = {side: _Door(url, side, headers, self._came) for side in self.sides}
+        self._doors = {side: _Door(url, side, headers[side], self._came) for side in self.sides}
         self._open: dict[int, _Open] = {}
 
     def __enter__(self) -> Self:
@@ -163,7 +161,7 @@ class _Door:
     ) -> None:
         self._base = urlsplit(url)
         self._side = side
-        self._headers = {**headers, SIDE_HEADER: "stable"} if side is Side.STABLE else dict(headers)
+        self._headers = dict(headers)
         self._came = came
         self._asks: queue.SimpleQueue[tuple[int, str] | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []

@@ -24,7 +24,7 @@ from typing import Any, Final
 
 from crossfade.errors import CrossfadeError
 from crossfade.release.plan import Plan
-from crossfade.release.values import HookResult, HookSay
+from crossfade.release.values import HookResult, HookSay, Side
 from crossfade.signals.asking import PATIENCE_S, Asker, refused
 from crossfade.signals.source import Pace
 from crossfade.signals.trial import Trial
@@ -78,9 +78,18 @@ class _Schedule:
 class Warming:
     """Runs warm-ups; one object serves many releases, each run is its own."""
 
-    def __init__(self, *, pace: Pace, edges_ms: Sequence[float], mirror: Mirror | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        pace: Pace,
+        edges_ms: Sequence[float],
+        aside: Mapping[str, str],
+        mirror: Mirror | None = None,
+    ) -> None:
+        """`aside`: the headers by which a request on the platform's test route reaches stable."""
         self._pace = pace
         self._edges = edges_ms
+        self._aside = aside
         self._mirror = mirror
 
     def __call__(
@@ -113,7 +122,7 @@ class Warming:
             again=lambda: time.monotonic() + schedule.seconds / 2 + PATIENCE_S < schedule.until,
         )
         try:
-            asker = Asker(url, {KEY_HEADER: key}, with_stable=bool(plan.stable))
+            asker = Asker(url, self._headers(plan, key))
             whole = self._run(plan, schedule, trial, asker, stop)
         except CrossfadeError as error:
             return _failed(f"copies of production's requests: {error.what}: {error.why}".rstrip(": "))
@@ -123,6 +132,12 @@ class Warming:
         if not whole:
             return _failed(f"no end within {plan.limits.hook}: {trial.sent:,} of {trial.wanted:,} requests")
         return said(trial, files, fewer=schedule.fewer, with_stable=bool(plan.stable))
+
+    def _headers(self, plan: Plan, key: str) -> Mapping[Side, Mapping[str, str]]:
+        headers = {Side.CANDIDATE: {KEY_HEADER: key}}
+        if plan.stable is not None:
+            headers[Side.STABLE] = {KEY_HEADER: key, **self._aside}
+        return headers
 
     def _run(
         self, plan: Plan, schedule: _Schedule, trial: Trial, asker: Asker, stop: threading.Event

@@ -13,8 +13,9 @@ from crossfade.cli.render import plan_words as told
 from crossfade.cli.render.markdown import code, escape
 from crossfade.cli.render.plan_words import Planned
 from crossfade.cli.render.what_if import what_ifs
-from crossfade.cli.sight import Sees, Sight
+from crossfade.cli.what_gates_see import Sees, Sight
 from crossfade.release.ahead import Extra, Stop, Times
+from crossfade.release.decide import whom
 from crossfade.release.plan import Plan
 from crossfade.release.way_back import WayBack
 
@@ -64,7 +65,7 @@ def record(planned: Planned) -> dict[str, object]:
         "people": [
             {
                 "step": stop.step.name,
-                "who": told.approver(plan),
+                "who": words.clean(whom(plan)),
                 "within_s": plan.limits.hold.total_seconds(),
             }
             for stop in ahead.stops
@@ -98,7 +99,7 @@ def _step(plan: Plan, stop: Stop) -> dict[str, object]:
         "within_s": step.within.total_seconds(),
         "gates": list(step.gates),
         "hooks": [told.hook(plan, key) for key in step.hooks],
-        "approval": told.approver(plan) if step.approval else None,
+        "approval": words.clean(whom(plan)) if step.approval else None,
         "instances": {
             "stable": stop.old,
             "candidate": stop.new,

@@ -9,8 +9,9 @@ from datetime import timedelta
 
 from crossfade.cli.render import words
 from crossfade.cli.render.status import NEVER
-from crossfade.cli.sight import Sees, Sight, Traffic
+from crossfade.cli.what_gates_see import Sees, Sight, Traffic
 from crossfade.release.ahead import Ahead, Stop, Times
+from crossfade.release.decide import whom
 from crossfade.release.plan import Kind, Plan, Proof, Step
 from crossfade.release.policy import Objection
 from crossfade.release.way_back import Can, WayBack
@@ -87,7 +88,7 @@ def holds(plan: Plan, stop: Stop) -> str:
     if gates:
         said.append(_gates(plan, step, gates))
     if step.approval:
-        said.append(f"approval by {approver(plan)}")
+        said.append(f"approval by {words.clean(whom(plan))}")
     return "; ".join(said) or "all traffic is on it"
 
 
@@ -108,17 +109,6 @@ def hook(plan: Plan, key: str) -> str:
             return f"warm-up {words.duration(float(seconds))}"
         case _:
             return words.clean(key)
-
-
-def approver(plan: Plan) -> str:
-    """Whom an approval waits for."""
-    match plan.limits.approvals:
-        case 0:
-            return "a person"
-        case 1:
-            return f"a person other than {words.clean(plan.releaser)}"
-        case number:
-            return f"{number} people other than {words.clean(plan.releaser)}"
 
 
 def traffic(planned: Planned) -> str:
@@ -201,7 +191,7 @@ def people(planned: Planned) -> Iterator[str]:
     for stop in planned.ahead.stops:
         if stop.step.approval:
             yield (
-                f"at {stop.step.name}, {span(stop.ends)} after the start: {approver(plan)} says "
+                f"at {stop.step.name}, {span(stop.ends)} after the start: {words.clean(whom(plan))} says "
                 f"`crossfade approve --reason TEXT`, within {hold}"
             )
     if planned.blind and plan.limits.inconclusive_holds:

@@ -12,6 +12,7 @@ from datetime import timedelta
 
 from crossfade.cli.render import words
 from crossfade.release.plan import SETTLE, Kind, Plan, Proof
+from crossfade.release.values import ALL
 from crossfade.spec import OnInterrupt
 
 
@@ -66,6 +67,12 @@ def _before_traffic(plan: Plan) -> Iterator[WhatIf]:
     )
 
 
+def _at_once(plan: Plan) -> str:
+    """How traffic goes back: where the old side has shrunk, no faster than it starts again."""
+    shrinks = any(step.world.stable < ALL for step in plan.on if not step.point_of_no_return)
+    return f"back to {plan.stable} " + ("as fast as its instances start" if shrinks else "at once")
+
+
 def _judged(plan: Plan) -> Iterator[WhatIf]:
     home = f"back to {plan.stable}"
     stops = [gate.name for gate in plan.gates if not gate.observe]
@@ -74,7 +81,7 @@ def _judged(plan: Plan) -> Iterator[WhatIf]:
         yield WhatIf(
             id="gate",
             when=f"{_listed(stops)} fails",
-            then=f"{home} at once; {plan.candidate} is stopped {settle} later, and not tried again "
+            then=f"{_at_once(plan)}; {plan.candidate} is stopped {settle} later, and not tried again "
             "without --retry",
             exit_code=4,
         )
@@ -124,12 +131,12 @@ def _inconclusive(plan: Plan, home: str) -> WhatIf:
 
 def _hands(plan: Plan, on_interrupt: OnInterrupt) -> Iterator[WhatIf]:
     home = f"back to {plan.stable}"
-    yield WhatIf(id="abort", when="crossfade abort --reason TEXT", then=f"{home} at once", exit_code=5)
+    yield WhatIf(id="abort", when="crossfade abort --reason TEXT", then=_at_once(plan), exit_code=5)
     if on_interrupt is OnInterrupt.ROLLBACK:
         yield WhatIf(
             id="interrupt",
             when="Ctrl-C or SIGTERM at deploy",
-            then=f"{home} at once; again within 5 s leaves that to the background (130)",
+            then=f"{_at_once(plan)}; again within 5 s leaves that to the background (130)",
             exit_code=5,
         )
     else:

@@ -151,10 +151,8 @@ where :service is null or service is null or service = :service order by heartbe
 
 -- name: join_line
 insert into line (service, revision, actor, pid, birth, since)
-values (:service, :revision, :actor, :pid, :birth, :since);
-
--- name: last_in_line
-select max(number) as number from line;
+values (:service, :revision, :actor, :pid, :birth, :since)
+returning number;
 
 -- name: line
 select * from line where service = :service order by number;
