@@ -290,7 +290,7 @@ class TestBounds:
             wait_until(lambda: stats.rate().finished)
 
 
-def wait_until(holds: Callable[[], bool], within: float = 10.0) -> None:
+def wait_until(holds: Callable[[], bool], within: float = 30.0) -> None:
     deadline = time.monotonic() + within
     while not holds():
         assert time.monotonic() < deadline, "it did not come true"

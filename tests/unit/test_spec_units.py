@@ -6,7 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from crossfade.spec import units
@@ -99,6 +99,7 @@ def test_a_size_with_a_strange_unit_is_answered_with_what_it_may_have_meant(valu
 
 
 @given(st.integers(0, units.LARGEST))
+@example(99_999_999_999_000)
 def test_printed_sizes_read_back(size: int) -> None:
     assert units.size(units.size_text(size)) == size
 

@@ -33,6 +33,7 @@ _RATE: Final = re.compile(_NUMBER + r"/s")
 _SIZES: Final = {
     "kB": 1000, "MB": 1000**2, "GB": 1000**3, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3,
 }  # fmt: skip
+_MOST_WHOLE: Final = 999_999_999  # as many digits as are read
 _SIZE: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?) ?([A-Za-z]{1,5})")
 _QUANTILE: Final = re.compile(r"p([0-9]{1,2}(?:\.[0-9]{1,4})?)")
 
@@ -200,7 +201,11 @@ def size(value: object) -> int:
 
 def size_text(value: int) -> str:
     """The shortest way to write a size of whole bytes, exactly."""
-    whole = [(value // count, unit) for unit, count in _SIZES.items() if value % count == 0]
+    whole = [
+        (value // count, unit)
+        for unit, count in _SIZES.items()
+        if value % count == 0 and value // count <= _MOST_WHOLE
+    ]
     if not whole:
         return f"{_plain(Decimal(value) / _SIZES['MB'])}MB"
     number, unit = min(whole, key=lambda pair: pair[0])
