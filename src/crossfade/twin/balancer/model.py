@@ -14,7 +14,7 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthCheck:
-    """Spans in twin seconds, counts of checks in a row; `matcher` as an ALB takes it: `200-299`, `200,302`."""
+    """Spans in twin seconds, checks counted in a row; `matcher` as an ALB takes it: `200-299`, `200,302`."""
 
     path: str = "/"
     port: int | None = None  # None = the target's own
