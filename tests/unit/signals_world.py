@@ -96,7 +96,9 @@ class Counts:
     garble: Callable[[Second], Second] = lambda second: second
     known_from: float = START - 2_000
     asked: list[float] = field(default_factory=list)
-    name: str = "simulated"
+
+    def name(self, plan: Plan) -> str:
+        return "simulated"
 
     def watch(self, plan: Plan) -> None:
         pass

@@ -56,10 +56,11 @@ class LocalSlots:
 class LocalCounts:
     """Implements `CountsSource` and `InstanceHealth` of `crossfade.signals`."""
 
-    name: str = "access log"
-
     def __init__(self, platform: LocalPlatform) -> None:
         self._platform = platform
+
+    def name(self, plan: Plan) -> str:  # noqa: ARG002 - the port's
+        return "access log"
 
     def watch(self, plan: Plan) -> None:
         """Nothing to begin: the log is always written."""

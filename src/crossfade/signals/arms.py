@@ -6,7 +6,7 @@ A platform's `arms(plan)` returns these values, so that signals need not know an
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from crossfade.release.plan import Plan
@@ -35,3 +35,17 @@ def dimension(arn: str) -> str:
     """The end of an ARN that CloudWatch names a load balancer or a target group by."""
     resource = arn.rpartition(":")[2]
     return resource.removeprefix("loadbalancer/")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """One instance and where it is asked for its own figures."""
+
+    name: str
+    """As the platform names the instance in health."""
+    host: str
+    port: int
+
+
+AddressesOf = Callable[[Plan], Mapping[Side, Sequence[Address]]]
+"""Both sides' instances that run now. Raises `CrossfadeError` where the platform cannot tell."""

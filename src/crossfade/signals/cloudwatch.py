@@ -66,8 +66,6 @@ class CloudWatchSlots:
 class CloudWatch:
     """Implements `CountsSource` of `crossfade.signals`; one object for all releases of a process."""
 
-    name: str = "cloudwatch"
-
     def __init__(
         self,
         door: Clients,
@@ -82,6 +80,9 @@ class CloudWatch:
         self._settle = settle or Settle()
         self._now = now
         self.metrics = Metrics(door, self.clock)
+
+    def name(self, plan: Plan) -> str:  # noqa: ARG002 - the port's
+        return "cloudwatch"
 
     def clock(self) -> float:
         """The clock's epoch: CloudWatch, real or a twin's, has its time."""

@@ -127,7 +127,7 @@ class ReleaseSignals:
                 if frame.end <= ends and frame.stable is not None and frame.stable["requests"]
             ],
         }
-        ledger.open(header, begin, self._counts.name)
+        ledger.open(header, begin, self._counts.name(plan))
         return ""
 
     def _push(self, ledger: Ledger, state: State, step: Step, slots: Slots, begin: int) -> None:

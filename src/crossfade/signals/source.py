@@ -68,8 +68,7 @@ class Slots(Protocol):
 class CountsSource(Protocol):
     """Counts of a release's two sides."""
 
-    @property
-    def name(self) -> str:
+    def name(self, plan: Plan) -> str:
         """What it is called in evidence."""
         ...
 
