@@ -1,4 +1,4 @@
-"""A twin's API in this process over a balancer in memory; a client of each service; a small ALB to begin with."""
+"""A twin's API in this process over a balancer in memory; clients of it; a small ALB to begin with."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import boto3  # type: ignore[import-untyped]
@@ -15,7 +16,8 @@ from botocore.config import Config  # type: ignore[import-untyped]
 from crossfade.twin.balancer.model import Balancing, Ports, State, TargetHealth
 from crossfade.twin.clock import TwinClock
 from crossfade.twin.faults import Faults
-from crossfade.twin.server import Server, Wanted
+from crossfade.twin.server import Server
+from crossfade.twin.wanted import Wanted
 
 REGION = "eu-west-1"
 
@@ -50,6 +52,23 @@ class MemoryBalancers:
     def stop(self) -> None: ...
 
 
+@cache
+def _client(endpoint: str, service: str, region: str, tries: int, agent: str) -> Any:
+    return boto3.client(
+        service,
+        endpoint_url=endpoint,
+        region_name=region,
+        aws_access_key_id="any",
+        aws_secret_access_key="body",  # noqa: S106
+        config=Config(
+            retries={"total_max_attempts": tries, "mode": "standard"},
+            proxies={},
+            user_agent_extra=agent or None,
+            s3={"addressing_style": "path"},
+        ),
+    )
+
+
 @dataclass
 class World:
     server: Server
@@ -58,19 +77,7 @@ class World:
     faults: Faults
 
     def client(self, service: str, *, region: str = REGION, tries: int = 1, agent: str = "") -> Any:
-        return boto3.client(
-            service,
-            endpoint_url=self.server.endpoint,
-            region_name=region,
-            aws_access_key_id="any",
-            aws_secret_access_key="body",
-            config=Config(
-                retries={"total_max_attempts": tries, "mode": "standard"},
-                proxies={},
-                user_agent_extra=agent or None,
-                s3={"addressing_style": "path"},
-            ),
-        )
+        return _client(self.server.endpoint, service, region, tries, agent)
 
     def steer(self, method: str, path: str, body: Any = None) -> Any:
         """A request to `/twin…`; the JSON of its answer."""
@@ -89,7 +96,9 @@ class World:
         elb, ec2 = self.client("elbv2"), self.client("ec2")
         subnets = [one["SubnetId"] for one in ec2.describe_subnets()["Subnets"]][:2]
         vpc = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
-        balancer = elb.create_load_balancer(Name="shop", Subnets=subnets)["LoadBalancers"][0]["LoadBalancerArn"]
+        balancer = elb.create_load_balancer(Name="shop", Subnets=subnets)["LoadBalancers"][0][
+            "LoadBalancerArn"
+        ]
         blue, green = (
             elb.create_target_group(Name=name, Protocol="HTTP", Port=80, VpcId=vpc, TargetType="ip")[
                 "TargetGroups"
@@ -97,7 +106,10 @@ class World:
             for name in ("blue", "green")
         )
         listener = elb.create_listener(
-            LoadBalancerArn=balancer, Protocol="HTTP", Port=8080, DefaultActions=[forward((blue, 100), (green, 0))]
+            LoadBalancerArn=balancer,
+            Protocol="HTTP",
+            Port=8080,
+            DefaultActions=[forward((blue, 100), (green, 0))],
         )["Listeners"][0]["ListenerArn"]
         rule = elb.create_rule(
             ListenerArn=listener,
@@ -105,9 +117,7 @@ class World:
             Conditions=[{"Field": "path-pattern", "Values": ["/api/*"]}],
             Actions=[forward((blue, 999), (green, 0))],
         )["Rules"][0]["RuleArn"]
-        return Shop(
-            elb=elb, vpc=vpc, balancer=balancer, listener=listener, rule=rule, blue=blue, green=green
-        )
+        return Shop(elb=elb, vpc=vpc, balancer=balancer, listener=listener, rule=rule, blue=blue, green=green)
 
 
 @dataclass(frozen=True)
@@ -128,23 +138,33 @@ class _Answers(urllib.request.HTTPErrorProcessor):
 
 def forward(*shares: tuple[str, int], sticky: int | None = None) -> dict[str, Any]:
     """A forward action by weights."""
-    config: dict[str, Any] = {"TargetGroups": [{"TargetGroupArn": arn, "Weight": weight} for arn, weight in shares]}
+    config: dict[str, Any] = {
+        "TargetGroups": [{"TargetGroupArn": arn, "Weight": weight} for arn, weight in shares]
+    }
     if sticky is not None:
         config["TargetGroupStickinessConfig"] = {"Enabled": True, "DurationSeconds": sticky}
     return {"Type": "forward", "ForwardConfig": config}
 
 
-@contextmanager
-def world() -> Iterator[World]:
-    """Empty, in real time, without faults; moto's state is forgotten first."""
-    from moto.backends import get_backend
-
-    for service in ("elbv2", "ec2", "iam", "sts", "cloudwatch", "s3"):
-        get_backend(service).reset()  # type: ignore[call-overload]
+@cache
+def _server() -> World:
+    """One for all tests of a process: moto's state is global anyway, and its parts are slow to make."""
     balancers, clock, faults = MemoryBalancers(), TwinClock(), Faults(1)
     server = Server(Wanted(region=REGION), clock=clock, faults=faults, balancers=balancers)
     server.start()
-    try:
-        yield World(server, balancers, clock, faults)
-    finally:
-        server.stop()
+    return World(server, balancers, clock, faults)
+
+
+@contextmanager
+def world() -> Iterator[World]:
+    """Empty, without faults, with full buckets: nothing of an earlier test is in it."""
+    from moto.elbv2.models import elbv2_backends
+
+    made = _server()
+    elbv2_backends.reset()
+    made.faults.remove()
+    made.server.recorder.forget()
+    made.clock.run_at(1.0)
+    made.clock.advance(10_000)
+    made.balancers.__init__()  # type: ignore[misc]
+    yield made

@@ -9,7 +9,6 @@ from __future__ import annotations
 import socket
 import socketserver
 import threading
-from dataclasses import dataclass
 from typing import Any, Final
 
 from moto.core.models import DEFAULT_ACCOUNT_ID
@@ -30,23 +29,12 @@ from crossfade.twin.elbv2.response import Mended
 from crossfade.twin.faults import Faults
 from crossfade.twin.gate import Gate
 from crossfade.twin.plane import Balancers, Plane
-from crossfade.twin.presets import PRESETS
 from crossfade.twin.recorder import Recorder
 from crossfade.twin.steering import Steering
+from crossfade.twin.wanted import Wanted
 
 HOST: Final = "127.0.0.1"
 _BACKLOG: Final = 512
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """What kind of twin. `port` 0 = any free one; `account` None = moto's own."""
-
-    preset: str = "instant"
-    seed: int = 0
-    port: int = 0
-    region: str = "us-east-1"
-    account: str | None = None
 
 
 class Server:
@@ -60,7 +48,7 @@ class Server:
         faults: Faults,
         balancers: Balancers,
     ) -> None:
-        """Raises `UsageError` CF4402 when the port is taken."""
+        """Raises `UsageError` CF4311 when the port is taken."""
         self.faults, self.recorder = faults, Recorder()
         account = wanted.account or DEFAULT_ACCOUNT_ID
         plane = Plane(balancers, clock.now, keeps_past=lambda: faults.any("stale"))
@@ -110,11 +98,6 @@ class Server:
         self._socket.close()
 
 
-def preset_faults(name: str, seed: int) -> Faults:
-    """The faults of a preset, under a seed."""
-    return Faults(seed, PRESETS[name].faults)
-
-
 def install(balancers: Balancers) -> None:
     """Every patch of moto's ELBv2: its responses are ours, and nobody registers targets past them."""
     from moto.elb import urls  # noqa: PLC0415  # the module whose name we change
@@ -140,7 +123,7 @@ def _listening(port: int) -> socket.socket:
         made.close()
         holder = holder_of(port)
         raise UsageError(
-            "CF4402",
+            "CF4311",
             f"port {port} on {HOST} cannot be used for the twin's endpoint",
             f"held by {holder}" if holder else f"the system says: {error.strerror}",
             "stop that process, or give --port another one; without --port a free one is taken",

@@ -151,8 +151,8 @@ class Mended(ELBV2Response):
         if not conditions and not actions:
             invalid("Either conditions or actions must be specified")
         if conditions:
-            self.elbv2_backend._validate_conditions(conditions)  # noqa: SLF001  # moto's checks of each value
-            conditions = settled_conditions(conditions)
+            given, conditions = conditions, settled_conditions(conditions)
+            self.elbv2_backend._validate_conditions(given)  # noqa: SLF001  # moto's checks of each value
         settled_actions = self._settled(actions, owner.load_balancer_arn) if actions else []
         if conditions:
             found.conditions = conditions
