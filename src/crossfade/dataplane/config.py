@@ -22,6 +22,7 @@ from crossfade.dataplane.xds import TYPE, Endpoint, Members, cluster, seat
 FILES: Final = ("cds.json", "rds.json", "lds.json")
 ACCESS_LOG: Final = "logs/access.log"
 
+_PROGRAM: Final = 1_000_000
 _FAULT: Final = TYPE + "extensions.filters.http.fault.v3.HTTPFault"
 
 
@@ -73,6 +74,10 @@ def bootstrap(folder: str, admin_socket: str) -> str:
             "node": {"id": "crossfade", "cluster": "crossfade"},
             "admin": {"address": {"pipe": {"path": admin_socket, "mode": 0o600}}},
             "dynamic_resources": sources,
+            # Envoy's own limit on regular expressions is below a host name of a hundred characters.
+            "layered_runtime": {
+                "layers": [{"name": "static", "static_layer": {"re2.max_program_size.error_level": _PROGRAM}}]
+            },
         },
         indent=1,
     )

@@ -134,6 +134,11 @@ def overwriting(name: str, value: str) -> Piece:
     return {"header": {"key": name, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
 
 
+def appending(name: str, value: str) -> Piece:
+    """A header that comes after those of its name that are there."""
+    return {"header": {"key": name, "value": value}, "append_action": "APPEND_IF_EXISTS_OR_ADD"}
+
+
 def access_log(path: str, log_format: Piece) -> Piece:
     """A file with a line for each request that has ended."""
     return {
