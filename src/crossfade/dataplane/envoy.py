@@ -113,6 +113,11 @@ class Admin:
             raise OSError(f"Envoy's admin answers {reply.status} to {path}")
         return body
 
+    def close(self) -> None:
+        """Lets the connection go; the next question opens another."""
+        with self._lock:
+            self._forget()
+
     def _forget(self) -> None:
         if self._open is not None:
             self._open.close()
