@@ -18,7 +18,10 @@ from crossfade.twin.cloudwatch import CloudWatch, install
 from crossfade.twin.cloudwatch.hook import unhook
 
 PROTOCOLS = ("smithy-rpc-v2-cbor", "json", "query")
-GROUP = [{"Name": "TargetGroup", "Value": "targetgroup/blue/1"}, {"Name": "LoadBalancer", "Value": "app/shop/2"}]
+GROUP = [
+    {"Name": "TargetGroup", "Value": "targetgroup/blue/1"},
+    {"Name": "LoadBalancer", "Value": "app/shop/2"},
+]
 ALB = "AWS/ApplicationELB"
 NOON = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
 
@@ -69,7 +72,10 @@ def _forced(client: Any, protocol: str) -> Any:
         def load_service_model(self, *args: Any, **named: Any) -> Any:
             model = super().load_service_model(*args, **named)
             if "metadata" in model:
-                model = {**model, "metadata": {**model["metadata"], "protocols": [protocol], "protocol": protocol}}
+                model = {
+                    **model,
+                    "metadata": {**model["metadata"], "protocols": [protocol], "protocol": protocol},
+                }
             return model
 
     session = Session()
@@ -91,7 +97,9 @@ def test_a_minute_of_a_load_balancer_shows_when_it_is_published(
     of = {entry["Name"]: entry["Value"] for entry in GROUP}
     for second in range(60):
         twin.record(ALB, "RequestCount", of, at=NOON.timestamp() + second, value=1.0, unit="Count")
-        twin.record(ALB, "TargetResponseTime", of, at=NOON.timestamp() + second, value=second / 100, unit="Seconds")
+        twin.record(
+            ALB, "TargetResponseTime", of, at=NOON.timestamp() + second, value=second / 100, unit="Seconds"
+        )
 
     clock.advance(149)
     before = _get(client)
@@ -128,7 +136,13 @@ def test_custom_metrics_go_in_and_come_out(client: Any, clock: TwinClock) -> Non
         Namespace="Shop",
         MetricData=[
             {"MetricName": "Orders", "Value": 3.0, "Unit": "Count", "Timestamp": NOON},
-            {"MetricName": "Orders", "Values": [1.0, 2.0], "Counts": [2.0, 1.0], "Unit": "Count", "Timestamp": NOON},
+            {
+                "MetricName": "Orders",
+                "Values": [1.0, 2.0],
+                "Counts": [2.0, 1.0],
+                "Unit": "Count",
+                "Timestamp": NOON,
+            },
             {"MetricName": "Fast", "Value": 1.0, "Timestamp": NOON, "StorageResolution": 1},
         ],
     )
@@ -194,7 +208,9 @@ def test_alarms_live_by_the_clock(client: Any, clock: TwinClock) -> None:
     )
     assert composite["StateValue"] == "ALARM"
     assert "alarm:orders transitioned to ALARM at Monday 2 November, 2026 12:0" in composite["StateReason"]
-    assert history["AlarmHistoryItems"][0]["HistorySummary"] == "Alarm updated from INSUFFICIENT_DATA to ALARM"
+    assert (
+        history["AlarmHistoryItems"][0]["HistorySummary"] == "Alarm updated from INSUFFICIENT_DATA to ALARM"
+    )
     assert tags == [{"Key": "team", "Value": "shop"}]
 
 

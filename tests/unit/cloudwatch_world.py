@@ -66,7 +66,9 @@ class World:
             found[result["Id"]] = dict(zip(stamps, result["Values"], strict=True))
         return found
 
-    def statistic(self, stat: str, *, period: int = 60, namespace: str = "Shop", name: str = "Latency") -> Any:
+    def statistic(
+        self, stat: str, *, period: int = 60, namespace: str = "Shop", name: str = "Latency"
+    ) -> Any:
         """The one value in the first hour; None where there is no point."""
         values = self.get(query("m", stat, namespace=namespace, name=name, of={}, period=period))["m"]
         assert len(values) <= 1

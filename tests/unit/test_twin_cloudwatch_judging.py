@@ -160,7 +160,9 @@ def test_a_worse_point_never_turns_an_alarm_off(
     case: tuple[list[float | None], Settings], place: int
 ) -> None:
     points, of = case
-    worse = [3.0 if index == place % len(points) and value == 0.0 else value for index, value in enumerate(points)]
+    worse = [
+        3.0 if index == place % len(points) and value == 0.0 else value for index, value in enumerate(points)
+    ]
 
     if judge(points, of).state == "ALARM":
         assert judge(worse, of).state == "ALARM"

@@ -125,6 +125,7 @@ class Store:
     ) -> None:
         """See `Sink`. Values that are no numbers are dropped: a sink raises nothing."""
         key = (namespace, name, tuple(sorted(dimensions.items())))
+        value = float(value)
         if not (-math.inf < value < math.inf and 0.0 < count < math.inf and -math.inf < at < math.inf):
             return
         if not namespace.startswith("AWS/"):
