@@ -105,6 +105,18 @@ class Samples:
     ) -> None:
         self.found.append((namespace, name, tuple(sorted(dimensions.items())), at, value, count, unit))
 
+    def total(self, name: str, balancer: str, target_group: str = "") -> float:
+        return sum(self.values(name, balancer, target_group))
+
+    def values(self, name: str, balancer: str, target_group: str = "") -> list[float]:
+        wanted = [("LoadBalancer", balancer)] + [("TargetGroup", target_group)] * bool(target_group)
+        return [
+            value
+            for _, found, dimensions, _, value, count, _ in self.found
+            if (found, dimensions) == (name, tuple(wanted))
+            for _ in range(int(count))
+        ]
+
 
 def group(arn: str, *targets: Target, **changes: Any) -> TargetGroup:
     return TargetGroup(arn=arn, name=arn.split("/")[-2], targets=targets, **{"health": QUICK, **changes})

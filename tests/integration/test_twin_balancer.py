@@ -29,7 +29,7 @@ from balancer_world import (
     world,
 )
 
-from crossfade.dataplane.process import alive
+from crossfade.dataplane.process import alive, start_time
 from crossfade.twin.balancer.failures import BalancerError
 from crossfade.twin.balancer.model import (
     Balancing,
@@ -442,8 +442,115 @@ class TestDraining:
         asking.join()
         assert found == [(200, "slow")]
 
+    def test_what_is_still_open_at_the_end_of_the_delay_is_cut(self, here: World, crew: list[App]) -> None:
+        blue, green = crew
+        go = threading.Event()
+
+        def hold(_: BaseHTTPRequestHandler) -> None:
+            go.wait(20)
+
+        blue.answer = hold
+        once = {"deregistration_delay_s": 1.0}
+        here.balancers.apply(balancing((rule(shares(1, 0)),), group(BLUE, blue.target, **once)))
+        here.healthy(BLUE)
+        found: list[tuple[int, float]] = []
+
+        def ask() -> None:
+            status = here.get()[0]
+            found.append((status, time.monotonic()))
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        until(lambda: len(blue.asked) == 1)
+        begun = time.monotonic()
+        here.balancers.apply(balancing((rule(shares(1, 0)),), group(BLUE, green.target, **once)))
+        asking.join()
+        go.set()
+
+        status, ended = found[0]
+        assert status == 502
+        assert 0.9 < ended - begun < 5
+        assert blue.target not in here.draining(BLUE)
+
+
+class TestMetrics:
+    def test_what_is_measured_is_what_clients_got(self, tmp_path: Path) -> None:
+        with apps("blue", "green") as crew, world(tmp_path) as here:
+            green = crew[1]
+            nobody = Target(ip="127.0.0.1", port=closed_port())
+
+            def fail(handler: BaseHTTPRequestHandler) -> None:
+                time.sleep(0.02)
+                handler.send_response(500)
+                handler.send_header("content-length", "0")
+                handler.end_headers()
+
+            green.answer = fail
+            here.balancers.apply(balancing((rule(shares(1, 1)),), *both(crew)))
+            here.healthy(BLUE, GREEN)
+            got = Counter(here.get()[0] for _ in range(200))
+            here.balancers.apply(balancing((rule(shares(1, 0)),), group(BLUE, nobody)))
+            refused = Counter(here.get()[0] for _ in range(7))
+            here.balancers.apply(balancing((rule(shares(1, 0)),), group(BLUE)))
+            empty = Counter(here.get()[0] for _ in range(5))
+            assert (refused, empty) == ({502: 7}, {503: 5})
+            samples = here.samples
+
+        lb, of_blue, of_green = "app/shop/50dc6c495c0c9188", BLUE.rpartition(":")[2], GREEN.rpartition(":")[2]
+        assert samples.total("RequestCount", lb) == 207
+        assert samples.total("RequestCount", lb, of_blue) == got[200] + 7
+        assert samples.total("RequestCount", lb, of_green) == got[500]
+        assert samples.total("HTTPCode_Target_2XX_Count", lb, of_blue) == got[200]
+        assert samples.total("HTTPCode_Target_5XX_Count", lb, of_green) == got[500]
+        assert samples.total("HTTPCode_Target_5XX_Count", lb, of_blue) == 0
+        assert samples.total("TargetConnectionErrorCount", lb, of_blue) == 7
+        assert samples.total("HTTPCode_ELB_5XX_Count", lb) == 12
+        assert samples.total("HTTPCode_ELB_502_Count", lb) == 7
+        assert samples.total("HTTPCode_ELB_503_Count", lb) == 5
+        times = samples.values("TargetResponseTime", lb, of_green)
+        assert len(times) == got[500]
+        assert 0.02 <= min(times) <= max(times) < 5
+        assert set(samples.values("HealthyHostCount", lb, of_green)) >= {1.0}
+
+    def test_connections_are_counted_each_minute(self, tmp_path: Path) -> None:
+        with apps("blue", "green") as crew, world(tmp_path) as here:
+            here.balancers.apply(balancing((rule(shares(1, 0)),), *both(crew)))
+            here.healthy(BLUE)
+            kept = http.client.HTTPConnection("127.0.0.1", here.port, timeout=10)
+            for _ in range(3):
+                kept.request("GET", "/")
+                kept.getresponse().read()
+            time.sleep(0.3)  # it is counted as a group's only after that was looked at
+            here.clock.advance(60)
+            until(lambda: here.samples.total("NewConnectionCount", "app/shop/50dc6c495c0c9188") >= 2)
+            until(lambda: here.samples.total("ActiveConnectionCount", "app/shop/50dc6c495c0c9188") >= 1)
+            kept.close()
+
 
 class TestLife:
+    def test_envoy_dies_with_a_twin_that_is_killed(self, tmp_path: Path) -> None:
+        import os
+        import signal
+        import subprocess
+        import sys
+
+        script = (
+            "import sys, time; sys.path.insert(0, sys.argv[2]); from pathlib import Path;"
+            "from balancer_world import Samples, TwinClock, Balancers;"
+            "b = Balancers(Path(sys.argv[1]), TwinClock(), Samples(), lambda: 0.0); b.start();"
+            "print(b._proxy.process.pid, flush=True); time.sleep(60)"
+        )
+        with subprocess.Popen(
+            [sys.executable, "-c", script, str(tmp_path), str(Path(__file__).parent)],
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as twin:
+            assert twin.stdout is not None
+            envoy = int(twin.stdout.readline())
+            assert start_time(envoy)
+            os.kill(twin.pid, signal.SIGKILL)
+        until(lambda: start_time(envoy) is None)
+
     def test_rules_that_are_to_come_are_not_in_force_and_come_in_order(self, tmp_path: Path) -> None:
         with apps("blue", "green") as crew, world(tmp_path, factor=5) as here:
             here.balancers.apply(balancing((rule(shares(1, 0)),), *both(crew)))

@@ -37,7 +37,6 @@ LINE: Final = (
     "%COMMON_DURATION(US_TX_BEG:US_RX_BEG:us)%",
     "%UPSTREAM_CLUSTER%",
     "%RESPONSE_CODE%",
-    "%RESPONSE_CODE_DETAILS%",
     "%RESPONSE_FLAGS%",
     "%ROUTE_NAME%",
 )

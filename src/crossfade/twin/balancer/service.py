@@ -21,14 +21,18 @@ from pathlib import Path
 from typing import Final
 
 from crossfade.dataplane import process as proc
-from crossfade.dataplane.envoy import find_envoy
+from crossfade.dataplane.envoy import Admin, find_envoy
 from crossfade.dataplane.failures import complain
 from crossfade.dataplane.proxy import ProxyProcess
 from crossfade.dataplane.store import Store
+from crossfade.twin.balancer.census import Hosts
 from crossfade.twin.balancer.checks import FLOOR_S, Checker
-from crossfade.twin.balancer.compile import Files, compiled
+from crossfade.twin.balancer.compile import Files, compiled, is_here
+from crossfade.twin.balancer.cut import cut
 from crossfade.twin.balancer.failures import BalancerError
+from crossfade.twin.balancer.measuring import Measuring
 from crossfade.twin.balancer.model import Balancing, Listener, LoadBalancer, Ports, TargetGroup, TargetHealth
+from crossfade.twin.balancer.names import balancer_name, group_name
 from crossfade.twin.balancer.plan import Plan, Seat, named_by
 from crossfade.twin.balancer.routing import Routing
 from crossfade.twin.balancer.seats import Seats
@@ -59,6 +63,7 @@ class Balancers:
         self._registry, self._routing, self._seats = Registry(), Routing(), Seats()
         self._files: Files | None = None  # as Envoy was last given them
         self._proxy: ProxyProcess | None = None
+        self._measuring: Measuring | None = None
         self._stale = False  # others serve than Envoy was told
         self._over = False
         self._bell, self._ring = os.pipe()
@@ -95,7 +100,7 @@ class Balancers:
     def health(self, group_arn: str) -> tuple[TargetHealth, ...]:
         """The targets of a group, those that drain last; empty for an unknown group."""
         with self._news:
-            self._registry.elapse(self._clock.now())
+            self._let_go()
             return self._registry.rows(group_arn)
 
     def start(self) -> None:
@@ -104,9 +109,17 @@ class Balancers:
         self._store.create()
         mark = self._store.mark()
         self._store.access_log.unlink(missing_ok=True)
+        self._measuring = Measuring(
+            self._store.access_log,
+            Admin(self._store.socket("admin.sock")),
+            self._clock,
+            self._sink,
+            self._hosts,
+        )
         with self._news:
             self._proxy = ProxyProcess(self._store, program, mark, leashed=True)
             self._keeper.start()
+            self._measuring.start()
             self._checker.start()
             self._enforce()
 
@@ -120,6 +133,8 @@ class Balancers:
             self._wake()
             self._keeper.join()
             self._checker.stop()
+            if self._measuring is not None:
+                self._measuring.stop()  # after Envoy has written its last line
             self._store.forget_sockets()
         os.close(self._bell)
         os.close(self._ring)
@@ -211,6 +226,30 @@ class Balancers:
     def _texts(files: Files, cds: str) -> dict[str, str]:
         return {"cds.json": cds, "rds.json": files.rds, "lds.json": files.lds}
 
+    def _let_go(self) -> None:
+        """Drains that are over end whatever is still open, unless somebody serves there again."""
+        over = self._registry.elapse(self._clock.now())
+        proxy = self._proxy
+        if not over or proxy is None or proxy.process is None or proxy.pidfd is None:
+            return
+        serving = {target.port for targets in self._registry.serving().values() for target in targets}
+        for target in over:
+            if is_here(target) and target.port not in serving:
+                cut(proxy.process.pid, proxy.pidfd, target.port)
+
+    # --- the thread that measures --------------------------------------------------------------
+
+    def _hosts(self) -> Hosts:
+        with self._news:
+            tally = self._registry.tally()
+            return {
+                (balancer_name(balancer.arn), group_name(arn)): tally[arn]
+                for balancer, listener in _listeners(self._wanted)
+                for rules in self._routing.ahead(listener.arn)
+                for arn in named_by(rules)
+                if arn in tally
+            }
+
     # --- the checks' thread -------------------------------------------------------------------
 
     def _due(self) -> list[Check]:
@@ -265,7 +304,7 @@ class Balancers:
         changed = self._routing.elapse(now)
         if changed:
             self._register(now)
-        self._registry.elapse(now)
+        self._let_go()
         if changed or self._stale:
             self._publish()
         proxy.confirm(real)
