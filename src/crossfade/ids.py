@@ -79,6 +79,7 @@ BEYOND_THE_SPEC = {
     "CF7004": "Several releases are active in this folder; name one.",
     "CF7005": "No release is active in this folder.",
     "CF7006": "No demo is kept on this machine.",
+    "CF7007": "`--state` names a folder, or a bucket with the account and the region that it must be of.",
     "CF7101": "The release declined what was asked, and says why; the journal keeps that it was asked.",
     "CF7102": "A release promotes itself when its gates pass; by hand only with `--full`, recorded as an override (R41).",
     "CF7103": "There is no earlier revision to go back to.",
