@@ -41,6 +41,7 @@ from crossfade.spec.models import (
     WarmUp,
     WeightStep,
 )
+from crossfade.spec.places import S3Place
 
 __all__ = [
     "AlarmsGate",
@@ -71,6 +72,7 @@ __all__ = [
     "PreviewKind",
     "Rolling",
     "Rule",
+    "S3Place",
     "Spec",
     "Strategy",
     "UnhealthyGate",

@@ -13,6 +13,8 @@ from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 
+from crossfade.spec.places import S3Place
+
 
 class Mode(StrEnum):
     """What a failed gate does: stop the release, or only be reported."""
@@ -304,8 +306,8 @@ class Spec:
     service: str
     folder: Path
     """Where the file lies: commands run there, relative paths start there."""
-    state: Path
-    """The state folder, absolute."""
+    state: Path | S3Place
+    """The state folder, absolute, or a place in a bucket."""
     platform: Platform
     strategy: Strategy
     gates: tuple[Gate, ...] | NoGates

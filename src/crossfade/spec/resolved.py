@@ -40,6 +40,7 @@ from crossfade.spec.models import (
     WarmUp,
     WeightStep,
 )
+from crossfade.spec.places import S3Place
 
 _PLAIN: Final = re.compile(r"[A-Za-z/.][A-Za-z0-9/._-]*")
 _SPECIAL: Final = frozenset({"yes", "no", "on", "off", "true", "false", "null", "none", "y", "n"})
@@ -123,7 +124,7 @@ def _tree(spec: Spec) -> _Value:
     return {
         "apiVersion": "crossfade/v1",
         "service": quoted(spec.service),
-        "state": quoted(str(spec.state)),
+        "state": quoted(spec.state.url if isinstance(spec.state, S3Place) else str(spec.state)),
         "platform": {
             "local": {
                 "command": quoted(local.command),
