@@ -6,6 +6,7 @@ paying for pydantic and YAML. To make one from a file: `from crossfade.spec.load
 load_spec`.
 """
 
+from crossfade.spec.aws_models import AlbPlatform, Aws, Targets, TargetsCommand, TargetsFile
 from crossfade.spec.models import (
     AlarmsGate,
     ApprovalStep,
@@ -44,7 +45,9 @@ from crossfade.spec.models import (
 
 __all__ = [
     "AlarmsGate",
+    "AlbPlatform",
     "ApprovalStep",
+    "Aws",
     "BlueGreen",
     "Canary",
     "CommandHook",
@@ -73,6 +76,9 @@ __all__ = [
     "Rule",
     "Spec",
     "Strategy",
+    "Targets",
+    "TargetsCommand",
+    "TargetsFile",
     "UnhealthyGate",
     "WarmUp",
     "WeightStep",
