@@ -12,9 +12,9 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from cloudwatch_world import ARMS, Balancer, FakeCloudWatch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from metrics_world import ARMS, Balancer, FakeCloudWatch
 from signals_world import PLAN, Health, Memory, Paced
 
 from crossfade.release.state import State
