@@ -59,6 +59,7 @@ BEYOND_THE_SPEC = {
     "it is asked again, and meanwhile nothing is judged.",
     "CF4402": "The latency gate needs buckets that both versions show, and the source of the counts has none. "
     "Name the histogram as `latency` in `signals`, or let the gate observe.",
+    "CF4403": "A gate watches a metric of CloudWatch, and no account is named where it could be asked for.",
     "CF5001": "The state folder is on a network file system, whose locks do not keep two controllers apart.",
     "CF5002": "The state folder cannot be written. Without a journal no effect is allowed (R34).",
     "CF5003": "The journal cannot be used now (full disk, read-only). A running release sends all traffic to stable, "

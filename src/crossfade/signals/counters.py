@@ -16,13 +16,13 @@ An instance whose slot is waited for holds the slots of all back: both sides are
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf, isfinite
 from typing import Final
 
 from crossfade.release.values import Side
-from crossfade.signals.conventions import KNOWN, Names, Reading, edges_of, failed, upper
+from crossfade.signals.conventions import KNOWN, Names, OwnPair, Reading, edges_of, failed, upper
 from crossfade.signals.exposition import Series
 from crossfade.signals.source import Arm
 
@@ -41,12 +41,15 @@ class Delta:
     errors: float = 0.0
     below: Mapping[float, float] = field(default_factory=dict)
     """Requests not slower than an edge in ms, by edge; endless: all of them. Empty: not known."""
+    own: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """Figures of the user's own: total, and what failed."""
 
     def part(self, share: float) -> Delta:
         return Delta(
             requests=self.requests * share,
             errors=self.errors * share,
             below={edge: count * share for edge, count in self.below.items()},
+            own={name: (total * share, failed * share) for name, (total, failed) in self.own.items()},
         )
 
     def row(self, edges_ms: Sequence[float]) -> Sequence[float]:
@@ -63,10 +66,25 @@ class Delta:
         return row if min(row) >= 0.0 else ()
 
     def arm(self, edges_ms: Sequence[float]) -> Arm:
-        return {"requests": self.requests, "errors": self.errors, "latency": self.row(edges_ms)}
+        return arm_of([self], self.row(edges_ms))
 
 
-def between(before: Reading, after: Reading, names: Names) -> Delta:
+def arm_of(parts: Collection[Delta], row: Sequence[float]) -> Arm:
+    """What some instances did together, as the judge takes it."""
+    names = {name for part in parts for name in part.own}
+    own = {name: [part.own.get(name, (0.0, 0.0)) for part in parts] for name in sorted(names)}
+    return {
+        "requests": sum(part.requests for part in parts),
+        "errors": sum(part.errors for part in parts),
+        "latency": list(row),
+        "kpi": {
+            name: {"total": sum(total for total, _ in pairs), "failed": sum(failed for _, failed in pairs)}
+            for name, pairs in own.items()
+        },
+    }
+
+
+def between(before: Reading, after: Reading, names: Names, own: Mapping[str, OwnPair]) -> Delta:
     """What happened from one reading of an instance to the next."""
     anew = began_anew(before, after)
     requests = _rises({} if anew else before.requests, after.requests)
@@ -78,7 +96,17 @@ def between(before: Reading, after: Reading, names: Names) -> Delta:
         requests=sum(requests.values()),
         errors=sum(rise for series, rise in requests.items() if failed(series, names)),
         below=below,
+        own={name: _pair(before, after, name, pair, anew=anew) for name, pair in own.items()},
     )
+
+
+def _pair(before: Reading, after: Reading, name: str, pair: OwnPair, *, anew: bool) -> tuple[float, float]:
+    """Total and failed. What is under way counts as failed where both are not counted at the same moment."""
+    none: tuple[Mapping[Series, float], Mapping[Series, float]] = ({}, {})
+    old, new = none if anew else before.own.get(name, none), after.own.get(name, none)
+    total, part = (sum(_rises(a, b).values()) for a, b in zip(old, new, strict=True))
+    failed = part if pair.part_is_failure else total - part
+    return max(total, failed), max(failed, 0.0)
 
 
 def _same(edge_ms: float) -> float:
@@ -91,7 +119,9 @@ def began_anew(before: Reading, after: Reading) -> bool:
     starts = (before.started, after.started)
     if starts[0] is not None and starts[1] is not None and abs(starts[1] - starts[0]) > SAME_START_S:
         return True
-    pairs = ((before.requests, after.requests), (before.buckets, after.buckets))
+    pairs = [(before.requests, after.requests), (before.buckets, after.buckets)]
+    for name, old in before.own.items():
+        pairs += zip(old, after.own.get(name, ({}, {})), strict=True)
     return any(new.get(series, value) < value for old, new in pairs for series, value in old.items())
 
 
@@ -101,7 +131,8 @@ def _rises(before: Mapping[Series, float], after: Mapping[Series, float]) -> Map
 
 def is_count(reading: Reading) -> bool:
     """Whether all values are counts; a NaN or an endless one is no reading (R24)."""
-    values = (*reading.requests.values(), *reading.buckets.values())
+    own = [value for pair in reading.own.values() for part in pair for value in part.values()]
+    values = (*reading.requests.values(), *reading.buckets.values(), *own)
     return all(isfinite(value) and value >= 0.0 for value in values)
 
 
@@ -127,6 +158,8 @@ class Tally:
 
     names: dict[Side, Names] = field(default_factory=dict)
     """Where each side's requests are; a version may name them otherwise than the one before."""
+    own: Mapping[str, OwnPair] = field(default_factory=dict)
+    """Figures of the user's own."""
     first: int | None = None
     """The first slot there can be counts of."""
     until: int = 0
@@ -157,11 +190,7 @@ class Tally:
         rows = [part.row(edges_ms) for part in parts if part.requests]
         # Where one that served shows no buckets, the others' would pass for all.
         whole = all(rows)
-        return {
-            "requests": sum(part.requests for part in parts),
-            "errors": sum(part.errors for part in parts),
-            "latency": [sum(column) for column in zip(*rows, strict=True)] if whole else [],
-        }
+        return arm_of(parts, [sum(column) for column in zip(*rows, strict=True)] if whole else [])
 
     def instances(self, slot: int, side: Side, edges_ms: Sequence[float]) -> tuple[tuple[str, Arm], ...]:
         return tuple((name, part.arm(edges_ms)) for name, part in sorted(self._parts(slot, side).items()))
@@ -197,7 +226,7 @@ class Tally:
     def _read(self, slot: int, who: Who, found: Reading) -> None:
         known = self._known.get(who)
         if known is not None and slot > known.slot:
-            delta = between(known.reading, found, self._names(who[0]))
+            delta = between(known.reading, found, self._names(who[0]), self.own)
             share = 1.0 / (slot - known.slot)
             for one in range(known.slot, slot):
                 self._done.setdefault(one, {})[who] = delta if share == 1.0 else delta.part(share)
