@@ -268,10 +268,12 @@ class TestListing:
 
 def test_many_threads_lose_no_sample() -> None:
     world = World()
-    threads = [
-        threading.Thread(target=lambda: [world.record(number / 100, 1.0) for number in range(2000)])
-        for _ in range(4)
-    ]
+
+    def record() -> None:
+        for number in range(2000):
+            world.record(number / 100, 1.0)
+
+    threads = [threading.Thread(target=record) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
