@@ -38,14 +38,18 @@ def running(wanted: Wanted, folder: Path) -> Iterator[dict[str, Any]]:
     """
     with _the_extra():
         from crossfade.twin.balancer.service import Balancers  # noqa: PLC0415  # after the extra is known
+        from crossfade.twin.cloudwatch import install  # noqa: PLC0415
         from crossfade.twin.server import Server  # noqa: PLC0415
     clock = TwinClock(wanted.factor)
     faults = Faults(wanted.seed, PRESETS[wanted.preset].faults)
     with contextlib.ExitStack() as ends:
-        balancers = Balancers(folder, clock, _Nobody(), faults.propagation)
+        cloudwatch = install(clock, publish_delay=faults.publish_delay, seed=wanted.seed)
+        balancers = Balancers(folder, clock, cloudwatch, faults.propagation)
         server = Server(wanted, clock=clock, faults=faults, balancers=balancers)
         ends.callback(balancers.stop)
         balancers.start()
+        ends.callback(cloudwatch.stop)
+        cloudwatch.start()
         ends.callback(server.stop)
         server.start()
         yield {"endpoint": server.endpoint, **server.steering.facts()}
@@ -89,9 +93,3 @@ def _the_extra() -> Iterator[None]:
         raise UsageError(
             "CF4310", "the twin is not installed", str(error), "pip install 'crossfade[twin]'"
         ) from error
-
-
-class _Nobody:
-    """A sink for measurements that nobody keeps."""
-
-    def record(self, namespace: str, name: str, dimensions: Any, **value: Any) -> None: ...
