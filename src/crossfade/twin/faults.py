@@ -21,7 +21,7 @@ from crossfade.twin.call import Call
 
 Kind = Literal[
     "latency", "limits", "throttle", "fail_before", "fail_after", "drop_before", "drop_after", "stale",
-    "propagation", "chaos",
+    "propagation", "publish_delay", "chaos",
 ]  # fmt: skip
 
 KINDS: Final[Mapping[str, str]] = {
@@ -34,6 +34,7 @@ KINDS: Final[Mapping[str, str]] = {
     "drop_after": "done, and the connection closed without an answer",
     "stale": "a Describe of ELBv2 answers what was true `delay` ago",
     "propagation": "new routing is in force `delay` after the API said so",
+    "publish_delay": "a load balancer's metrics of a minute can be read `delay` after its end",
     "chaos": "another hand changes the weights of a rule, once in each `delay`",
 }
 
@@ -132,6 +133,10 @@ class Faults:
     def propagation(self) -> float:
         """Twin seconds until a new routing is in force; the longest of what is drawn."""
         return max(self._drawn_of("propagation"), default=0.0)
+
+    def publish_delay(self) -> float:
+        """Twin seconds from the end of a minute until its metrics can be read; the longest drawn."""
+        return max(self._drawn_of("publish_delay"), default=0.0)
 
     def chaos(self) -> tuple[tuple[Fault, float], ...]:
         """The hands that are at work, each with its next pause in twin seconds."""
