@@ -62,6 +62,8 @@ class Controller:
         service: str | None = None,
         lease: timedelta = LEASE,
     ) -> None:
+        if store.elsewhere and service is None:
+            raise ValueError("a store that is elsewhere is driven one service at a time")
         self._store = store
         self._wiring = wiring
         self._clock = clock
