@@ -29,7 +29,7 @@ LOOK_S = 5.0
 HEARTBEAT_S = 30.0
 
 BACK, STUCK, RUNS, BROKE, LEFT = 0, 6, 9, 1, 130
-WORST_FIRST = (STUCK, BROKE, RUNS, LEFT, BACK)
+WORST_FIRST = (STUCK, BROKE, RUNS, BACK)
 
 
 class Span(click.ParamType[timedelta]):
@@ -112,8 +112,7 @@ class Watch:
             self.stop.wait(0.1)
         if not self.followed:
             self.say("nothing to do: no release here was left alone")
-        self._let_go()
-        return min(self.codes.values(), key=WORST_FIRST.index, default=BACK)
+        return self._let_go()
 
     def for_ever(self) -> int:
         """Round after round until it is interrupted; a state that is away is waited for."""
@@ -135,9 +134,8 @@ class Watch:
                 seen = "blind" if watched < 0 else f"running={watched} taken={len(self._busy())}"
                 self.say(f"watching {name_of(self.house.state)} {seen}")
             self.stop.wait(LOOK_S)
-        busy = bool(self._busy())
-        self._let_go()
-        return LEFT if busy else BACK
+        code = self._let_go()
+        return LEFT if code == RUNS else code
 
     def round(self) -> int:
         """Takes every release that was left alone; how many run."""
@@ -207,10 +205,12 @@ class Watch:
     def _busy(self) -> frozenset[str]:
         return frozenset(release for release, thread in self.followed.items() if thread.is_alive())
 
-    def _let_go(self) -> None:
+    def _let_go(self) -> int:
+        """Ends what is still driven; the worst of all codes."""
         self.stop.set()
         for thread in self.followed.values():
             thread.join(HEARTBEAT_S)
+        return min(self.codes.values(), key=WORST_FIRST.index, default=BACK)
 
     def _told(self, entry: Entry, alone: Alone) -> None:
         from crossfade.cli.render import ndjson, plain
