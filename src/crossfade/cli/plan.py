@@ -87,7 +87,7 @@ def _planned(house: House, spec: Spec, seen: Foresight, given: float | None) -> 
     from crossfade.release.way_back import way_back
     from crossfade.spec import NoGates
 
-    needed = spec.platform.instances
+    needed = seen.plan.instances
     ahead = look_ahead(seen.plan, needed)
     traffic = _traffic(house, seen, given)
     sights, sightless = sights_of(seen.plan, ahead, traffic)

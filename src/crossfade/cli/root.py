@@ -33,6 +33,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "watchdog": ("watchdog", "turn back releases whose controller is gone; --once for a schedule"),
     "render": ("render_verb", "files for other tools: github-actions, a workflow that releases this service"),
     "local": ("local", "the embedded platform: up, status, logs, down"),
+    "twin": ("twin", "the laptop AWS: up"),
     "completion": ("completion", "shell completion for bash, zsh or fish"),
 }
 HIDDEN = {"drive": "steer"}

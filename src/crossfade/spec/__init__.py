@@ -6,6 +6,7 @@ paying for pydantic and YAML. To make one from a file: `from crossfade.spec.load
 load_spec`.
 """
 
+from crossfade.spec.aws_models import AlbPlatform, Aws, Targets, TargetsCommand, TargetsFile
 from crossfade.spec.models import (
     AlarmsGate,
     ApprovalStep,
@@ -45,7 +46,9 @@ from crossfade.spec.places import S3Place
 
 __all__ = [
     "AlarmsGate",
+    "AlbPlatform",
     "ApprovalStep",
+    "Aws",
     "BlueGreen",
     "Canary",
     "CommandHook",
@@ -75,6 +78,9 @@ __all__ = [
     "S3Place",
     "Spec",
     "Strategy",
+    "Targets",
+    "TargetsCommand",
+    "TargetsFile",
     "UnhealthyGate",
     "WarmUp",
     "WeightStep",
