@@ -119,7 +119,7 @@ CASES: list[tuple[str, str | bytes, str]] = [
     ("CF1102", based(platform="{lambda: {}}"), "platform.lambda"),
     ("CF1102", based(gates="{checkout: {success: A, total: B, at_most: 1.25x}}"), "gates.checkout"),
     ("CF1102", based(gates="{paging: {alarms: [checkout-5xx]}}"), "gates.paging.alarms[0]"),
-    ("CF1102", based(state="s3://acme/prod"), "state"),
+    ("CF2004", based(state="s3://acme/prod"), "state"),
     ("CF1102", based(state="postgresql://db/x"), "state"),
     ("CF1103", BASE.replace("service: shop\n", ""), "service"),
     ("CF1103", based(platform="{local: {port: 8000}}"), "platform.local.command"),

@@ -42,6 +42,7 @@ from crossfade.spec.models import (
     WarmUp,
     WeightStep,
 )
+from crossfade.spec.places import S3Place
 
 __all__ = [
     "AlarmsGate",
@@ -74,6 +75,7 @@ __all__ = [
     "PreviewKind",
     "Rolling",
     "Rule",
+    "S3Place",
     "Spec",
     "Strategy",
     "Targets",

@@ -55,6 +55,7 @@ from crossfade.spec.models import (
     missing_of,
     surging,
 )
+from crossfade.spec.places import NoPlaceError, S3Place, is_place, s3_place
 
 STATE_FOLDER: Final = ".crossfade"
 WARM_ENOUGH: Final = timedelta(seconds=60)
@@ -72,7 +73,7 @@ def spec(root: schema.Root, path: Path) -> Spec:
     return Spec(
         service=root.service or "",
         folder=folder,
-        state=folder / Path(os.path.expanduser(root.state or STATE_FOLDER)),  # noqa: PTH111 - Path.expanduser raises for unknown users
+        state=_state(root.state, folder),
         platform=platform,
         strategy=_strategy(
             root.strategy or forms.StrategyForm(),
@@ -87,6 +88,15 @@ def spec(root: schema.Root, path: Path) -> Spec:
         after=tuple(root.after or ()),
         on_interrupt=OnInterrupt(root.on_interrupt or OnInterrupt.ROLLBACK),
     )
+
+
+def _state(text: str | None, folder: Path) -> Path | S3Place:
+    if text is not None and is_place(text):
+        try:
+            return s3_place(text)
+        except NoPlaceError:
+            text = None  # `meaning` says so
+    return folder / Path(os.path.expanduser(text or STATE_FOLDER))  # noqa: PTH111 - Path.expanduser raises for unknown users
 
 
 def _written(form: Form | None, *leave_out: str) -> dict[str, Any]:

@@ -85,11 +85,15 @@ _TABLE: Final = (
     ("CF2001", "not a name for a service",
      ("A letter, then letters, digits or `-`, all lower case, at most 63: it becomes part of folder "
      "names, metric labels and DNS names.")),
-    ("CF2002", "the state is not a folder",
-     "The journal of all releases lies in a folder on one machine, never on a network file system."),
+    ("CF2002", "the state is neither a folder nor a bucket",
+     ("The journal of all releases lies in a folder on one machine, never on a network file system, or "
+     "in S3, where every machine finds it.")),
     ("CF2003", "a service that cannot be waited for",
      ("`after` names other services of the same state folder, each once: this one is released when "
      "theirs is over and well.")),
+    ("CF2004", "not a place in a bucket",
+     ("State in S3 is a bucket and a prefix, in an account and region that are pinned: everything that "
+     "is not this account's is refused.")),
     ("CF2101", "not exactly one platform", "A service runs on one platform."),
     ("CF2102", "production and test port are the same",
      "The test port reaches the candidate before anybody trusts it. On the same port users would."),

@@ -16,6 +16,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from crossfade.spec.aws_models import AlbPlatform, Aws
+from crossfade.spec.places import S3Place
 
 
 class Mode(StrEnum):
@@ -318,8 +319,8 @@ class Spec:
     service: str
     folder: Path
     """Where the file lies: commands run there, relative paths start there."""
-    state: Path
-    """The state folder, absolute."""
+    state: Path | S3Place
+    """The state folder, absolute, or a place in a bucket."""
     platform: Platform
     strategy: Strategy
     gates: tuple[Gate, ...] | NoGates

@@ -44,6 +44,7 @@ from crossfade.spec.models import (
     WarmUp,
     WeightStep,
 )
+from crossfade.spec.places import S3Place
 
 _PLAIN: Final = re.compile(r"[A-Za-z/.][A-Za-z0-9/._-]*")
 _SPECIAL: Final = frozenset({"yes", "no", "on", "off", "true", "false", "null", "none", "y", "n"})
@@ -126,7 +127,7 @@ def _tree(spec: Spec) -> _Value:
     return {
         "apiVersion": "crossfade/v1",
         "service": quoted(spec.service),
-        "state": quoted(str(spec.state)),
+        "state": quoted(spec.state.url if isinstance(spec.state, S3Place) else str(spec.state)),
         "platform": _platform(spec.platform),
         **({} if spec.aws is None else {"aws": _aws(spec.aws)}),
         "strategy": _strategy(spec.strategy),

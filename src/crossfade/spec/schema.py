@@ -361,7 +361,8 @@ class Root(Form):
         pattern=r"^[a-z][a-z0-9-]{0,62}$",
     )
     state: str | None = setting(
-        "Folder of the journal: on one machine, never a network file system. Relative to this file.",
+        "Folder of the journal, relative to this file: on one machine, never a network file system. "
+        "Or `s3://bucket/prefix`, which any machine reaches.",
         default=".crossfade", because="beside this file, so that every command finds it",
     )  # fmt: skip
     platform: PlatformForm | None = setting("Where the service runs.")
