@@ -131,8 +131,8 @@ class House:
     @cached_property
     def hooks(self) -> HookRunner:
         """Runs hooks; `close` ends those that still run, so that whoever goes on runs them again."""
+        from crossfade.dataplane import EDGES_MS
         from crossfade.engine.hooks import HookRunner
-        from crossfade.platforms.local_counts import LocalCounts
         from crossfade.signals.warming import Warming
 
         def environment(of: Plan) -> Mapping[str, str]:
@@ -141,9 +141,7 @@ class House:
         def mirror(of: Plan, share: float) -> None:
             self.platform.set_mirror(of.service, share)
 
-        warm_up = Warming(
-            pace=self.clock, edges_ms=LocalCounts.edges_ms, aside=self.platform.aside, mirror=mirror
-        )
+        warm_up = Warming(pace=self.clock, edges_ms=EDGES_MS, aside=self.platform.aside, mirror=mirror)
         return HookRunner(self.store, self.clock, environment, warm_up)
 
     def ports(self, _plan: Plan) -> Ports:

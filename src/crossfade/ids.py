@@ -55,6 +55,10 @@ BEYOND_THE_SPEC = {
     "CF4313": "An AWS account is a number of twelve digits.",
     "CF4320": "The twin's Envoy refused, or did not take in time, what its load balancers were asked to do. "
     "It goes on with what it did before.",
+    "CF4401": "CloudWatch answered some series in part or not at all. What is missing is neither zero nor empty; "
+    "it is asked again, and meanwhile nothing is judged.",
+    "CF4402": "The latency gate needs buckets that both versions show, and the source of the counts has none. "
+    "Name the histogram as `latency` in `signals`, or let the gate observe.",
     "CF5001": "The state folder is on a network file system, whose locks do not keep two controllers apart.",
     "CF5002": "The state folder cannot be written. Without a journal no effect is allowed (R34).",
     "CF5003": "The journal cannot be used now (full disk, read-only). A running release sends all traffic to stable, "
