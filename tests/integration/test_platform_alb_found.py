@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import boto3
+import boto3  # type: ignore[import-untyped]
 import pytest
 from aws_tool import run_aws
-from moto import mock_aws  # type: ignore[import-untyped]
+from moto import mock_aws
 
 from crossfade.errors import PlatformError, RefusedError
 from crossfade.platforms.alb_choice import choose
