@@ -117,7 +117,7 @@ def _rules(found: Found, named: Named) -> Iterator[Check]:
         yield Check(
             name="rules", state=State.FAIL, id="CF3065",
             said=f"platform.alb.rules leaves out {', '.join(way.said for way in users)}",
-            why="it forwards to the pair, would not shift along, and its users would lose their version (R07)",
+            why="it forwards to the pair and would not shift along: its users would lose their version (R07)",
             fix="add to platform.alb.rules: " + ", ".join(way.arn for way in users),
         )  # fmt: skip
         return
