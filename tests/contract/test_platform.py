@@ -88,7 +88,7 @@ class Ground:
     def plan(self, release: str, revision: str) -> Plan:
         stable, made = self.platform.serving(self.service), self.platform.prepare(self.spec, revision)
         on, back = compile_roads(
-            shape_of(self.spec.strategy, self.spec.platform.instances),
+            shape_of(self.spec.strategy, made.instances),
             gates=(),
             deadlines=Deadlines(),
             first=stable is None,

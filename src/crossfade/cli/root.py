@@ -32,6 +32,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "gate": ("gate", "judge a stream of counts, or replay a stored verdict"),
     "render": ("render_verb", "files for other tools: github-actions, a workflow that releases this service"),
     "local": ("local", "the embedded platform: up, status, logs, down"),
+    "twin": ("twin", "the laptop AWS: up"),
     "completion": ("completion", "shell completion for bash, zsh or fish"),
 }
 HIDDEN = {"drive": "steer"}
