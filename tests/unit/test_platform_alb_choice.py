@@ -75,6 +75,22 @@ class TestAPairThatIsThere:
         assert chosen(a_place(one, a_way(81, forward(shop_x=1))), one.arn).blue.name == "shop-a-blue"
         assert chosen(a_place(two, a_way(81, forward(zebra=1))), two.arn).blue.name == "adder"
 
+    @pytest.mark.parametrize(
+        ("names", "blue", "service"),
+        [
+            (("green", "blue"), "blue", ""),
+            (("shop_a", "shop_b"), "shop_a", "shop"),
+            (("blue_green", "blue"), "blue", ""),
+            (("web_1", "web_2"), "web_1", "web"),
+        ],
+    )
+    def test_a_colour_is_the_last_word(self, names: tuple[str, str], blue: str, service: str) -> None:
+        users = a_way(443, forward(**dict.fromkeys(names, 1)))
+        choice = chosen(a_place(users, a_way(81, forward(**{names[0]: 1}))), users.arn)
+
+        assert choice.blue.name == blue.replace("_", "-")
+        assert service_name(choice) == service
+
     def test_the_test_way_may_be_named(self) -> None:
         found = a_place(STAFF, USERS, TEST)
 

@@ -123,9 +123,7 @@ class TestLimitsFromThePast:
         found = limit(past, MINUTES, least=1.0, usual=5.0, requests=20)
 
         assert found.value == 5.0
-        assert (
-            found.because == "a default: in the last 1 d only 199 periods had 20 requests, of 200 needed"
-        )
+        assert found.because == "a default: in the last 1 d only 199 periods had 20 requests, of 200 needed"
         assert not found.from_history
 
     def test_a_clean_past_gives_the_least_limit(self) -> None:

@@ -13,7 +13,7 @@ from crossfade.errors import CrossfadeError
 
 VERBS: dict[str, tuple[str, str]] = {
     "demo": ("demo", "the whole story on this machine: a good release, a bad one, the receipt"),
-    "init": ("files", "write crossfade.yaml, asking as little as possible"),
+    "init": ("init", "write crossfade.yaml, asking as little as possible"),
     "lint": ("files", "check crossfade.yaml offline: every mistake with its line, an id and a fix"),
     "schema": ("files", "the JSON schema of crossfade.yaml"),
     "plan": ("plan", "what a deploy would do, step by step; nothing is changed"),

@@ -8,6 +8,7 @@ names a single group is for staff if it asks for a header or listens on another 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -149,7 +150,7 @@ def _lacking(
     groups = sorted(way.groups)
     if len(groups) == 1:
         only = found.groups[groups[0]]
-        other = next((one for one in free if _stem(one.name) == _stem(only.name)), None)
+        other = next((one for one in free if _siblings(only.name, one.name)), None)
         if other is None:
             groups.append(Shell.NEW)
             yield f"there is one target group, {only.name}", shell.group_like(only, _other_name(only.name))
@@ -161,32 +162,41 @@ def _lacking(
             yield f"{one.said} names one group only", [shell.naming_both(one, missing)]
 
 
-def _stem(name: str) -> str:
-    """`shop` of `shop-blue`."""
-    for colour in ("blue", "green", "a", "b", "1", "2"):
-        for end in (f"-{colour}", f"_{colour}"):
-            if name.lower().endswith(end):
-                return name[: -len(end)]
-    return name
+_OTHER: Final = {"blue": "green", "green": "blue", "a": "b", "b": "a", "1": "2", "2": "1"}
+_LAST_WORD: Final = re.compile(r"(?:(.*)[-_])?([^-_]+)")
+_LONGEST: Final = 32
+"""Letters of a group's name, as AWS has it."""
+
+
+def _parted(name: str) -> tuple[str, str]:
+    """`shop` and `blue` of `shop-blue`; the whole name where it ends in no colour."""
+    found = _LAST_WORD.fullmatch(name)
+    if found is None or found[2].lower() not in _OTHER:
+        return name, ""
+    return found[1] or "", found[2].lower()
+
+
+def _siblings(one: str, other: str) -> bool:
+    """Whether the names say that these two are a pair."""
+    (stem, colour), (other_stem, other_colour) = _parted(one), _parted(other)
+    return stem == other_stem and _OTHER.get(colour, "green") == other_colour
+
+
+def _other_name(name: str) -> str:
+    """What the other side of this group is called."""
+    stem, colour = _parted(name)
+    end = _OTHER.get(colour, "green")
+    return f"{stem[: _LONGEST - 1 - len(end)].rstrip('-')}-{end}" if stem else end
 
 
 def service_name(choice: Choice) -> str:
     """What both groups are called but for their colours; empty where that is nothing."""
-    stems = {_stem(choice.blue.name), _stem(choice.green.name)}
+    stems = {_parted(one.name)[0] for one in (choice.blue, choice.green)}
     return stems.pop().lower() if len(stems) == 1 else ""
-
-
-def _other_name(name: str) -> str:
-    """At most 32 characters, as AWS asks."""
-    swapped = {"blue": "green", "green": "blue", "a": "b", "b": "a", "1": "2", "2": "1"}
-    stem = _stem(name)
-    end = name[len(stem) + 1 :].lower()
-    return f"{stem}-{swapped[end]}" if end else f"{name[:26].rstrip('-')}-green"
 
 
 def _colours(groups: Sequence[Group]) -> tuple[Group, Group]:
     """By their names where those say so, else by the alphabet."""
     first, second = sorted(groups, key=lambda one: one.name)
-    return (
-        (second, first) if "blue" in second.name.lower() or "green" in first.name.lower() else (first, second)
-    )
+    turned = _parted(second.name)[1] == "blue" or _parted(first.name)[1] == "green"
+    return (second, first) if turned else (first, second)
