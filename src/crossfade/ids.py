@@ -106,6 +106,7 @@ BEYOND_THE_SPEC = {
     "cannot be printed.",
     "CF8003": "`render --write` replaces only what it wrote itself and nobody has edited since; `--force` replaces it.",
     "CF8004": "The place of a rendered file cannot be read or written; the message says why.",
+    "CF8005": "The file is about target groups on AWS, and this service has none.",
     "CF9101": "The load generator is bounded, so that it can never hurt the machine.",
     "CF9102": "The load generator has no path to send requests to.",
     "CF9103": "The load generator ended by itself.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,14 @@ from typing import Any
 import botocore.session  # type: ignore[import-untyped]
 import pytest
 from botocore.validate import ParamValidator  # type: ignore[import-untyped]
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
+from crossfade.cli.render_alarms import alarms
+from crossfade.errors import UsageError
+from crossfade.render import Hand, hand_of
 from crossfade.render import alarms as made
 from crossfade.render.alarm_limits import (
     ENOUGH,
@@ -204,6 +209,52 @@ class TestTheShortestWindow:
 
     def test_no_window_needs_all_its_periods(self) -> None:
         assert all(window.needed < window.looked_at for window in WINDOWS)
+
+
+class TestTheVerb:
+    def run(self, folder: Path, *args: str, spec: str = "alb") -> Any:
+        file = folder / "crossfade.yaml"
+        file.write_text((Path(__file__).parent / "specs" / f"{spec}.yaml").read_text())
+        return CliRunner().invoke(alarms, ["--file", str(file), *args], catch_exceptions=False)
+
+    def test_no_days_ask_nothing_and_label_every_limit(self, tmp_path: Path) -> None:
+        result = self.run(tmp_path, "--days", "0")
+        properties = [one["Properties"] for one in YAML(typ="safe").load(result.stdout)["Resources"].values()]
+
+        assert result.stderr == (
+            "shop-5xx  above 5 %: a default: the past was not asked for\n"
+            "shop-balancer-5xx  above 5 %: a default: the past was not asked for\n"
+            "shop-p99  above 1 s: a default: the past was not asked for\n"
+            "next: aws cloudformation deploy --stack-name shop-alarms --template-file alarms.yaml "
+            "--parameter-overrides Topic=ARN\n"
+            "      then in crossfade.yaml: gates: {paging: {alarms: [shop-5xx, shop-balancer-5xx, shop-p99, "
+            "shop-unhealthy-blue, shop-unhealthy-green]}}\n"
+        )
+        assert hand_of(result.stdout) is Hand.OURS
+        assert {one["Value"] for one in properties[-1]["Dimensions"]} == {
+            "app/front/50dc6c495c0c9188",
+            "targetgroup/shop-green/2453ed029918f21f",
+        }
+
+    def test_json_is_the_same_template(self, tmp_path: Path) -> None:
+        as_json = json.loads(self.run(tmp_path, "--days", "0", "--format", "json").stdout)
+
+        assert as_json == YAML(typ="safe").load(self.run(tmp_path, "--days", "0").stdout)
+
+    def test_it_is_written_beside_the_file_and_a_changed_one_is_kept(self, tmp_path: Path) -> None:
+        assert f"wrote {tmp_path}/alarms.yaml" in self.run(tmp_path, "--days", "0", "--write").stderr
+        assert f"unchanged {tmp_path}/alarms.yaml" in self.run(tmp_path, "--days", "0", "--write").stderr
+        with (tmp_path / "alarms.yaml").open("a") as out:
+            out.write("# mine\n")
+
+        with pytest.raises(UsageError, match="is kept as it is"):
+            self.run(tmp_path, "--days", "0", "--write")
+
+    def test_a_service_of_this_machine_has_nothing_to_watch_there(self, tmp_path: Path) -> None:
+        with pytest.raises(UsageError) as caught:
+            self.run(tmp_path, "--days", "0", spec="minimal")
+
+        assert (caught.value.id, caught.value.exit_code) == ("CF8005", 2)
 
 
 PLAIN = st.recursive(

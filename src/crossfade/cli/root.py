@@ -30,7 +30,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "rollback": ("steer", "abort a running release, or release the previous revision again"),
     "close": ("steer", "end a stuck release by a person's word"),
     "gate": ("gate", "judge a stream of counts, or replay a stored verdict"),
-    "render": ("render_verb", "files for other tools: github-actions, a workflow that releases this service"),
+    "render": ("render_verb", "files for other tools: a workflow of GitHub Actions, alarms on AWS"),
     "local": ("local", "the embedded platform: up, status, logs, down"),
     "twin": ("twin", "the laptop AWS: up"),
     "completion": ("completion", "shell completion for bash, zsh or fish"),

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from crossfade.render.alarm_limits import WINDOWS, Limit, Window
+from crossfade.render.alarm_limits import WINDOWS, Limit, Past, Window, limit
 
 ELB: Final = "AWS/ApplicationELB"
 
@@ -58,6 +58,9 @@ class Watched:
     window: Window
     floor: int
     """Requests that a period must have to be believed."""
+    least: float
+    usual: float
+    """The lowest limit there is, and the one where the past says nothing."""
     requests: Mapping[str, Any]
     """Counts those requests; asked of the past only, where the alarm itself does not read it."""
 
@@ -91,6 +94,8 @@ def failed(pair: Pair) -> Watched:
         name="5xx",
         window=_MINUTES,
         floor=FLOOR,
+        least=LEAST_FAILED,
+        usual=USUAL_FAILED,
         requests=requests,
         queries=(
             *counts,
@@ -111,6 +116,8 @@ def balancer_failed(pair: Pair) -> Watched:
         name="balancer-5xx",
         window=_MINUTES,
         floor=FLOOR,
+        least=LEAST_FAILED,
+        usual=USUAL_FAILED,
         requests=requests,
         queries=(
             own,
@@ -136,10 +143,17 @@ def p99(pair: Pair, window: Window) -> Watched:
         name="p99",
         window=window,
         floor=P99_FLOOR,
+        least=LEAST_P99_S,
+        usual=USUAL_P99_S,
         # Not the sum: a group is believed for its own requests only.
         requests=_math("requests", "MAX([FILL(requests_b,0),FILL(requests_g,0)])"),
         queries=(*parts, _math("watched", "MAX([slow_b,slow_g])", "p99 of the worse group, s")),
     )
+
+
+def limit_of(watched: Watched, past: Past | None) -> Limit:
+    """Where this alarm fires, from what its own figure was."""
+    return limit(past, watched.window, least=watched.least, usual=watched.usual, requests=watched.floor)
 
 
 def unhealthy(pair: Pair, colour: str) -> dict[str, Any]:
