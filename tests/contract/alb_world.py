@@ -28,7 +28,7 @@ class _Quiet(WSGIRequestHandler):
 @contextmanager
 def endpoint() -> Iterator[str]:
     """Moto on a free port of this machine, saying that it is a twin."""
-    from moto.server import DomainDispatcherApplication, create_backend_app  # type: ignore[import-untyped]
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
     moto = DomainDispatcherApplication(create_backend_app)
 
