@@ -1,5 +1,5 @@
 """
-The one place that wires: a state folder becomes a house with a store, a platform, signals, a controller.
+The one place that wires: a state becomes a house with a store, a platform, signals, a controller.
 
 Nothing else constructs adapters. Heavy imports stand inside the functions that need them,
 so that a verb pays only for what it uses.
@@ -18,15 +18,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crossfade import whereabouts
 from crossfade.engine.clock import ScaledClock, SystemClock
+from crossfade.engine.ports import Store
 from crossfade.engine.records import Entry, Interval, Row
-from crossfade.engine.store import SqliteStore
 from crossfade.errors import UsageError
 from crossfade.release.plan import Plan
 from crossfade.release.state import Outcome
 from crossfade.release.values import Event, EventType, Known, Truth, Unknown
 from crossfade.release.way_back import way_back
 from crossfade.spec.models import Spec
+from crossfade.whereabouts import State
 
 if TYPE_CHECKING:
     from crossfade.cli.render.status import Row as StatusRow
@@ -47,7 +49,7 @@ LAST_DEMO = Path(tempfile.gettempdir()) / f"crossfade-last-demo-{os.getuid()}"
 class StoreMemory:
     """What signals learned, in the engine's store: it survives the controller (R27)."""
 
-    def __init__(self, store: SqliteStore) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
 
     def intervals(self, release: str) -> Sequence[Mapping[str, object]]:
@@ -71,18 +73,22 @@ class StoreMemory:
 
 
 class House:
-    """One state folder, wired."""
+    """One state, wired; `beside` is where the service's file lies, where the state is off this machine."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.clock = clock_of(folder)
+    def __init__(self, state: State, beside: Path | None = None) -> None:
+        self.state = state
+        self.folder = whereabouts.folder_of(state, beside or Path.cwd())
+        self.clock = clock_of(self.folder)
+
+    @property
+    def begun(self) -> bool:
+        """Whether there may be a journal: what only looks does not make one."""
+        return whereabouts.begun(self.state)
 
     @cached_property
-    def store(self) -> SqliteStore:
-        """The journal; it and its folder are made by whoever first asks for it."""
-        store = SqliteStore(self.folder)
-        (self.folder / "logs").mkdir(exist_ok=True)
-        return store
+    def store(self) -> Store:
+        """The journal."""
+        return whereabouts.open_store(self.state, self.folder, self.clock)
 
     @cached_property
     def platform(self) -> LocalPlatform:
@@ -100,17 +106,33 @@ class House:
         counts = LocalCounts(self.platform)
         return ReleaseSignals(counts=counts, health=counts, memory=StoreMemory(self.store), pace=self.clock)
 
-    def controller(self) -> Controller:
-        """A controller of every release of this folder."""
+    def controller(self, service: str | None = None) -> Controller:
+        """Of every release of this folder; where the state is elsewhere, of this service alone."""
         from crossfade.engine.loop import Controller
 
-        return Controller(self.store, self.ports, self.clock)
+        only = service if self.store.elsewhere else None
+        return Controller(self.store, self.ports, self.clock, service=only)
+
+    def watchdog_of(self, service: str) -> Controller:
+        """Of one service alone, named so that the journal tells who took over."""
+        from crossfade.engine.loop import Controller, new_owner
+        from crossfade.engine.watchdog import ACTOR
+
+        return Controller(self.store, self.ports, self.clock, f"{ACTOR}:{new_owner()}", service=service)
+
+    def has_dead_man(self, _plan: Plan) -> bool:
+        """Whether the platform of this release takes it back by itself when nobody drives it."""
+        return self.platform.capabilities().dead_man
+
+    def again(self) -> House:
+        """The same once more, with lines of its own to the store and to the platform."""
+        return House(self.state, self.folder.parent)
 
     @cached_property
     def hooks(self) -> HookRunner:
         """Runs hooks; `close` ends those that still run, so that whoever goes on runs them again."""
+        from crossfade.dataplane import EDGES_MS
         from crossfade.engine.hooks import HookRunner
-        from crossfade.platforms.local_counts import LocalCounts
         from crossfade.signals.warming import Warming
 
         def environment(of: Plan) -> Mapping[str, str]:
@@ -119,9 +141,7 @@ class House:
         def mirror(of: Plan, share: float) -> None:
             self.platform.set_mirror(of.service, share)
 
-        warm_up = Warming(
-            pace=self.clock, edges_ms=LocalCounts.edges_ms, aside=self.platform.aside, mirror=mirror
-        )
+        warm_up = Warming(pace=self.clock, edges_ms=EDGES_MS, aside=self.platform.aside, mirror=mirror)
         return HookRunner(self.store, self.clock, environment, warm_up)
 
     def ports(self, _plan: Plan) -> Ports:
@@ -138,10 +158,9 @@ class House:
         then nothing has moved.
         """
         from crossfade.engine.opening import refuse_or_events
-        from crossfade.engine.place import prove_writable
         from crossfade.errors import RefusedError
 
-        prove_writable(self.folder)
+        self.store.prove_writable()
         self.platform.settle_in(spec)
         past = self.store.releases(spec.service)
         plan = self.compiled(spec, text, wish.actor, past)
@@ -243,7 +262,9 @@ class House:
             if len(found) == 1:
                 return found[0]
             what = "no release" if not found else f"{len(found)} releases"
-            raise UsageError("CF7003", f"{what} matches {release}", f"in {self.folder}", "crossfade history")
+            raise UsageError(
+                "CF7003", f"{what} matches {release}", f"in {self.store.name}", "crossfade history"
+            )
         active = [row for row in rows if row.outcome is None]
         if len(active) > 1:
             names = ", ".join(f"{row.id} ({row.service})" for row in active)
@@ -252,7 +273,7 @@ class House:
             return active[0]
         if ended and rows:
             return rows[0]
-        raise UsageError("CF7005", "no release is active", f"in {self.folder}", "crossfade history")
+        raise UsageError("CF7005", "no release is active", f"in {self.store.name}", "crossfade history")
 
     def services(self, service: str | None) -> tuple[str, ...]:
         """Names known here; the one asked for first."""
@@ -334,37 +355,30 @@ def set_clock(folder: Path, factor: float) -> None:
     (folder / CLOCK_FILE).write_text(json.dumps({"factor": factor, "start": time.time()}))
 
 
-def state_folder(file: Path, state: Path | None) -> Path:
+def find_house(file: Path, state: State | None) -> tuple[House, str | None]:
     """
-    The state folder meant by a file or a folder.
+    The house meant by a file or a state, and the service that the file names where it can be read.
 
     A file that cannot be read must not stop a way back (R48): then it is the default
     folder beside it, if that exists.
     """
-    if state is not None:
-        return state
     from crossfade.spec.load import load_spec
 
+    beside = file.resolve().parent
+    if state is not None:
+        return House(state, beside), None
     try:
-        return load_spec(file).state
+        spec = load_spec(file)
     except UsageError:
-        beside = file.resolve().parent / ".crossfade"
-        if beside.is_dir():
-            return beside
-        raise
+        if not (beside / whereabouts.BESIDE).is_dir():
+            raise
+        return House(beside / whereabouts.BESIDE), None
+    return House(spec.state, spec.folder), spec.service
 
 
-def find_house(file: Path, state: Path | None) -> tuple[House, str | None]:
-    """The house meant, and the service its file names where it can be read."""
-    service = None
-    if state is None:
-        from crossfade.spec.load import load_spec
-
-        try:
-            service = load_spec(file).service
-        except UsageError:
-            service = None
-    return House(state_folder(file, state)), service
+def state_folder(file: Path, state: State | None) -> Path:
+    """The folder of this machine that a file or a state means."""
+    return find_house(file, state)[0].folder
 
 
 def last_demo() -> Path:

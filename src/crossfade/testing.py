@@ -1,16 +1,20 @@
 """
 Public fakes: what a test of Crossfade, or of an adapter to it, needs beside pytest.
 
-A clock that stands still, a small plan, and a world in which every write comes true at once:
-the platform, the signals and the hooks of one service, in memory.
+A clock that stands still, a small plan, a world in which every write comes true at once (the
+platform, the signals and the hooks of one service, in memory), and a bucket in memory. `Twin` is a
+laptop AWS in a process of its own.
 """
 
 from __future__ import annotations
 
+import hashlib
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+from crossfade.engine.s3.objects import Found, SecondError
 from crossfade.release.plan import Limits, Plan, PlannedGate
 from crossfade.release.roads import compile_roads
 from crossfade.release.shape import shape_of
@@ -42,6 +46,18 @@ from crossfade.release.values import (
     Verdict,
 )
 from crossfade.spec import Canary, Deadlines, WeightStep
+from crossfade.twin.child import Twin
+
+__all__ = [
+    "NOON",
+    "Glance",
+    "ManualClock",
+    "MemoryObjects",
+    "PerfectWorld",
+    "Twin",
+    "opening",
+    "small_plan",
+]
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
@@ -207,3 +223,42 @@ class PerfectWorld:
 
     def results(self, release: str) -> Mapping[str, HookResult]:
         return {key: result for key, result in self.done.items() if key.startswith(f"{release}:")}
+
+
+@dataclass
+class MemoryObjects:
+    """
+    A bucket in memory: what `crossfade.engine.s3` asks of S3, with S3's compare-and-set.
+
+    Several stores may share one, as machines share a bucket. `asked` counts calls by operation.
+    """
+
+    name: str = "s3://memory/state"
+    skew: timedelta = timedelta(0)
+    kept: dict[str, Found] = field(default_factory=dict)
+    asked: dict[str, int] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def get(self, key: str, known: Found | None = None) -> Found | None:
+        self._count("get")
+        with self.lock:
+            found = self.kept.get(key)
+        return known if found and known and found.etag == known.etag else found
+
+    def put(self, key: str, body: bytes, replaces: str | None = None) -> str:
+        self._count("put")
+        with self.lock:
+            there = self.kept.get(key)
+            if (there.etag if there is not None else None) != replaces:
+                raise SecondError(key)
+            etag = f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"'
+            self.kept[key] = Found(body=body, etag=etag)
+        return etag
+
+    def keys(self, prefix: str) -> tuple[str, ...]:
+        self._count("list")
+        with self.lock:
+            return tuple(sorted(key for key in self.kept if key.startswith(prefix)))
+
+    def _count(self, operation: str) -> None:
+        self.asked[operation] = self.asked.get(operation, 0) + 1

@@ -298,8 +298,8 @@ class TestCounts:
 
     def test_envoys_log_is_rotated_under_traffic_without_a_lost_line(self, folder: Path) -> None:
         small = (
-            "import sys; from crossfade.dataplane import accesslog, supervisor;"
-            "accesslog._ROTATE_BYTES = 5_000; sys.exit(supervisor.main(sys.argv[1]))"
+            "import sys; from crossfade.dataplane import logfile, supervisor;"
+            "logfile.ROTATE_BYTES = 5_000; sys.exit(supervisor.main(sys.argv[1]))"
         )
         own = subprocess.Popen([sys.executable, "-c", small, str(folder)])
         until(lambda: folder.exists() and connect(folder) is not None)

@@ -26,6 +26,7 @@ from rig import SERVICE
 from crossfade.bootstrap import House
 from crossfade.engine.loop import Controller
 from crossfade.engine.opening import Wish
+from crossfade.engine.ports import Store
 from crossfade.engine.records import Claim, Consumed, Interval, Row
 from crossfade.engine.store import SqliteStore
 from crossfade.engine.tick import Ports
@@ -180,7 +181,7 @@ def _name(effect: Effect) -> str:
             return "RunHook"
 
 
-def release_of(store: SqliteStore, revision: str) -> Row | None:
+def release_of(store: Store, revision: str) -> Row | None:
     """The release of this revision; a suite releases each only once."""
     return next((row for row in store.releases(SERVICE, limit=3) if row.plan.candidate == revision), None)
 

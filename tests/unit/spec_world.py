@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,9 @@ from hypothesis import strategies as st
 
 from crossfade.spec import (
     AlarmsGate,
+    AlbPlatform,
     ApprovalStep,
+    Aws,
     BlueGreen,
     Canary,
     CommandHook,
@@ -39,6 +43,8 @@ from crossfade.spec import (
     Rule,
     Spec,
     Strategy,
+    TargetsCommand,
+    TargetsFile,
     UnhealthyGate,
     WarmUp,
     WeightStep,
@@ -47,7 +53,9 @@ from crossfade.spec import (
 from crossfade.spec.load import load_spec
 
 SPECS = Path(__file__).parent / "specs"
-GOOD = [SPECS / f"{name}.yaml" for name in ("minimal", "full", "blue_green", "linear", "rolling", "hybrid")]
+GOOD = [
+    SPECS / f"{name}.yaml" for name in ("minimal", "full", "blue_green", "linear", "rolling", "hybrid", "alb")
+]
 
 
 def loaded(folder: Path, text: str) -> Spec:
@@ -80,10 +88,14 @@ ASKED: st.SearchStrategy[Hook] = st.one_of(
 WARM_UPS: st.SearchStrategy[Hook] = st.builds(
     WarmUp,
     paths=st.lists(PATHS, min_size=1, max_size=3).map(tuple),
-    hold_for=st.integers(3000, 120_000).map(lambda ms: timedelta(milliseconds=ms)),
+    hold_for=st.integers(3000, 66_000).map(lambda ms: timedelta(milliseconds=ms)),
     rate=st.integers(1_000_000, 9_999_999_999).map(lambda n: n / 10**6),
     mirror=st.integers(0, 10**6).map(lambda n: n / 10**6),
 )
+
+
+def unmirrored(hook: Hook) -> Hook:
+    return replace(hook, mirror=0.0) if isinstance(hook, WarmUp) else hook
 
 
 def hooks(*kinds: st.SearchStrategy[Hook]) -> st.SearchStrategy[tuple[Hook, ...]]:
@@ -111,12 +123,15 @@ PREVIEWS = st.none() | st.builds(
 )
 
 
-def kept(draw: st.DrawFn) -> dict[str, Any]:
+def kept(draw: st.DrawFn, *, users: bool = True) -> dict[str, Any]:
+    """`users`: single users may be told apart; a load balancer of AWS does it by itself."""
+    if not users:
+        return {"keep_old": draw(TIMES)}
     return {"keep_old": draw(TIMES), "sticky": draw(st.booleans()), "preview": draw(PREVIEWS)}
 
 
 @st.composite
-def stepped(draw: st.DrawFn, kind: type[Canary | Hybrid]) -> Canary | Hybrid:
+def stepped(draw: st.DrawFn, kind: type[Canary | Hybrid], *, users: bool) -> Canary | Hybrid:
     weights = sorted(draw(st.sets(st.integers(1, 999), min_size=1, max_size=4)))
     steps: list[WeightStep | ApprovalStep] = []
     for weight in weights:
@@ -124,7 +139,7 @@ def stepped(draw: st.DrawFn, kind: type[Canary | Hybrid]) -> Canary | Hybrid:
         if draw(st.booleans()):
             steps.append(ApprovalStep())
     most = min(500, 1000 - weights[-1])
-    return kind(steps=tuple(steps), hold_back=draw(st.integers(0, most)), **kept(draw))
+    return kind(steps=tuple(steps), hold_back=draw(st.integers(0, most)), **kept(draw, users=users))
 
 
 def bakes(draw: st.DrawFn) -> dict[str, Any]:
@@ -133,18 +148,23 @@ def bakes(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @st.composite
-def strategies(draw: st.DrawFn, instances: int) -> Strategy:
+def strategies(draw: st.DrawFn, instances: int | None) -> Strategy:
+    """`instances` None: a revision brings its own number, and parts of it stay parts."""
     kind = draw(st.sampled_from([Canary, Hybrid, Linear, BlueGreen, Rolling]))
+    local = instances is not None
     if kind is Canary or kind is Hybrid:
-        return draw(stepped(kind))
+        return draw(stepped(kind, users=local))
     if kind is Rolling:
-        surge, missing = draw(st.integers(1, instances)), draw(st.integers(0, instances - 1))
-        return Rolling(surge=surge, unavailable=missing, **bakes(draw), **kept(draw))
+        parts = st.integers(1, 999).map(lambda n: Decimal(n) / 1000)
+        surge = draw(st.integers(1, instances or 9) | (st.nothing() if local else parts))
+        missing = draw(st.integers(0, (instances or 9) - 1) | (st.nothing() if local else parts))
+        return Rolling(surge=surge, unavailable=missing, **bakes(draw), **kept(draw, users=local))
     if kind is BlueGreen:
-        return BlueGreen(hold_back=draw(st.integers(0, 500)), **bakes(draw), **kept(draw))
+        return BlueGreen(hold_back=draw(st.integers(0, 500)), **bakes(draw), **kept(draw, users=local))
     step, bake = draw(st.integers(1, 999)), bakes(draw)
     held = draw(st.integers(0, min(500, 999 - step)))
-    return Linear(step=step, every=bake["bake"], max_bake=bake["max_bake"], hold_back=held, **kept(draw))
+    times = {"every": bake["bake"], "max_bake": bake["max_bake"]}
+    return Linear(step=step, **times, hold_back=held, **kept(draw, users=local))
 
 
 def asks(strategy: Strategy) -> bool:
@@ -187,17 +207,57 @@ def gates(draw: st.DrawFn) -> tuple[Gate, ...] | NoGates:
     )
 
 
+HERE = "eu-west-1:123456789012"
+IDS = st.from_regex(r"\A[0-9a-f]{4,16}\Z")
+
+
+@st.composite
+def albs(draw: st.DrawFn) -> AlbPlatform:
+    front = f"app/{draw(NAMES).strip('-')}/{draw(IDS)}"
+    listeners = [f"{front}/{one}" for one in draw(st.sets(IDS, min_size=3, max_size=5))]
+    routes = [
+        f"arn:aws:elasticloadbalancing:{HERE}:listener/{listener}"
+        if draw(st.booleans())
+        else f"arn:aws:elasticloadbalancing:{HERE}:listener-rule/{listener}/{draw(IDS)}"
+        for listener in listeners
+    ]
+    blue, green = draw(st.sets(IDS, min_size=2, max_size=2))
+    said = draw(TEXTS)
+    return AlbPlatform(
+        rules=tuple(routes[1:]),
+        test=routes[0],
+        blue=f"arn:aws:elasticloadbalancing:{HERE}:targetgroup/shop/{blue}",
+        green=f"arn:aws:elasticloadbalancing:{HERE}:targetgroup/shop/{green}",
+        targets=TargetsFile(file=said)
+        if draw(st.booleans())
+        else TargetsCommand(command="./t " + words(said)),
+        health=draw(PATHS),
+    )
+
+
+AWSES = st.builds(
+    Aws,
+    account=st.just("123456789012"),
+    region=st.just("eu-west-1"),
+    endpoint=st.none() | st.integers(1, 65535).map(lambda port: f"http://127.0.0.1:{port}"),
+    role=st.none() | st.from_regex(r"\A[A-Za-z0-9+=,.@_-]{1,9}\Z"),
+)
+
+
 @st.composite
 def specs(draw: st.DrawFn, folder: Path) -> Spec:
     command = "./serve {port} " + words(draw(TEXTS))
     service, instances = draw(NAMES), draw(st.integers(1, 9))
-    strategy = draw(strategies(instances))
+    local = draw(st.booleans())
+    strategy = draw(strategies(instances if local else None))
     others = draw(st.lists(NAMES, max_size=3, unique=True))
     return Spec(
         service=service,
         folder=folder,
         state=folder / draw(st.from_regex(r"\A[a-z#: é]{1,9}x\Z")),
-        platform=LocalPlatform(
+        platform=draw(albs())
+        if not local
+        else LocalPlatform(
             command=command,
             port=draw(st.integers(0, 30000)),
             test_port=draw(st.integers(30001, 65535)),
@@ -220,12 +280,13 @@ def specs(draw: st.DrawFn, folder: Path) -> Spec:
             st.builds(Deadlines, ready=TIMES, hook=HOOK_TIMES, no_data=TIMES, hold=TIMES, rollback=TIMES)
         ),
         hooks=Hooks(
-            before_traffic=draw(hooks(ASKED, WARM_UPS)),
+            before_traffic=draw(hooks(ASKED, WARM_UPS if local else WARM_UPS.map(unmirrored))),
             after_traffic=draw(hooks(ASKED)),
             on_rollback=draw(hooks(ASKED)),
             hand_over=draw(hooks(ASKED)),
         ),
         policy=Policy(approvals=draw(st.integers(0, 9)) if asks(strategy) else 0),
+        aws=draw(AWSES) if not local else draw(st.none() | AWSES),
         after=tuple(name for name in others if name != service),
         on_interrupt=draw(st.sampled_from(OnInterrupt)),
     )

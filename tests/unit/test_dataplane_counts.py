@@ -162,8 +162,7 @@ class TestFile:
         self.reopened = 0
         self.log = AccessLog(self.path, proxy_seen=lambda: self.seen, instances=dict, reopen=self.reopen)
         yield
-        if self.log._file is not None:
-            self.log._file.close()
+        self.log._file.close()
 
     def reopen(self) -> None:
         self.reopened += 1
@@ -178,7 +177,7 @@ class TestFile:
         return sum(i.groups["blue"].requests for i in counted.intervals)
 
     def test_rotation_loses_no_line_and_is_no_outage(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("crossfade.dataplane.accesslog._ROTATE_BYTES", 1000)
+        monkeypatch.setattr("crossfade.dataplane.logfile.ROTATE_BYTES", 1000)
         self.write(20)
         with self.path.open("a") as old:  # Envoy goes on with the old file until it reopens
             self.log._round()

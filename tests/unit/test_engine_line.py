@@ -33,7 +33,7 @@ class TestLine:
 
     def test_a_place_that_is_left_is_nobody_s_and_a_new_one_is_at_the_end(self, store: SqliteStore) -> None:
         first, second = (store.line.join("shop", revision, "ada") for revision in ("v2", "v3"))
-        store.line.leave(first)
+        store.line.leave("shop", first)
         again = store.line.join("shop", "v2", "ada")
 
         assert store.line.ahead("shop", second) == ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -39,8 +40,8 @@ from crossfade.spec import (
 
 MIN = timedelta(minutes=1)
 ZERO = timedelta()
-OLD = Revision(text="v1", identity="1", artifact={})
-NEW = Revision(text="v2", identity="2", artifact={})
+OLD = Revision(text="v1", identity="1", artifact={}, instances=4)
+NEW = Revision(text="v2", identity="2", artifact={}, instances=4)
 CANARY = Canary(
     steps=(
         WeightStep(weight=100, bake=5 * MIN, max_bake=30 * MIN),
@@ -65,7 +66,7 @@ def compiled(
         deadlines=Deadlines(),
         hooks=hooks or Hooks(),
     )
-    return compile_plan(spec, release="r", stable=stable, candidate=NEW)
+    return compile_plan(spec, release="r", stable=stable, candidate=replace(NEW, instances=instances))
 
 
 def seen(strategy: Strategy, instances: int = 4, *, stable: Revision | None = OLD) -> Ahead:

@@ -225,7 +225,7 @@ class TestPatience:
     ) -> None:
         spec = a_spec(strategy)
         spec = spec if gated else replace(spec, gates=NoGates(reason="a toy"))
-        build = Revision(text="v1", identity="1", artifact={})
+        build = Revision(text="v1", identity="1", artifact={}, instances=3)
         plan = compile_plan(spec, release="r", stable=build, candidate=replace(build, text="v2"))
         limits = timedelta(0)
         for road, steps in ((Road.ON, plan.on), (Road.BACK, plan.back)):

@@ -26,7 +26,7 @@ from crossfade.release.policy import Objection
 from crossfade.release.ports import Revision
 from crossfade.spec import BlueGreen, OnInterrupt, Strategy, WeightStep
 
-STABLE = Revision(text="v1", identity="3fa9c1d2e0b7aa", artifact={})
+STABLE = Revision(text="v1", identity="3fa9c1d2e0b7aa", artifact={}, instances=4)
 BUSY = Traffic(per_s=50.0, source="measured", over_s=900.0, errors=0.001)
 SILENT = Traffic(per_s=None, source="unknown", why="no request came in the last 900 s")
 GLASS = "/srv/venv/bin/python -m crossfade.dataplane.weights '/srv/a shop with a rather long name' shop blue"
@@ -160,13 +160,22 @@ def slots(requests: int, seconds: int, *, problem: str = "", known_from: float =
     none = {"requests": 0, "errors": 0, "latency": [0, 0]}
     intervals = [
         SimpleNamespace(
-            start=known_from + at, stable=arm, candidate=none, stable_instances=(), candidate_instances=()
+            start=known_from + at,
+            stable=arm,
+            candidate=none,
+            stable_instances=(),
+            candidate_instances=(),
+            aside={},
         )
         for at in range(seconds)
         if requests
     ]
     return SimpleNamespace(
-        intervals=intervals, known_from=known_from, watermark=known_from + seconds, problem=problem
+        intervals=intervals,
+        known_from=known_from,
+        watermark=known_from + seconds,
+        problem=problem,
+        slot_s=1.0,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from pathlib import Path
@@ -44,6 +45,40 @@ def warm_up(text: str) -> str:
     return based(hooks=f"{{before_traffic: [{{warm_up: {text}}}]}}")
 
 
+RULE = "listener-rule/app/front/50dc6c49/f2f7dc8e/9683b2d0"
+LISTENER = "listener/app/front/50dc6c49/f2f7dc8e"
+ALB = {
+    "rules": [RULE],
+    "test": LISTENER,
+    "target_groups": {"blue": "targetgroup/b/1", "green": "targetgroup/g/2"},
+    "targets": {"file": "targets/{revision}"},
+}
+AWS = {"account": "123456789012", "region": "eu-west-1"}
+
+
+def alb(aws: object = AWS, strategy: str = "canary", hooks: str = "", **settings: object) -> str:
+    """A good file of a service on AWS, short names made ARNs, with settings replaced or taken away."""
+
+    def named(value: object) -> object:
+        match value:
+            case str() if re.match(r"(listener|targetgroup)", value):
+                return f"arn:aws:elasticloadbalancing:eu-west-1:123456789012:{value}"
+            case list():
+                return [named(one) for one in value]
+            case dict():
+                return {key: named(one) for key, one in value.items()}
+        return value
+
+    given = {key: named(value) for key, value in {**ALB, **settings}.items() if value is not None}
+    sections = {"platform": json.dumps({"alb": given}), "strategy": strategy}
+    if aws is not None:
+        sections["aws"] = json.dumps(aws)
+    return based(**sections, **({"hooks": hooks} if hooks else {}))
+
+
+ELSEWHERE = "arn:aws:elasticloadbalancing:eu-west-2:123456789012:targetgroup/b/1"
+ANOTHERS = "arn:aws:elasticloadbalancing:eu-west-1:210987654321:listener/app/front/1/2"
+
 # Each id, a file that provokes it and nothing else, and the key path or place it is shown at.
 CASES: list[tuple[str, str | bytes, str]] = [
     ("CF1003", "#" * 70_000, ""),
@@ -76,7 +111,6 @@ CASES: list[tuple[str, str | bytes, str]] = [
     ("CF1101", based(strategy="recreate"), "strategy"),
     ("CF1101", based(strategy="{linear: {bake: 5m}}"), "strategy.linear.bake"),
     ("CF1101", based(strategy="{rolling: {hold_back: 5%}}"), "strategy.rolling.hold_back"),
-    ("CF1102", based(aws="{region: eu-west-1}"), "aws"),
     ("CF1102", based(database="{url: {env: DATABASE_URL}}"), "database"),
     ("CF1102", based(notify="[]"), "notify"),
     ("CF1102", based(policy="{drill_max_age: 30d}"), "policy.drill_max_age"),
@@ -85,12 +119,20 @@ CASES: list[tuple[str, str | bytes, str]] = [
     ("CF1102", based(platform="{lambda: {}}"), "platform.lambda"),
     ("CF1102", based(gates="{checkout: {success: A, total: B, at_most: 1.25x}}"), "gates.checkout"),
     ("CF1102", based(gates="{paging: {alarms: [checkout-5xx]}}"), "gates.paging.alarms[0]"),
-    ("CF1102", based(state="s3://acme/prod"), "state"),
+    ("CF2004", based(state="s3://acme/prod"), "state"),
     ("CF1102", based(state="postgresql://db/x"), "state"),
     ("CF1103", BASE.replace("service: shop\n", ""), "service"),
     ("CF1103", based(platform="{local: {port: 8000}}"), "platform.local.command"),
     ("CF1103", based(gates="{paging: {mode: stop}}"), "gates.paging.alarms"),
     ("CF1103", warm_up("{for: 60s}"), "hooks.before_traffic[0].warm_up.paths"),
+    ("CF1103", alb(aws=None), "aws"),
+    ("CF1103", alb(aws={"account": "123456789012"}), "aws.region"),
+    ("CF1103", alb(rules=None), "platform.alb.rules"),
+    ("CF1103", alb(test=None), "platform.alb.test"),
+    ("CF1103", alb(target_groups={"blue": "targetgroup/b/1"}), "platform.alb.target_groups.green"),
+    ("CF1103", alb(targets=None), "platform.alb.targets"),
+    ("CF1101", alb(target_group={}), "platform.alb.target_group"),
+    ("CF1105", alb(aws={"account": 123456789012, "region": "eu-west-1"}), "aws.account"),
     ("CF1104", BASE + "hooks:\n", "5:1"),
     ("CF1104", based(gates="~"), "gates"),
     ("CF1105", local(port='"8000"'), "platform.local.port"),
@@ -142,6 +184,38 @@ CASES: list[tuple[str, str | bytes, str]] = [
     ("CF2106", local(rules="[{}, {path: /}]"), "platform.local.rules[1]"),
     *(("CF2106", local(rules=f"[{{path: '{path}'}}]"), "platform.local.rules[0].path")
       for path in ("api", "//api", "/api/", "/api/*", "/a/../b", "/a/.", "/a?b", "/a b", "")),
+    ("CF2105", alb(health="healthz"), "platform.alb.health"),
+    ("CF2103", alb(targets={"command": " "}), "platform.alb.targets.command"),
+    ("CF2103", alb(targets={"command": "./targets '"}), "platform.alb.targets.command"),
+    ("CF2107", alb(aws={**AWS, "account": "1234"}), "aws.account"),
+    ("CF2107", alb(aws={**AWS, "region": "eu-west-1a"}), "aws.region"),
+    ("CF2107", alb(aws={**AWS, "role": "a role"}), "aws.role"),
+    *(("CF2107", alb(aws={**AWS, "endpoint": text}), "aws.endpoint")
+      for text in ("https://127.0.0.1:5000", "http://elb.eu-west-1.amazonaws.com", "http://127.0.0.1",
+                   "http://me@127.0.0.1:5", "http://localhost.evil.example:5", "http://127.0.0.1:x", "twin")),
+    ("CF2108", alb(rules=[]), "platform.alb.rules"),
+    ("CF2108", alb(rules=["my-rule"]), "platform.alb.rules[0]"),
+    ("CF2108", alb(rules=["targetgroup/b/3"]), "platform.alb.rules[0]"),
+    ("CF2108", alb(rules=["listener/net/front/1/2"]), "platform.alb.rules[0]"),
+    ("CF2108", alb(rules=["listener/app/front/1"]), "platform.alb.rules[0]"),
+    ("CF2108", alb(test="targetgroup/b/3"), "platform.alb.test"),
+    ("CF2108", alb(target_groups={"blue": "targetgroup/b/1", "green": RULE}),
+     "platform.alb.target_groups.green"),
+    ("CF2109", alb(target_groups={"blue": ELSEWHERE, "green": "targetgroup/g/2"}),
+     "platform.alb.target_groups.blue"),
+    ("CF2109", alb(test=ANOTHERS), "platform.alb.test"),
+    ("CF2110", alb(rules=[RULE, RULE]), "platform.alb.rules[1]"),
+    ("CF2110", alb(test=RULE), "platform.alb.test"),
+    ("CF2110", alb(test="listener/app/other/9/8"), "platform.alb.test"),
+    ("CF2110", alb(target_groups={"blue": "targetgroup/b/1", "green": "targetgroup/b/1"}),
+     "platform.alb.target_groups.green"),
+    ("CF2111", alb(targets={}), "platform.alb.targets"),
+    ("CF2111", alb(targets={"file": "a", "command": "b"}), "platform.alb.targets"),
+    ("CF2111", alb(targets={"file": " "}), "platform.alb.targets.file"),
+    ("CF2112", alb(strategy="{canary: {sticky: cookie}}"), "strategy.canary.sticky"),
+    ("CF2112", alb(strategy="{linear: {preview: {cookie: a=b}}}"), "strategy.linear.preview"),
+    ("CF2112", alb(hooks="{before_traffic: [{warm_up: {paths: [/], mirror: 10%}}]}"),
+     "hooks.before_traffic[0].warm_up.mirror"),
     ("CF2201", based(strategy="{canary: {}, blue_green: {}}"), "strategy"),
     ("CF2201", based(strategy="{}"), "strategy"),
     ("CF2202", steps("[]"), "strategy.canary.steps"),
@@ -173,6 +247,8 @@ CASES: list[tuple[str, str | bytes, str]] = [
     ("CF2210", based(strategy="{rolling: {surge: 3}}"), "strategy.rolling.surge"),
     ("CF2210", based(strategy="{rolling: {unavailable: 100%}}"), "strategy.rolling.unavailable"),
     ("CF2210", based(strategy="{rolling: {unavailable: 2}}"), "strategy.rolling.unavailable"),
+    ("CF2210", alb(strategy="{rolling: {surge: 0}}"), "strategy.rolling.surge"),
+    ("CF2210", alb(strategy="{rolling: {unavailable: 100%}}"), "strategy.rolling.unavailable"),
     ("CF2211", based(strategy="{canary: {hold_back: 50.1%}}"), "strategy.canary.hold_back"),
     ("CF2211", based(strategy="{blue_green: {hold_back: 5%, keep_old: 0s}}"),
      "strategy.blue_green.hold_back"),

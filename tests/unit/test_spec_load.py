@@ -172,7 +172,6 @@ def test_all_mistakes_of_a_file_are_shown_at_once(monkeypatch: pytest.MonkeyPatc
 
 def test_what_this_version_lacks_is_never_called_a_slip() -> None:
     expected = [
-        "aws",
         "state",
         "platform.ecs",
         "gates.checkout",

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from spec_world import GOOD, SPECS, loaded, specs
 
+from crossfade.spec import LocalPlatform
 from crossfade.spec.load import load_spec
 from crossfade.spec.minimal import write_minimal
 from crossfade.spec.resolved import resolved
@@ -80,4 +81,5 @@ class TestMinimal:
     def test_any_command_is_quoted(self, tmp_path: Path, command: str) -> None:
         spec = loaded(tmp_path, write_minimal("no", command, 0))
 
+        assert isinstance(spec.platform, LocalPlatform)
         assert (spec.service, spec.platform.command) == ("no", command)

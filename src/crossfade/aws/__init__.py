@@ -7,5 +7,6 @@ another account than the one that `crossfade.yaml` names.
 
 from crossfade.aws.door import Door, Identity, Where
 from crossfade.aws.failures import calling
+from crossfade.aws.permissions import ANY, Call, Condition
 
-__all__ = ["Door", "Identity", "Where", "calling"]
+__all__ = ["ANY", "Call", "Condition", "Door", "Identity", "Where", "calling"]

@@ -60,7 +60,7 @@ def deploy(
             "CF7002", "--reason is missing", "the journal keeps who overrode what, and why", "--reason TEXT"
         )
     spec = load_spec(file)
-    house = House(spec.state)
+    house = House(spec.state, spec.folder)
     wish = Wish(actor=actor(), waivers=Waivers(reason=reason, despite=despite, retry=retry))
     make_room(house, spec.service, supersede=supersede, reason=reason)
     after = tuple(name for name in spec.after if name not in despite)
@@ -73,7 +73,7 @@ def deploy(
     if plan.break_glass:
         click.echo(f"undo without crossfade: {plan.break_glass}", err=True)
     if detach:
-        hand_over(house.folder, plan.release)
+        hand_over(house, plan.release)
         click.echo(f"{plan.release} goes on in the background: crossfade watch {plan.release}", err=True)
         return 130
     promoted = (

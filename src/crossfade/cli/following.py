@@ -15,7 +15,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from types import FrameType
 
 from crossfade.bootstrap import House
@@ -30,6 +29,7 @@ from crossfade.release.plan import Kind, Plan
 from crossfade.release.state import Outcome, State, phase
 from crossfade.release.values import Cause, Command, EventType, Verb
 from crossfade.spec import OnInterrupt
+from crossfade.whereabouts import name_of
 
 POLL_S = 0.1
 SECOND_S = 5.0
@@ -135,14 +135,14 @@ def drive(
                 stop.set()
 
         try:
-            house.controller().run(until=plan.release, on_entry=entry, on_note=note, stop=stop)
+            house.controller(plan.service).run(until=plan.release, on_entry=entry, on_note=note, stop=stop)
         finally:
             house.hooks.close()
         state = house.store.row(plan.release).state
         if state.outcome is None and not (until is not None and until(state)):
             return _left(house, plan, state, interrupts, screen)
         if state.outcome is None:
-            hand_over(house.folder, plan.release)
+            hand_over(house, plan.release)
         screen.ended(state)
     return 0 if until is not None and state.outcome is None else exit_code(state)
 
@@ -152,10 +152,8 @@ def _left(house: House, plan: Plan, state: State, interrupts: Interrupts, screen
     chosen = interrupts.detached and interrupts.policy is OnInterrupt.HOLD and not interrupts.asked_back
     hold = interrupts.stopped or chosen
     if not hold:
-        hand_over(house.folder, plan.release)
-    step = state.step(plan)
-    home = step.kind is Kind.CLEARING or (step.kind is Kind.ROLLING_BACK and state.reached is not None)
-    if interrupts.asked_back and home and not hold:
+        hand_over(house, plan.release)
+    if interrupts.asked_back and all_home(plan, state) and not hold:
         screen.say(f"all traffic is on {plan.stable}; clearing goes on in the background: crossfade status")
         return 5
     where = "nobody drives it now: crossfade resume, or abort" if hold else "it goes on in the background"
@@ -167,12 +165,20 @@ def _left(house: House, plan: Plan, state: State, interrupts: Interrupts, screen
     return 130
 
 
-def hand_over(folder: Path, release: str) -> None:
+def all_home(plan: Plan, state: State) -> bool:
+    """Whether all traffic was seen on stable again, though the candidate may not be cleared yet."""
+    step = state.step(plan)
+    return step.kind is Kind.CLEARING or (step.kind is Kind.ROLLING_BACK and state.reached is not None)
+
+
+def hand_over(house: House, release: str) -> None:
     """A background process that drives this release to its end; it outlives us."""
-    log = (folder / "logs" / f"driver-{release}.log").open("ab")
-    with log:
+    logs, beside = house.folder / "logs", house.folder.resolve().parent
+    logs.mkdir(parents=True, exist_ok=True)
+    state = ["--state", name_of(house.state), "--beside", str(beside)]
+    with (logs / f"driver-{release}.log").open("ab") as log:
         subprocess.Popen(
-            [sys.executable, "-m", "crossfade", "drive", release, "--state", str(folder)],
+            [sys.executable, "-m", "crossfade", "drive", release, *state],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -191,7 +197,7 @@ def watch(
 ) -> int:
     """Show a release that is driven elsewhere, to its end, until `until` holds, or to the time-out (9)."""
     end = None if timeout_s is None else time.monotonic() + timeout_s
-    seen = 0 if from_start else house.store.last_seq()
+    seen = 0 if from_start else house.store.last_seq(plan.service)
     with open_screen(output, plan) as screen:
         while True:
             for item in house.store.entries(release=plan.release, after=seen):
@@ -210,7 +216,7 @@ def watch(
             if not house.is_driven(plan.service):
                 screen.say(f"no controller is alive: crossfade resume {plan.release} --reason TEXT, or abort")
                 return 9
-            time.sleep(POLL_S)
+            time.sleep(max(POLL_S, house.store.pace))
 
 
 def _until_code(state: State) -> int:

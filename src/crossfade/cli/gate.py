@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from crossfade.cli.options import file_option, json_option
-from crossfade.cli.steer import id_argument, state_option
+from crossfade.cli.options import file_option, json_option, state_option
+from crossfade.cli.steer import id_argument
 from crossfade.errors import UsageError
+
+if TYPE_CHECKING:
+    from crossfade.whereabouts import State
 
 
 @click.group(help="The judge by itself.")
@@ -69,7 +72,7 @@ def _objects(source: TextIO) -> Iterator[Mapping[str, Any]]:
 @json_option
 @state_option
 @file_option
-def replay(release: str | None, as_json: bool, state: Path | None, file: Path) -> int:
+def replay(release: str | None, as_json: bool, state: State | None, file: Path) -> int:
     """Exit 0 when the stored inputs give the stored verdict to the last bit, 1 when they do not."""
     from crossfade.bootstrap import StoreMemory, find_house
     from crossfade.judge import replay as judge_again

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from crossfade.cli.options import file_option, json_option
-from crossfade.cli.steer import state_option
+from crossfade.cli.options import file_option, json_option, state_option
+
+if TYPE_CHECKING:
+    from crossfade.whereabouts import State
 
 
 @click.group(help="The embedded platform: one supervisor per state folder owns Envoy and the apps.")
@@ -20,7 +23,7 @@ def local() -> None:
 @local.command(help="Start the supervisor if it is not there; what it served before, it serves again.")
 @state_option
 @file_option
-def up(state: Path | None, file: Path) -> int:
+def up(state: State | None, file: Path) -> int:
     """Adopts Envoy and apps that a dead supervisor left running."""
     from crossfade.bootstrap import state_folder
     from crossfade.dataplane import ensure_supervisor
@@ -36,7 +39,7 @@ def up(state: Path | None, file: Path) -> int:
 @json_option
 @state_option
 @file_option
-def status(as_json: bool, state: Path | None, file: Path) -> int:
+def status(as_json: bool, state: State | None, file: Path) -> int:
     """As the data plane itself says, not as any file says."""
     from crossfade.bootstrap import state_folder
     from crossfade.dataplane import connect
@@ -74,7 +77,7 @@ def status(as_json: bool, state: Path | None, file: Path) -> int:
 @click.option("--lines", default=20, show_default=True)
 @state_option
 @file_option
-def logs(lines: int, state: Path | None, file: Path) -> int:
+def logs(lines: int, state: State | None, file: Path) -> int:
     """By service, group and instance."""
     from crossfade.bootstrap import state_folder
     from crossfade.dataplane import GROUPS, connect
@@ -96,16 +99,16 @@ def logs(lines: int, state: Path | None, file: Path) -> int:
 @click.option("--force", is_flag=True, help="Also while a release runs.")
 @state_option
 @file_option
-def down(yes: bool, force: bool, state: Path | None, file: Path) -> int:
+def down(yes: bool, force: bool, state: State | None, file: Path) -> int:
     """Ends serving: asked for, and refused to guess without a terminal."""
     import sys
 
-    from crossfade.bootstrap import House, state_folder
+    from crossfade.bootstrap import find_house
     from crossfade.dataplane import down as stop_all
     from crossfade.errors import HeldError, UsageError
 
-    folder = state_folder(file, state)
-    active = House(folder).active(None) if (folder / "journal.db").exists() else None
+    house, _ = find_house(file, state)
+    folder, active = house.folder, house.active(None) if house.begun else None
     if active is not None and not force:
         raise HeldError(
             "CF7302",

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from crossfade.cli.options import file_option, json_option, output_option
-from crossfade.cli.steer import id_argument, state_option
+from crossfade.cli.options import file_option, json_option, output_option, state_option
+from crossfade.cli.steer import id_argument
 from crossfade.errors import UsageError
+
+if TYPE_CHECKING:
+    from crossfade.whereabouts import State
 
 UNTIL = (
     "baking",
@@ -27,7 +31,7 @@ UNTIL = (
 @json_option
 @state_option
 @file_option
-def status(as_json: bool, state: Path | None, file: Path) -> int:
+def status(as_json: bool, state: State | None, file: Path) -> int:
     """One block a service; computed from truth now, not from what was last written."""
     from crossfade.bootstrap import find_house
     from crossfade.cli.render import status as render
@@ -49,7 +53,12 @@ def status(as_json: bool, state: Path | None, file: Path) -> int:
 @output_option
 @file_option
 def watch(
-    release: str | None, until: str | None, timeout: float | None, state: Path | None, output: str, file: Path
+    release: str | None,
+    until: str | None,
+    timeout: float | None,
+    state: State | None,
+    output: str,
+    file: Path,
 ) -> int:
     """Ctrl-C stops watching, never the release."""
     from crossfade.bootstrap import find_house
@@ -76,7 +85,7 @@ def watch(
 @json_option
 @state_option
 @file_option
-def history(verify: bool, limit: int, as_json: bool, state: Path | None, file: Path) -> int:
+def history(verify: bool, limit: int, as_json: bool, state: State | None, file: Path) -> int:
     """With --verify: exit 0 whole, 1 tampered with."""
     from crossfade.bootstrap import find_house
     from crossfade.cli.render import history as render
@@ -104,7 +113,7 @@ def history(verify: bool, limit: int, as_json: bool, state: Path | None, file: P
 @json_option
 @state_option
 @file_option
-def explain(release: str | None, demo: bool, as_json: bool, state: Path | None, file: Path) -> int:
+def explain(release: str | None, demo: bool, as_json: bool, state: State | None, file: Path) -> int:
     """From stored evidence: nothing is measured again."""
     from crossfade.bootstrap import House, find_house, last_demo
     from crossfade.cli.render import explain as render

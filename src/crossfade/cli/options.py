@@ -6,9 +6,12 @@ import getpass
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+if TYPE_CHECKING:
+    from crossfade.whereabouts import State
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -19,6 +22,27 @@ file_option = click.option(
     default=Path("crossfade.yaml"),
     show_default=True,
     help="The service's configuration.",
+)
+
+
+class StateType(click.ParamType["State"]):
+    """A folder, or `s3://…` with its account and region."""
+
+    name = "FOLDER|URL"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> State:
+        """What the text means; a folder need not exist yet, a file is none."""
+        from crossfade.whereabouts import state_named
+
+        named = state_named(str(value))
+        if isinstance(named, Path) and named.exists() and not named.is_dir():
+            self.fail(f"{value!r} is a file", param, ctx)
+        return named
+
+
+state_type = StateType()
+state_option = click.option(
+    "--state", type=state_type, help="The state: a folder, or s3://bucket/prefix?account=…&region=…"
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print data as JSON.")
 reason_option = click.option("--reason", required=True, help="Why; kept in the journal.")

@@ -59,7 +59,7 @@ def plan(revision: str, output: str, exit_code: bool, traffic: float | None, fil
     from crossfade.spec.load import load_spec
 
     spec = load_spec(file)
-    house = House(spec.state)
+    house = House(spec.state, spec.folder)
     seen = foresee(house, spec, revision, actor())
     if seen is None:
         if output == "json":
@@ -87,7 +87,7 @@ def _planned(house: House, spec: Spec, seen: Foresight, given: float | None) -> 
     from crossfade.release.way_back import way_back
     from crossfade.spec import NoGates
 
-    needed = spec.platform.instances
+    needed = seen.plan.instances
     ahead = look_ahead(seen.plan, needed)
     traffic = _traffic(house, seen, given)
     sights, sightless = sights_of(seen.plan, ahead, traffic)
@@ -110,21 +110,27 @@ def _planned(house: House, spec: Spec, seen: Foresight, given: float | None) -> 
 def _traffic(house: House, seen: Foresight, given: float | None) -> Traffic:
     from dataclasses import replace
 
-    from crossfade.cli.what_gates_see import LOOK_BACK, traffic_of
+    from crossfade.cli.what_gates_see import LOOK_BACK, Traffic, traffic_of
+    from crossfade.errors import CrossfadeError
 
     factor = house.clock.factor
     begin = time.time() - LOOK_BACK.total_seconds() / factor
-    found = traffic_of(seen.counts.slots(seen.plan, begin), seen.counts.edges_ms, begin=begin, factor=factor)
+    try:
+        edges = seen.counts.edges_ms(seen.plan)
+    except CrossfadeError as error:
+        found = Traffic(per_s=None, source="unknown", why=error.what)
+    else:
+        slots = seen.counts.slots(seen.plan, begin, edges)
+        found = traffic_of(slots, edges, begin=begin, factor=factor)
     return found if given is None else replace(found, per_s=given, source="given", why="")
 
 
 def _held(house: House, spec: Spec) -> tuple[Objection, ...]:
     """Who holds the service now, or goes first; nobody where there is no journal yet."""
     from crossfade.cli.turn import blocker
-    from crossfade.engine.store import FILE
     from crossfade.release.policy import Objection
 
-    if not (house.folder / FILE).exists():
+    if not house.begun:
         return ()
     error = blocker(house, spec.service, spec.after)
     return () if error is None else (Objection(id=error.id, what=error.what, why=error.why, fix=error.fix),)

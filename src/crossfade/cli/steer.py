@@ -8,24 +8,22 @@ from typing import TYPE_CHECKING
 
 import click
 
-from crossfade.cli.options import actor, file_option, output_option, reason_option
+from crossfade.cli.options import actor, file_option, output_option, reason_option, state_option, state_type
 from crossfade.errors import RefusedError, UsageError
 from crossfade.release.values import Verb
 
 if TYPE_CHECKING:
     from crossfade.bootstrap import House
     from crossfade.release.plan import Plan
+    from crossfade.whereabouts import State
 
 ANSWER_S = 20.0
 """A tick holds its lease for at most 10 s, and after 15 s a driver counts as frozen: then nobody listens."""
 
 id_argument = click.argument("release", required=False)
-state_option = click.option(
-    "--state", type=click.Path(path_type=Path, file_okay=False), help="The state folder, if not by --file."
-)
 
 
-def _steered(release: str | None, file: Path, state: Path | None) -> tuple[House, Plan]:
+def _steered(release: str | None, file: Path, state: State | None) -> tuple[House, Plan]:
     from crossfade.bootstrap import find_house
 
     house, service = find_house(file, state)
@@ -47,7 +45,7 @@ def _send(house: House, plan: Plan, verb: Verb, reason: str) -> bool:
                 raise RefusedError("CF7101", f"{verb.value.replace('_', ' ')}: no", answer.why, answer.fix)
             click.echo(f"{verb.value.replace('_', ' ')}: accepted by {plan.release}", err=True)
             return True
-        time.sleep(0.02)
+        time.sleep(max(0.02, house.store.pace))
     return False
 
 
@@ -67,7 +65,7 @@ def _simple(name: str, verb: Verb, help_text: str) -> click.Command:
     @reason_option
     @state_option
     @file_option
-    def command(release: str | None, reason: str, state: Path | None, file: Path) -> int:
+    def command(release: str | None, reason: str, state: State | None, file: Path) -> int:
         house, plan = _steered(release, file, state)
         if verb is Verb.PROMOTE_FULL:
             click.echo(house.way_back_line(plan), err=True)
@@ -89,7 +87,7 @@ pause = _simple(
 @reason_option
 @state_option
 @file_option
-def promote(release: str | None, full: bool, reason: str, state: Path | None, file: Path) -> int:
+def promote(release: str | None, full: bool, reason: str, state: State | None, file: Path) -> int:
     """Without --full this is refused: a release promotes itself when its gates have passed."""
     if not full:
         raise UsageError(
@@ -110,7 +108,7 @@ def promote(release: str | None, full: bool, reason: str, state: Path | None, fi
 @state_option
 @output_option
 @file_option
-def resume(release: str | None, reason: str, state: Path | None, output: str, file: Path) -> int:
+def resume(release: str | None, reason: str, state: State | None, output: str, file: Path) -> int:
     """Follows to the end when it adopts."""
     from crossfade.cli.following import drive
 
@@ -121,7 +119,7 @@ def resume(release: str | None, reason: str, state: Path | None, output: str, fi
     return drive(house, plan, output=output)
 
 
-def _back(release: str | None, reason: str, state: Path | None, output: str, file: Path) -> int:
+def _back(release: str | None, reason: str, state: State | None, output: str, file: Path) -> int:
     from crossfade.cli.following import drive, watch
     from crossfade.release.state import Outcome
 
@@ -142,7 +140,7 @@ def _back(release: str | None, reason: str, state: Path | None, output: str, fil
 @state_option
 @output_option
 @file_option
-def abort(release: str | None, reason: str, state: Path | None, output: str, file: Path) -> int:
+def abort(release: str | None, reason: str, state: State | None, output: str, file: Path) -> int:
     """Drives the release itself when its controller is gone."""
     return _back(release, reason, state, output, file)
 
@@ -155,7 +153,7 @@ def abort(release: str | None, reason: str, state: Path | None, output: str, fil
 @state_option
 @output_option
 @file_option
-def rollback(release: str | None, reason: str, state: Path | None, output: str, file: Path) -> int:
+def rollback(release: str | None, reason: str, state: State | None, output: str, file: Path) -> int:
     """A release like any other, to the revision that was stable before."""
     from crossfade.bootstrap import find_house
     from crossfade.cli.following import drive
@@ -188,7 +186,7 @@ def rollback(release: str | None, reason: str, state: Path | None, output: str, 
 @reason_option
 @state_option
 @file_option
-def close(release: str | None, reason: str, state: Path | None, file: Path) -> int:
+def close(release: str | None, reason: str, state: State | None, file: Path) -> int:
     """Exit 0 when it was closed; the journal keeps whose word it was."""
     from crossfade.cli.following import drive
 
@@ -201,13 +199,14 @@ def close(release: str | None, reason: str, state: Path | None, file: Path) -> i
 
 @click.command(hidden=True)
 @click.argument("release")
-@click.option("--state", type=click.Path(path_type=Path), required=True)
-def drive(release: str, state: Path) -> int:
+@click.option("--state", type=state_type, required=True)
+@click.option("--beside", type=click.Path(path_type=Path), required=True)
+def drive(release: str, state: State, beside: Path) -> int:
     """Drive a release that another process opened, without a terminal."""
     from crossfade.bootstrap import House
     from crossfade.cli.following import drive as drive_here
     from crossfade.spec import OnInterrupt
 
-    house = House(state)
+    house = House(state, beside)
     # Whoever ends a background driver means the driver: the release is left as it is, for `resume`.
     return drive_here(house, house.store.row(release).plan, output="plain", on_interrupt=OnInterrupt.HOLD)

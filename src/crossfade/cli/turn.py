@@ -62,7 +62,7 @@ def opened(
             with contextlib.suppress(HeldError):
                 return open_it()
     finally:
-        house.store.line.leave(number)
+        house.store.line.leave(service, number)
 
 
 def _wait(house: House, service: str, after: tuple[str, ...], number: int) -> None:

@@ -113,6 +113,11 @@ class Admin:
             raise OSError(f"Envoy's admin answers {reply.status} to {path}")
         return body
 
+    def close(self) -> None:
+        """Lets the connection go; the next question opens another."""
+        with self._lock:
+            self._forget()
+
     def _forget(self) -> None:
         if self._open is not None:
             self._open.close()
@@ -122,7 +127,7 @@ class Admin:
         """File name -> version that Envoy runs, and file name -> number of rejections."""
         versions: dict[str, str] = {}
         rejected: dict[str, int] = {}
-        for name, value in self._stats(_VERSION_STATS):
+        for name, value in self.stats(_VERSION_STATS):
             stem, _, what = name.rpartition(".")
             file = _FILE_OF[stem.rpartition(".")[2]]
             if what == "version_text":
@@ -137,7 +142,7 @@ class Admin:
         active: dict[str, int] = {}
         waiting: dict[str, int] = {}
         faults: dict[str, int] = {}
-        for name, value in self._stats(_TRAFFIC_STATS):
+        for name, value in self.stats(_TRAFFIC_STATS):
             stem, _, what = name.rpartition(".")
             if what == "active_faults":
                 faults[stem.removeprefix("http.").removesuffix(".fault")] = int(value)
@@ -170,7 +175,8 @@ class Admin:
             for host in item.get("route_config", {}).get("virtual_hosts", [])
         }
 
-    def _stats(self, pattern: str) -> list[tuple[str, Any]]:
+    def stats(self, pattern: str) -> list[tuple[str, Any]]:
+        """Name and value of the counters and gauges whose name a regular expression finds."""
         data = json.loads(self.get(f"/stats?format=json&filter={quote(pattern)}"))
         return [(item["name"], item["value"]) for item in data["stats"] if "name" in item]
 

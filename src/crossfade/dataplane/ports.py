@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -72,21 +72,28 @@ def connections(pid: int, port: int) -> int:
     A proxy speaks HTTP/1.1 to its upstreams, so after its pools were drained every connection
     that is left is one request (or websocket) in flight.
     """
+    return len(descriptors_to(pid, port))
+
+
+def descriptors_to(pid: int, port: int) -> list[int]:
+    """Which of a process's descriptors are TCP connections to a local port."""
     to = f":{port:04X} "  # asked of every drain twenty times a second: few of many lines are worth parsing
     inodes = {row[9] for row in _rows(to) if row[3] in _OPEN and _port(row[2]) == port}
-    return len(inodes & socket_inodes(pid)) if inodes else 0
+    return [fd for fd, inode in _sockets(pid) if inode in inodes] if inodes else []
 
 
 def socket_inodes(pid: int) -> set[str]:
     """Inodes of the sockets that a process has open; empty when it may not be looked at."""
-    found = set()
+    return {inode for _, inode in _sockets(pid)}
+
+
+def _sockets(pid: int) -> Iterator[tuple[int, str]]:
     with contextlib.suppress(OSError):
         for fd in os.scandir(f"/proc/{pid}/fd"):
             with contextlib.suppress(OSError):
                 target = os.readlink(fd.path)  # noqa: PTH115  # hundreds of them, often
                 if target.startswith("socket:["):
-                    found.add(target[8:-1])
-    return found
+                    yield int(fd.name), target[8:-1]
 
 
 def _rows(holding: str = "") -> list[list[str]]:

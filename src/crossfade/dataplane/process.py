@@ -12,12 +12,20 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 MARK = "CROSSFADE_FOLDER_ID"
+_LEASH = """
+import ctypes, os, signal, sys
+PR_SET_PDEATHSIG = 1
+ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+if os.getppid() == int(sys.argv[1]):  # else it has died already
+    os.execv(sys.argv[2], sys.argv[2:])
+"""
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -44,6 +52,15 @@ def spawn(command: Sequence[str], *, folder: str, env: Mapping[str, str], log: P
         )
     child.returncode = 0  # we reap by pid ourselves; Popen must not warn about it
     return Process(pid=child.pid, started=start_time(child.pid) or "")
+
+
+def leashed(command: Sequence[str]) -> list[str]:
+    """
+    The same program, killed with whoever starts it, even by kill -9.
+
+    It hangs on the THREAD that calls `spawn`: one that lives as long as the program should.
+    """
+    return [sys.executable, "-I", "-S", "-c", _LEASH, str(os.getpid()), *command]
 
 
 def start_time(pid: int) -> str | None:

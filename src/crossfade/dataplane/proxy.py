@@ -31,8 +31,9 @@ _STALE_S: Final = 2.0  # counters older than this are unknown, not silence
 class ProxyProcess:
     """One Envoy process after another, over the same files."""
 
-    def __init__(self, store: Store, program: str, mark: str) -> None:
+    def __init__(self, store: Store, program: str, mark: str, *, leashed: bool = False) -> None:
         self._store, self._program, self._mark = store, program, mark
+        self._leashed = leashed  # dies with the thread that starts it, instead of serving on
         self._socket = store.socket("admin.sock")
         self._admin = envoy.Admin(self._socket)
         self._eyes = envoy.Admin(self._socket)  # for other threads: never waits for the loop
@@ -78,8 +79,9 @@ class ProxyProcess:
         Path(self._socket).unlink(missing_ok=True)
         bootstrap = config.bootstrap(str(self._store.folder), self._socket)
         write_whole(self._store.folder / "bootstrap.json", bootstrap)
+        command = envoy.command(self._program, self._store.folder)
         self.process = proc.spawn(
-            envoy.command(self._program, self._store.folder),
+            proc.leashed(command) if self._leashed else command,
             folder=str(self._store.folder),
             env=os.environ,
             log=self._store.envoy_log,
@@ -106,6 +108,8 @@ class ProxyProcess:
         self._wait_s = min(max(0.1, self._wait_s * 2), _LONGEST_WAIT_S) if short else 0.0
         self._start_at = now + self._wait_s
         self.waiting, self.reason = True, f"Envoy is not running ({how})"
+        for admin in (self._admin, self._eyes):
+            admin.close()
 
     def stop(self) -> None:
         """Tells Envoy to go; the caller collects it."""

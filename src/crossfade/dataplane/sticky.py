@@ -63,14 +63,7 @@ def cookie(service: str) -> str:
 
 def listener_filter() -> dict[str, Any]:
     """The filter, asleep: a route with a token wakes it, so that changing a token changes no listener."""
-    return {
-        "name": FILTER,
-        "disabled": True,
-        "typed_config": {
-            "@type": _LUA,
-            "default_source_code": {"inline_string": "function envoy_on_request(handle) end"},
-        },
-    }
+    return asleep(FILTER)
 
 
 def per_route(service: Service) -> dict[str, Any]:
@@ -82,5 +75,21 @@ def per_route(service: Service) -> dict[str, Any]:
         "last": TOTAL - 1,
         "header": HEADER,
     }
-    woken = {"@type": _PER_ROUTE, "source_code": {"inline_string": script}}
-    return {"typed_per_filter_config": {FILTER: {"@type": _ENABLED, "config": woken}}}
+    return {"typed_per_filter_config": {FILTER: woken(script)}}
+
+
+def asleep(name: str) -> dict[str, Any]:
+    """A filter that runs a script of the route, where a route has one for it (`woken`)."""
+    return {
+        "name": name,
+        "disabled": True,
+        "typed_config": {
+            "@type": _LUA,
+            "default_source_code": {"inline_string": "function envoy_on_request(handle) end"},
+        },
+    }
+
+
+def woken(script: str) -> dict[str, Any]:
+    """What a route says to the filter that is asleep on its listener."""
+    return {"@type": _ENABLED, "config": {"@type": _PER_ROUTE, "source_code": {"inline_string": script}}}

@@ -17,6 +17,7 @@ class Endpoint:
 
     id: str
     port: int
+    ip: str = "127.0.0.1"
 
 
 Members = Mapping[str, Mapping[str, tuple[Endpoint, ...]]]

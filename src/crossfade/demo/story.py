@@ -91,7 +91,7 @@ class Demo:
             last.callback(self._clean_up)
             house = House(spec.state)
             last.callback(house.store.close)
-            last.callback(down, spec.state)
+            last.callback(down, house.folder)
             self._release(house, "v1", told=False)
             port = int((house.platform.listener(spec.service) or "").rpartition(":")[2])
             self._voice.opening(self._folder, port, wanted.rate, wanted.compression, keep=wanted.keep)

@@ -39,7 +39,12 @@ def dump(value: object) -> str:
 
 def store(kind: str, value: object) -> str:
     """A plan or a state as a document with its schema number."""
-    return dump({"schema": SCHEMA, kind: encode(value)})
+    return dump(document(kind, value))
+
+
+def document(kind: str, value: object) -> dict[str, Any]:
+    """The same before it is text, to lie within another document."""
+    return {"schema": SCHEMA, kind: encode(value)}
 
 
 def load(kind: str, as_type: type[T], text: str) -> T:
@@ -48,8 +53,12 @@ def load(kind: str, as_type: type[T], text: str) -> T:
 
     Raises `StoreError` CF5006 where a newer program wrote it.
     """
-    document = json.loads(text)
-    number = int(document["schema"])
+    return read(kind, as_type, json.loads(text))
+
+
+def read(kind: str, as_type: type[T], stored: Mapping[str, Any]) -> T:
+    """`load` for what is no text any more."""
+    number = int(stored["schema"])
     if number > SCHEMA:
         raise StoreError(
             "CF5006",
@@ -57,7 +66,7 @@ def load(kind: str, as_type: type[T], text: str) -> T:
             "a newer Crossfade wrote it, and half understood it would be worse than left alone",
             "use the newer version",
         )
-    body = document[kind]
+    body = stored[kind]
     while number < SCHEMA:
         body = UPCASTERS[kind][number](body)
         number += 1

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from crossfade.engine import codec
 from crossfade.engine.clock import EngineClock
-from crossfade.engine.store import SqliteStore
+from crossfade.engine.ports import Store
 from crossfade.engine.tick import Ports
 from crossfade.errors import PlatformError, UsageError
 from crossfade.release.plan import Plan
@@ -60,16 +60,22 @@ def needs_home(plan: Plan, state: State) -> bool:
 class Emergency:
     """The log and the effect; one a store."""
 
-    def __init__(self, folder: Path, clock: EngineClock) -> None:
-        self._folder = folder
+    def __init__(self, store: Store, clock: EngineClock) -> None:
+        self._store = store
         self._clock = clock
         self._said: dict[str, str] = {}
         """What was said last of each release: at every look the same is news only once."""
 
     def paths(self) -> tuple[Path, ...]:
-        """In the state folder, and in the system's folder for temporary files where the first is full."""
-        name = hashlib.sha256(os.fsencode(self._folder.resolve())).hexdigest()[:16]
-        return self._folder / NAME, temporary() / f"crossfade-{os.geteuid()}-{name}-{NAME}"
+        """
+        In the state folder, and in the system's folder for temporary files where the first is full.
+
+        The second comes first where the store is elsewhere: any command on this machine finds it there.
+        """
+        name = hashlib.sha256(os.fsencode(self._store.name)).hexdigest()[:16]
+        beside = self._store.folder / NAME
+        shared = temporary() / f"crossfade-{os.geteuid()}-{name}-{NAME}"
+        return (shared, beside) if self._store.elsewhere else (beside, shared)
 
     def go_home(self, plan: Plan, ports: Ports, reason: str) -> bool:
         """
@@ -115,7 +121,7 @@ class Emergency:
                 return
         _say(f"nor can {NAME} be written ({'; '.join(failed)}): {codec.dump(said)}")
 
-    def merge(self, store: SqliteStore) -> tuple[str, ...]:
+    def merge(self) -> tuple[str, ...]:
         """
         Hands what was logged to the releases as commands to turn back; the releases named.
 
@@ -136,7 +142,7 @@ class Emergency:
                 )
                 # A log of another folder's release, or of one whose row was lost, names nobody here.
                 with contextlib.suppress(UsageError):
-                    store.send(said.release, command, self._clock.now())
+                    self._store.send(said.release, command, self._clock.now())
                     told.append(said.release)
             path.unlink(missing_ok=True)
         return tuple(told)

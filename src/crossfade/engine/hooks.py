@@ -25,8 +25,8 @@ from urllib.parse import urlsplit
 
 from crossfade.engine import processes
 from crossfade.engine.clock import EngineClock
+from crossfade.engine.ports import Store
 from crossfade.engine.records import HookRow, StoreError
-from crossfade.engine.store import SqliteStore
 from crossfade.errors import PlatformError
 from crossfade.release.plan import Plan
 from crossfade.release.values import HookResult, HookSay
@@ -82,7 +82,7 @@ class HookRunner:
 
     def __init__(
         self,
-        store: SqliteStore,
+        store: Store,
         clock: EngineClock,
         environment: Environment,
         warm_up: WarmUp | None = None,
@@ -130,8 +130,14 @@ class HookRunner:
         if row.passed is not None:
             return HookResult(say=HookSay.PASSED if row.passed else HookSay.FAILED, text=row.text)
         mine = row.runner == self._runner
-        lives = row.key in self._running if mine else processes.alive(row.pid, row.birth)
+        lives = row.key in self._running if mine else self._lives(row)
         return HookResult(say=HookSay.RUNNING) if lives else None
+
+    def _lives(self, row: HookRow) -> bool:
+        """Whether the process that runs it is there; of another machine its controller's heartbeat tells."""
+        if processes.near(row.birth, processes.host()):
+            return processes.alive(row.pid, row.birth)
+        return any((driver.pid, driver.birth) == (row.pid, row.birth) for driver in self._store.drivers())
 
     def close(self) -> None:
         """Ends the programs that still run; without a result they are run again by whoever goes on."""
@@ -250,7 +256,7 @@ class HookRunner:
 
     def _log(self, release: str, key: str) -> Path:
         folder = self._store.folder / "logs"
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         name = re.sub(r"[^A-Za-z0-9._-]", "-", key)
         return folder / f"hook-{release}-{name}.log"
 

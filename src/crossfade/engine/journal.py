@@ -56,6 +56,12 @@ def digest(prev: str, seq: int, release: str, service: str, *, ts: int, body: st
     return hashlib.sha256(said.encode()).hexdigest()
 
 
+def document_of(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a stored row says, read back."""
+    said: dict[str, Any] = json.loads(row["body"])
+    return said
+
+
 def entry_of(row: Mapping[str, Any], document: Mapping[str, Any]) -> Entry:
     """A stored row as an entry."""
     return Entry(

@@ -21,15 +21,15 @@ from datetime import UTC, datetime, timedelta
 from crossfade.engine import processes
 from crossfade.engine.clock import EngineClock, real_span
 from crossfade.engine.emergency import Emergency, needs_home
+from crossfade.engine.ports import Store
 from crossfade.engine.records import Claim, Driver, Entry, LostLeaseError, StoreAwayError
-from crossfade.engine.store import SqliteStore
 from crossfade.engine.tick import LEASE, Ports, Wiring, tick
 from crossfade.release.plan import Plan
 from crossfade.release.state import State
 from crossfade.release.values import EventType
 
 HEAR = 0.05
-"""Real seconds between two looks at the inbox of other processes."""
+"""Real seconds between two looks at the inbox of other processes, where looking is free."""
 
 BEAT = 1.0
 """Real seconds between two heartbeats."""
@@ -48,12 +48,13 @@ class Controller:
     """
     Drives the active releases of one store.
 
-    `service` limits it to one service; `owner` names it in leases and in the journal.
+    `service` limits it to one service, which a store that is elsewhere asks for; `owner` names it in
+    leases and in the journal.
     """
 
     def __init__(
         self,
-        store: SqliteStore,
+        store: Store,
         wiring: Wiring,
         clock: EngineClock,
         owner: str | None = None,
@@ -61,13 +62,16 @@ class Controller:
         service: str | None = None,
         lease: timedelta = LEASE,
     ) -> None:
+        if store.elsewhere and service is None:
+            raise ValueError("a store that is elsewhere is driven one service at a time")
         self._store = store
         self._wiring = wiring
         self._clock = clock
-        self.owner = owner or f"{processes.host()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        self.owner = owner or new_owner()
         self._service = service
         self._lease = lease
-        self._emergency = Emergency(store.folder, clock)
+        self._hear = max(HEAR, store.pace)
+        self._emergency = Emergency(store, clock)
         self._ports: dict[str, Ports] = {}
         self._known: dict[str, tuple[Plan, State]] = {}
         self._blind_since: float | None = None
@@ -99,7 +103,7 @@ class Controller:
         stop = stop or threading.Event()
         told = after
         if told is None:
-            told = 0 if until is not None else self._store.last_seq()
+            told = 0 if until is not None else self._store.last_seq(self._service)
         self._cursor = told
         try:
             while not stop.is_set():
@@ -116,7 +120,7 @@ class Controller:
         """One round: what an emergency left, then all that is due; real seconds to wait before the next."""
         try:
             self._beat()
-            self._emergency.merge(self._store)
+            self._emergency.merge()
             for _ in range(BATCH):
                 claim = self._due()
                 if claim is None or (stop is not None and stop.is_set()):
@@ -127,7 +131,7 @@ class Controller:
             self._blind(error)
             return RETRY
         self._blind_since = None
-        return HEAR if wake is None else min(HEAR, self._clock.sleep_seconds(wake))
+        return self._hear if wake is None else min(self._hear, self._clock.sleep_seconds(wake))
 
     def _due(self) -> Claim | None:
         """A claim, asked for only where one may be had: an idle round writes nothing."""
@@ -172,7 +176,7 @@ class Controller:
         """Hands out new entries; True once the release waited for has ended and all of it is told."""
         try:
             ended = until is not None and self._store.row(until).outcome is not None
-            if on_entry is not None and (ended or self._store.last_seq() > self._cursor):
+            if on_entry is not None and (ended or self._store.last_seq(self._service) > self._cursor):
                 self._hand_out(until, on_entry)
         except StoreAwayError as error:
             self._blind(error)
@@ -180,7 +184,7 @@ class Controller:
         return ended
 
     def _hand_out(self, until: str | None, on_entry: OnEntry) -> None:
-        newest = self._store.last_seq()
+        newest = self._store.last_seq(self._service)
         while entries := self._store.entries(release=until, service=self._service, after=self._cursor):
             for entry in entries:
                 on_entry(entry)
@@ -209,7 +213,7 @@ class Controller:
             self._blind_since = time.monotonic()
             for line in error.lines():
                 _say(line)
-        # A file that another process holds may come free, and that process may be the one that drives.
+        # What may pass by itself is waited for: whoever holds the file may be the one that drives.
         if error.busy and self.blind_for() <= self._lease.total_seconds():
             return
         for plan, state in tuple(self._known.values()):
@@ -219,6 +223,11 @@ class Controller:
                     self._emergency.go_home(plan, self._ports_of(plan), reason)
                 except Exception as broken:  # noqa: BLE001  # the other releases must get home too
                     self._emergency.say(plan, f"going home broke, trying again: {broken!r}")
+
+
+def new_owner() -> str:
+    """A name that no other controller has, and that tells where it runs."""
+    return f"{processes.host()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
 
 
 def trace(entries: Sequence[Entry]) -> tuple[tuple[str, str | None, int | None], ...]:

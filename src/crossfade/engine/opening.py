@@ -19,6 +19,7 @@ from crossfade.release.policy import Objection, Record, Waivers, objections
 from crossfade.release.ports import Revision
 from crossfade.release.roads import compile_roads
 from crossfade.release.shape import Shape, shape_of, strategy_word
+from crossfade.release.tempo import tempo_of
 from crossfade.release.values import Event, EventType, Instant, Say, Truth
 from crossfade.spec import (
     AlarmsGate,
@@ -82,7 +83,7 @@ def compile_plan(
         for number, hook in enumerate(listed)
     }
     keys = {when: tuple(key for key in hooks if key.split(":")[1] == when) for when, _ in _hook_lists(spec)}
-    shape = shape_of(spec.strategy, spec.platform.instances)
+    shape, tempo = shape_of(spec.strategy, candidate.instances), tempo_of(spec.platform)
     on, back = compile_roads(
         shape,
         gates=planned,
@@ -91,6 +92,7 @@ def compile_plan(
         after=(*keys["after"], *keys["over"]),
         on_rollback=(*keys["return"], *keys["back"]),
         first=stable is None,
+        proof=tempo.proof,
     )
     if isinstance(spec.gates, NoGates):
         on = tuple(replace(step, proof=Proof.NONE) for step in on)
@@ -109,6 +111,7 @@ def compile_plan(
             hook=spec.deadlines.hook,
             no_data_holds=spec.judging.no_data is OnNoData.HOLD,
             inconclusive_holds=spec.judging.inconclusive is OnInconclusive.HOLD,
+            look=tempo.look,
         ),
         inherits=tuple(inherits),
         floor=shape.floor,
@@ -116,12 +119,14 @@ def compile_plan(
         hooks=hooks,
         artifact={
             "candidate": candidate.artifact,
+            **({"stable": stable.artifact} if stable is not None else {}),
             "identity": candidate.identity,
             "stable_identity": stable.identity if stable else None,
             "folder": str(spec.folder),
         },
         judging=_judging(spec, shape, gates, false_stops.gates),
         strategy=strategy_word(spec.strategy),
+        instances=candidate.instances,
     )
 
 

@@ -27,7 +27,7 @@ class StoreAwayError(StoreError):
     def __init__(self, error_id: str, what: str, why: str = "", fix: str = "", *, busy: bool = False) -> None:
         super().__init__(error_id, what, why, fix)
         self.busy = busy
-        """Another process holds the file; it may let go by itself."""
+        """It may pass by itself: another process holds the file, or the network is away for a moment."""
 
 
 class LostLeaseError(StoreError):
@@ -134,4 +134,18 @@ class Driver:
     heartbeat: Instant
     """Real time, whatever clock the releases run on."""
     birth: str = ""
-    """When the process began, as the system counts it: a pid alone may be another's by now."""
+    """When and where the process began: a pid alone may be another's by now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """One deploy that stands in line."""
+
+    number: int
+    """Lower came earlier."""
+    service: str
+    revision: str
+    actor: str
+    pid: int
+    since: Instant
+    """Real time."""

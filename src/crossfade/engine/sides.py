@@ -21,8 +21,7 @@ from crossfade.engine.records import Driver, HookRow, Interval
 from crossfade.release.values import Instant
 
 PRESENT = timedelta(seconds=5)
-"""How old a heartbeat from another host may be; ours beats each second."""
-
+"""How old a heartbeat from another container may be; ours beats each second."""
 
 FROZEN = timedelta(seconds=15)
 """How old that of a living process may be: a lease, in which a tick may be busy, and 5 s."""
@@ -126,11 +125,17 @@ class SideTables:
         """
         Controllers that live and look, latest heartbeat first.
 
-        On this host the process is looked for, and one that has not been heard of for longer than
-        any tick takes is frozen; of another (a container beside us) the heartbeat alone counts.
+        Where our pids mean something the process is looked for, and one that has not been heard of for
+        longer than any tick takes is frozen; of a container beside us the heartbeat alone counts.
         """
-        here, now = processes.host(), datetime.fromtimestamp(time.time(), UTC)
-        known = (
+        return tuple(driver for driver in self._known(service) if drives(driver, PRESENT))
+
+    def last_beat(self, service: str) -> Driver | None:
+        """The controller that was heard of last, alive or not; None where each has left in good order."""
+        return next(iter(self._known(service)), None)
+
+    def _known(self, service: str | None) -> tuple[Driver, ...]:
+        return tuple(
             Driver(
                 id=row["id"],
                 pid=row["pid"],
@@ -141,12 +146,11 @@ class SideTables:
             )
             for row in self._db.all("drivers", service=service)
         )
-        return tuple(
-            driver
-            for driver in known
-            if (
-                now - driver.heartbeat < FROZEN and processes.alive(driver.pid, driver.birth)
-                if driver.host == here
-                else now - driver.heartbeat < PRESENT
-            )
-        )
+
+
+def drives(driver: Driver, present: timedelta) -> bool:
+    """Whether a controller that was written down lives; `present`: how old a heartbeat from afar may be."""
+    age = datetime.fromtimestamp(time.time(), UTC) - driver.heartbeat
+    if processes.near(driver.birth, driver.host):
+        return age < FROZEN and processes.alive(driver.pid, driver.birth)
+    return age < present

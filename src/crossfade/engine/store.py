@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from crossfade.engine import codec, journal, place
+from crossfade.engine import codec, journal, place, refusals
 from crossfade.engine.database import Database, plain
 from crossfade.engine.moments import instant, micros
 from crossfade.engine.records import (
@@ -26,12 +26,10 @@ from crossfade.engine.records import (
     CommandResult,
     Consumed,
     Entry,
-    LostLeaseError,
     Row,
 )
 from crossfade.engine.sides import SideTables
 from crossfade.engine.waiting import WaitingLine
-from crossfade.errors import HeldError, UsageError
 from crossfade.release.hear import hear
 from crossfade.release.plan import Plan
 from crossfade.release.state import Outcome, State
@@ -48,6 +46,11 @@ def _plan(text: str) -> Plan:
 
 class SqliteStore(SideTables):
     """Releases, their journal and their inbox; what lies beside them is in `SideTables`."""
+
+    elsewhere = False
+    pace = 0.0
+    margin = timedelta(0)
+    """All who share the file share a clock."""
 
     def __init__(self, folder: Path) -> None:
         """
@@ -73,6 +76,14 @@ class SqliteStore(SideTables):
         """Closes the file; whatever was committed stays."""
         self._db.close()
 
+    @property
+    def name(self) -> str:
+        return str(self.folder.resolve())
+
+    def prove_writable(self) -> None:
+        """Raises `RefusedError` CF5002 where not a byte can be written."""
+        place.prove_writable(self.folder)
+
     # Releases and the journal
 
     def open_release(self, plan: Plan, events: Sequence[Event], now: Instant) -> Row:
@@ -88,12 +99,7 @@ class SqliteStore(SideTables):
         with self._db.writing():
             holder = self._db.one("active", service=plan.service)
             if holder is not None:
-                raise HeldError(
-                    "CF5022",
-                    f"release {holder['id']} holds {plan.service}",
-                    f"active since {instant(holder['opened_at']):%Y-%m-%dT%H:%M:%SZ}; one at a time (R22)",
-                    f"crossfade watch {holder['id']}, or deploy with --wait or --supersede",
-                )
+                raise refusals.held(plan.service, holder["id"], instant(holder["opened_at"]))
             self._db.run(
                 "insert_release",
                 id=plan.release,
@@ -136,6 +142,10 @@ class SqliteStore(SideTables):
         found = self._db.one("head")
         return None if found is None else str(found["value"])
 
+    def services(self) -> tuple[str, ...]:
+        """Every service that has ever had a release here."""
+        return tuple(found["service"] for found in self._db.all("services"))
+
     def active(self, service: str) -> Row | None:
         """The release that holds the service, if one does."""
         found = self._db.one("active", service=service)
@@ -149,8 +159,7 @@ class SqliteStore(SideTables):
         like = self._db.all("rows_with_prefix", low=release, high=release + "~") if release else []
         if len(like) == 1:
             return _row(like[0])
-        what = f"more than one release begins with {release}" if like else f"there is no release {release}"
-        raise UsageError("CF5007", what, f"looked in {self.folder}", "crossfade history")
+        raise refusals.unknown(release, self.name, several=bool(like))
 
     def releases(self, service: str | None = None, limit: int = 50) -> tuple[Row, ...]:
         """Newest first."""
@@ -168,20 +177,22 @@ class SqliteStore(SideTables):
             found = self._db.all("entries", after=after, limit=limit)
         return tuple(journal.entry_of(plain(row), json.loads(row["body"])) for row in found)
 
-    def last_seq(self) -> int:
-        """The number of the journal's last entry; 0 where there is none."""
+    def last_seq(self, service: str | None = None) -> int:
+        """The number of the journal's last entry, which is one for all services; 0 where there is none."""
+        del service
         found = self._db.one("last_seq")
         return int(found[0] or 0) if found is not None else 0
 
-    def head(self) -> str:
+    def head(self, service: str | None = None) -> str:
         """The hash of the last entry: with a copy kept elsewhere nobody rewrites the past unseen."""
+        del service
         return journal.Head.read(self._head()).hash
 
     # Commands
 
-    def send(self, release: str, command: Command, now: Instant) -> None:
+    def send(self, release: str, command: Command, now: Instant) -> bool:
         """
-        Into the inbox, once per command id, and the release wakes now.
+        Into the inbox, once per command id, and the release wakes now; False where it was known already.
 
         To a release that has ended it is declined at once; the journal keeps who asked (R44).
         """
@@ -195,10 +206,9 @@ class SqliteStore(SideTables):
                 body=codec.dump(command),
                 sent_at=micros(now),
             )
-            if not new:
-                return
-            if not self._db.run("wake", id=row.id, now=micros(now)):
+            if new and not self._db.run("wake", id=row.id, now=micros(now)):
                 self._decline_rest(row.id, now)
+            return bool(new)
 
     def _decline_rest(self, release: str, now: Instant) -> None:
         """What came too late for a release that has ended is answered, not left waiting."""
@@ -282,7 +292,7 @@ class SqliteStore(SideTables):
         """Raises `LostLeaseError` where the claim is no longer good: asked right before each effect."""
         good = self._db.one("check", id=claim.release, rev=claim.rev, owner=claim.owner, now=micros(now))
         if good is None:
-            raise _lost(claim)
+            raise refusals.lost(claim)
 
     def extend(self, claim: Claim, now: Instant, lease: timedelta) -> Claim:
         """The same claim for longer; raises `LostLeaseError` where it is no longer good."""
@@ -295,7 +305,7 @@ class SqliteStore(SideTables):
             now=micros(now),
             until=micros(until),
         ):
-            raise _lost(claim)
+            raise refusals.lost(claim)
         return replace(claim, until=until)
 
     def save(
@@ -334,7 +344,7 @@ class SqliteStore(SideTables):
                 done=done or state.outcome is not None,
             )
             if not saved:
-                raise _lost(claim)
+                raise refusals.lost(claim)
             self._append(claim.release, claim.plan.service, events)
             if note is not None:
                 self._db.run("put_note", release=claim.release, body=codec.dump(note))
@@ -377,13 +387,4 @@ def _row(found: sqlite3.Row) -> Row:
         outcome=None if found["outcome"] is None else Outcome(found["outcome"]),
         lease_owner=found["lease_owner"],
         lease_until=None if found["lease_until"] is None else instant(found["lease_until"]),
-    )
-
-
-def _lost(claim: Claim) -> LostLeaseError:
-    return LostLeaseError(
-        "CF5023",
-        f"release {claim.release} is no longer ours to write",
-        f"the lease until {claim.until:%H:%M:%S} ran out or another controller has moved on (R23)",
-        "nothing to do: whoever holds it goes on",
     )

@@ -17,8 +17,8 @@ from datetime import timedelta
 
 from crossfade.engine.clock import EngineClock, real_span
 from crossfade.engine.codec import encode
+from crossfade.engine.ports import Store
 from crossfade.engine.records import Claim, Consumed
-from crossfade.engine.store import SqliteStore
 from crossfade.errors import PlatformError
 from crossfade.release.decide import decide, waits_for
 from crossfade.release.hear import hear
@@ -69,7 +69,7 @@ class Ticked:
 
 
 def tick(
-    store: SqliteStore,
+    store: Store,
     ports: Ports,
     clock: EngineClock,
     claim: Claim,
@@ -133,7 +133,7 @@ def _gap(claim: Claim, clock: EngineClock, now: Instant, lease: timedelta) -> tu
 
 
 def _heard(
-    store: SqliteStore, claim: Claim, gap: Sequence[Gap], now: Instant
+    store: Store, claim: Claim, gap: Sequence[Gap], now: Instant
 ) -> tuple[State, tuple[Event, ...], tuple[Consumed, ...]]:
     """The gap first, then the inbox in the order it came: each hears the state the one before has made."""
     state, events, consumed = claim.state, list[Event](), list[Consumed]()

@@ -8,27 +8,12 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from crossfade.engine import processes
 from crossfade.engine.database import Database
 from crossfade.engine.moments import instant, micros
-from crossfade.release.values import Instant
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """One deploy that waits."""
-
-    number: int
-    """Lower came earlier."""
-    service: str
-    revision: str
-    actor: str
-    pid: int
-    since: Instant
-    """Real time."""
+from crossfade.engine.records import Place
 
 
 class WaitingLine:
@@ -52,7 +37,9 @@ class WaitingLine:
         assert found is not None  # noqa: S101  # what was inserted is returned
         return int(found["number"])
 
-    def leave(self, number: int) -> None:
+    def leave(self, service: str, number: int) -> None:
+        """Gives the place back; nothing where it is gone."""
+        del service
         self._db.run("leave_line", number=number)
 
     def ahead(self, service: str, number: int | None = None) -> tuple[Place, ...]:
@@ -60,7 +47,7 @@ class WaitingLine:
         found = []
         for row in self._db.all("line", service=service):
             if not processes.alive(row["pid"], row["birth"]):
-                self.leave(row["number"])
+                self.leave(service, row["number"])
             elif number is None or row["number"] < number:
                 found.append(
                     Place(

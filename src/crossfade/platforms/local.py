@@ -42,7 +42,7 @@ from crossfade.dataplane.weights import send_everybody
 from crossfade.errors import CrossfadeError, PlatformError, RefusedError, UsageError
 from crossfade.platforms.local_facts import absent, blind, facts, look_back, sides
 from crossfade.platforms.local_fence import Fence, LocalLook, strays
-from crossfade.platforms.local_writes import after, artifact_of, home
+from crossfade.platforms.local_writes import after, artifact_of, home, settings_of
 from crossfade.release.plan import Plan
 from crossfade.release.policy import Objection
 from crossfade.release.ports import Revision
@@ -224,8 +224,8 @@ class LocalPlatform:
                 f"free {SPARES * SPARE_BYTES // 1024 + 512} KiB, or set `state:` to another folder",
             ) from error
         self._start()
-        live, test = spec.platform.port, spec.platform.test_port
-        rules = tuple(Rule(host=rule.host, path=rule.path) for rule in spec.platform.rules)
+        live, test = (platform := settings_of(spec)).port, platform.test_port
+        rules = tuple(Rule(host=rule.host, path=rule.path) for rule in platform.rules)
         if spec.service not in Store(self.folder).services():
             # Of two that are the first, one gets a conflict, and then finds the service.
             with contextlib.suppress(Conflict):
@@ -252,6 +252,7 @@ class LocalPlatform:
             text=group.revision,
             identity=found[1].tags.get(f"identity.{primary}", ""),
             artifact=artifact_of(group),
+            instances=group.instances,
         )
 
     def prepare(self, spec: Spec, text: str) -> Revision:
@@ -260,7 +261,7 @@ class LocalPlatform:
 
         Raises `UsageError` for a command that cannot be split or whose program is nowhere.
         """
-        platform, preview = spec.platform, spec.strategy.preview
+        platform, preview = settings_of(spec), spec.strategy.preview
         try:
             words = [word.replace("{revision}", text) for word in shlex.split(platform.command)]
         except ValueError as error:
@@ -288,7 +289,8 @@ class LocalPlatform:
             "sticky": spec.strategy.sticky,
             "preview": preview and {**asdict(preview), "kind": preview.kind.value},
         }
-        return Revision(text=text, identity=_identity(words, spec.folder), artifact=artifact)
+        known = _identity(words, spec.folder)
+        return Revision(text=text, identity=known, artifact=artifact, instances=platform.instances)
 
     def break_glass(self, plan: Plan) -> str:
         """One shell command that sends everybody to stable without us; empty without a stable (R46)."""

@@ -29,6 +29,8 @@ from crossfade.release.values import (
     Side,
     sure,
 )
+from crossfade.spec import LocalPlatform as LocalSettings
+from crossfade.spec import Spec
 
 TOKEN = 8
 """Letters of a release's id that tell its users' numbers from those of another."""
@@ -81,6 +83,13 @@ def group_of(artifact: Any, revision: str, instances: int) -> Group:
         stop_grace_s=float(artifact["stop_grace_s"]),
         drain_s=float(artifact["drain_s"]),
     )
+
+
+def settings_of(spec: Spec) -> LocalSettings:
+    """What the spec says about this platform. Raises `TypeError` where it names another: wiring's mistake."""
+    if not isinstance(spec.platform, LocalSettings):
+        raise TypeError(f"{spec.service} is not on this machine")
+    return spec.platform
 
 
 def artifact_of(group: Group) -> dict[str, object]:

@@ -60,7 +60,7 @@ def decide(plan: Plan, state: State, truth: Truth, now: Instant) -> Decision:
         *reconcile(plan, world, truth),
         *_hooks_to_run(plan, after, truth),
     )
-    look = LOOK_BAKING if after.reached is not None else LOOK_SHIFTING
+    look = max(LOOK_BAKING if after.reached is not None else LOOK_SHIFTING, plan.limits.look)
     return Decision(events=events, effects=effects, wake_at=now + look)
 
 

@@ -109,6 +109,8 @@ class Limits:
     inconclusive_holds: bool = True
     approvals: int = 0
     """How many people pass an approval, none of them the one who released; 0 = anyone, alone."""
+    look: timedelta = timedelta(0)
+    """Least time between two looks at the platform, where asking it costs others."""
     drifts: int = 3
     """How often a foreign hand is answered before the release turns back, or pages."""
 
@@ -139,5 +141,7 @@ class Plan:
     judging: Mapping[str, object] = field(default_factory=dict)
     """The judge's header without history; for the engine."""
     strategy: str = ""
+    instances: int = 1
+    """How many instances of the candidate carry the whole service."""
     break_glass: str = ""
     """The raw command that undoes the release without us (R46)."""

@@ -19,6 +19,8 @@ class Revision:
     text: str
     identity: str
     artifact: Mapping[str, object]
+    instances: int
+    """How many of its instances carry the whole service."""
 
 
 class Clock(Protocol):

@@ -8,8 +8,9 @@ Back: rolling back, clearing.
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
-from crossfade.release.plan import SETTLE, Kind, Late, PlannedGate, Proof, Step, World
+from crossfade.release.plan import REACH, SETTLE, Kind, Late, PlannedGate, Proof, Step, World
 from crossfade.release.shape import Rung, Shape
 from crossfade.release.values import ALL, NOTHING, Share, Side
 from crossfade.spec import Deadlines
@@ -26,12 +27,16 @@ def compile_roads(
     after: tuple[str, ...] = (),
     on_rollback: tuple[str, ...] = (),
     first: bool = False,
+    proof: timedelta = timedelta(0),
 ) -> tuple[Road, Road]:
     """
     The roads on and back.
 
+    `proof` is how long the platform takes to show what it has done; each world may take so much longer.
     `first` is a service's first release: there is nobody to compare with and nobody to go back to.
     """
+    within = REACH + proof
+    ready, home_by = deadlines.ready + proof, deadlines.rollback + proof
     all_gates = tuple(gate.name for gate in gates)
     kept = NOTHING if first else ALL
 
@@ -49,7 +54,7 @@ def compile_roads(
         name="provisioning",
         kind=Kind.PROVISIONING,
         world=replace(start, test=False),
-        within=deadlines.ready,
+        within=ready,
     )
     verifying = Step(
         name="verifying",
@@ -58,6 +63,7 @@ def compile_roads(
         gates=tuple(gate.name for gate in gates if not gate.traffic),
         proof=Proof.WATCHED,
         hooks=before,
+        within=within,
     )
     shifts = tuple(
         Step(
@@ -69,7 +75,7 @@ def compile_roads(
             approval=rung.approval,
             bake=rung.bake,
             max_bake=max(rung.bake, rung.max_bake),
-            within=deadlines.ready,
+            within=ready,
         )
         for rung in shape.rungs
     )
@@ -86,7 +92,7 @@ def compile_roads(
         world=trusted,
         gates=all_gates,
         hooks=after,
-        within=deadlines.ready,
+        within=ready,
     )
     keeping = Step(
         name="keeping",
@@ -95,6 +101,7 @@ def compile_roads(
         gates=all_gates,
         proof=Proof.WATCHED,
         bake=max(shape.keep, SETTLE),
+        within=within,
     )
     alone = replace(trusted, weight=ALL)
     letting_go = replace(keeping, name="letting go", world=alone, bake=SETTLE)
@@ -102,6 +109,7 @@ def compile_roads(
         name="retiring",
         kind=Kind.RETIRING,
         world=replace(alone, stable=NOTHING),
+        within=within,
         late=Late.ON,
         point_of_no_return=True,
     )
@@ -112,14 +120,14 @@ def compile_roads(
         world=home,
         hooks=on_rollback,
         bake=SETTLE,
-        within=deadlines.rollback,
+        within=home_by,
         late=Late.STUCK,
     )
     clearing = Step(
         name="clearing",
         kind=Kind.CLEARING,
         world=replace(home, candidate=NOTHING),
-        within=deadlines.rollback,
+        within=home_by,
         late=Late.ON,
     )
     back = (rolling_back, clearing)

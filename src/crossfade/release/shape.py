@@ -12,6 +12,7 @@ from datetime import timedelta
 
 from crossfade.release.values import ALL, NOTHING, Share
 from crossfade.spec import ApprovalStep, BlueGreen, Canary, Hybrid, Linear, Rolling, Strategy, WeightStep
+from crossfade.spec.models import missing_of, surging
 
 PAIR = 2
 """Instances a candidate starts with, where there are so many: then one sick one is told from a bad build."""
@@ -63,7 +64,7 @@ def shape_of(strategy: Strategy, instances: int) -> Shape:
             return Shape(
                 rungs=tuple(_batches(strategy, instances)),
                 keep=strategy.keep_old,
-                floor=_part(max(1, instances - strategy.unavailable), instances),
+                floor=_part(max(1, instances - missing_of(strategy.unavailable, instances)), instances),
             )
 
 
@@ -115,11 +116,12 @@ def _batches(rolling: Rolling, instances: int) -> Iterator[Rung]:
     Weight follows the instances, so that all carry alike. The last of the old side stays until all
     of the new one is there, and then some: taking it away is retirement.
     """
+    surge, missing = surging(rolling.surge, instances), missing_of(rolling.unavailable, instances)
     old, new = instances, 0
     while new < instances:
-        new = min(instances, instances + rolling.surge - old)
+        new = min(instances, instances + surge - old)
         whole = new == instances
-        old = old if whole else max(1, instances - rolling.unavailable - new)
+        old = old if whole else max(1, instances - missing - new)
         yield Rung(
             weight=ALL if whole else Share(ALL * new // (new + old)),
             bake=rolling.bake,

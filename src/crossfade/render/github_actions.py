@@ -15,7 +15,7 @@ from datetime import timedelta
 from crossfade.errors import UsageError
 from crossfade.render.patience import AROUND, Patience, patience
 from crossfade.render.seal import sealed
-from crossfade.spec import OnInterrupt, Spec
+from crossfade.spec import OnInterrupt, S3Place, Spec
 
 RUNNER = "crossfade"
 """The label of the runner on the machine where the service runs."""
@@ -186,7 +186,7 @@ def workflow(spec: Spec, *, file: str, version: str, runner: str = RUNNER) -> st
         file=quoted(file),
         version=quoted(version),
         checkout=CHECKOUT,
-        sweep=_comment(_SWEEP_STATE if spec.state.is_relative_to(spec.folder) else _SWEEP, 10),
+        sweep=_comment(_SWEEP_STATE if _is_inside(spec) else _SWEEP, 10),
         install=_indented(_INSTALL),
         lint=_indented(_LINT),
         interrupt=_comment(_INTERRUPT[spec.on_interrupt].splitlines(), 8),
@@ -195,6 +195,11 @@ def workflow(spec: Spec, *, file: str, version: str, runner: str = RUNNER) -> st
         show=_indented(_SHOW),
     )
     return sealed(body, verb="github-actions", version=version)
+
+
+def _is_inside(spec: Spec) -> bool:
+    """Whether the journal lies in the checkout."""
+    return not isinstance(spec.state, S3Place) and spec.state.is_relative_to(spec.folder)
 
 
 def quoted(text: str) -> str:

@@ -15,7 +15,9 @@ from datetime import timedelta
 from crossfade.release.plan import Proof, Step
 from crossfade.release.roads import compile_roads
 from crossfade.release.shape import shape_of
-from crossfade.spec import Spec
+from crossfade.release.tempo import tempo_of
+from crossfade.spec import AlbPlatform, LocalPlatform, Platform, Spec
+from crossfade.spec.aws_models import MOST_TARGETS
 
 AROUND = timedelta(minutes=15)
 """Checkout, installation and lint before the release, the summary after it."""
@@ -59,13 +61,14 @@ def patience(spec: Spec) -> Patience:
     """
     hooks, deadlines = spec.hooks, spec.deadlines
     on, back = compile_roads(
-        shape_of(spec.strategy, spec.platform.instances),
+        shape_of(spec.strategy, _most_instances(spec.platform)),
         gates=(),
         deadlines=deadlines,
         # Without a hook of the user's, the health path is asked as one.
         before=_keys(max(1, len(hooks.before_traffic))),
         after=_keys(len(hooks.after_traffic) + len(hooks.hand_over)),
         on_rollback=_keys(len(hooks.on_rollback) + len(hooks.hand_over)),
+        proof=tempo_of(spec.platform).proof,
     )
     steps = (*on, *back)
     nothing = timedelta()
@@ -74,6 +77,15 @@ def patience(spec: Spec) -> Patience:
         people=deadlines.hold * sum((step.proof is not Proof.NONE) + step.approval for step in steps),
         rest=sum((_rest(step, spec) for step in steps), nothing),
     )
+
+
+def _most_instances(platform: Platform) -> int:
+    """How many a revision has at most: only the number of batches asks for it."""
+    match platform:
+        case LocalPlatform():
+            return platform.instances
+        case AlbPlatform():
+            return MOST_TARGETS
 
 
 def _keys(count: int) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ paying for pydantic and YAML. To make one from a file: `from crossfade.spec.load
 load_spec`.
 """
 
+from crossfade.spec.aws_models import AlbPlatform, Aws, Targets, TargetsCommand, TargetsFile
 from crossfade.spec.models import (
     AlarmsGate,
     ApprovalStep,
@@ -41,10 +42,13 @@ from crossfade.spec.models import (
     WarmUp,
     WeightStep,
 )
+from crossfade.spec.places import S3Place
 
 __all__ = [
     "AlarmsGate",
+    "AlbPlatform",
     "ApprovalStep",
+    "Aws",
     "BlueGreen",
     "Canary",
     "CommandHook",
@@ -71,8 +75,12 @@ __all__ = [
     "PreviewKind",
     "Rolling",
     "Rule",
+    "S3Place",
     "Spec",
     "Strategy",
+    "Targets",
+    "TargetsCommand",
+    "TargetsFile",
     "UnhealthyGate",
     "WarmUp",
     "WeightStep",

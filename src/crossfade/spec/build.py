@@ -7,7 +7,6 @@ Total on purpose: where a required part is missing it builds with an empty value
 
 from __future__ import annotations
 
-import math
 import os.path
 from datetime import timedelta
 from decimal import Decimal
@@ -16,6 +15,8 @@ from typing import Any, Final
 
 from crossfade.spec import schema, units
 from crossfade.spec import strategy_forms as forms
+from crossfade.spec.alb_forms import AlbForm, AwsForm, PairForm, TargetsForm
+from crossfade.spec.aws_models import AlbPlatform, Aws, Targets, TargetsCommand, TargetsFile
 from crossfade.spec.fields import Form
 from crossfade.spec.models import (
     AlarmsGate,
@@ -39,6 +40,7 @@ from crossfade.spec.models import (
     OnInconclusive,
     OnInterrupt,
     OnNoData,
+    Platform,
     Policy,
     Preset,
     Preview,
@@ -50,7 +52,10 @@ from crossfade.spec.models import (
     UnhealthyGate,
     WarmUp,
     WeightStep,
+    missing_of,
+    surging,
 )
+from crossfade.spec.places import NoPlaceError, S3Place, is_place, s3_place
 
 STATE_FOLDER: Final = ".crossfade"
 WARM_ENOUGH: Final = timedelta(seconds=60)
@@ -62,23 +67,36 @@ _THOUSANDTHS: Final = 1000
 
 def spec(root: schema.Root, path: Path) -> Spec:
     """The spec that the form means; `path` is the file it came from."""
-    platform = _platform((root.platform or schema.PlatformForm()).local or schema.LocalForm())
+    platform = _platform(root.platform or schema.PlatformForm())
     hooks = _hooks(root.hooks or schema.HooksForm())
     folder = Path(os.path.abspath(path)).parent  # noqa: PTH100 - resolve() would follow a linked file away from its folder
     return Spec(
         service=root.service or "",
         folder=folder,
-        state=folder / Path(os.path.expanduser(root.state or STATE_FOLDER)),  # noqa: PTH111 - Path.expanduser raises for unknown users
+        state=_state(root.state, folder),
         platform=platform,
-        strategy=_strategy(root.strategy or forms.StrategyForm(), platform.instances),
+        strategy=_strategy(
+            root.strategy or forms.StrategyForm(),
+            platform.instances if isinstance(platform, LocalPlatform) else None,
+        ),
         gates=_gates(root.gates or schema.GatesForm.model_validate({})),
         judging=_judging(root.judging or schema.JudgingForm(), hooks),
         deadlines=Deadlines(**_written(root.deadlines)),
         hooks=hooks,
         policy=Policy(**_written(root.policy)),
+        aws=_aws(root.aws),
         after=tuple(root.after or ()),
         on_interrupt=OnInterrupt(root.on_interrupt or OnInterrupt.ROLLBACK),
     )
+
+
+def _state(text: str | None, folder: Path) -> Path | S3Place:
+    if text is not None and is_place(text):
+        try:
+            return s3_place(text)
+        except NoPlaceError:
+            text = None  # `meaning` says so
+    return folder / Path(os.path.expanduser(text or STATE_FOLDER))  # noqa: PTH111 - Path.expanduser raises for unknown users
 
 
 def _written(form: Form | None, *leave_out: str) -> dict[str, Any]:
@@ -93,14 +111,38 @@ def _written(form: Form | None, *leave_out: str) -> dict[str, Any]:
     }
 
 
-def _platform(form: schema.LocalForm) -> LocalPlatform:
+def _platform(form: schema.PlatformForm) -> Platform:
+    return _alb(form.alb) if form.local is None and form.alb is not None else _local(form.local)
+
+
+def _local(form: schema.LocalForm | None) -> LocalPlatform:
     given = {"command": "", "port": 0, **_written(form, "rules")}
-    if form.rules:
+    if form is not None and form.rules:
         given["rules"] = tuple(Rule(**_written(rule)) for rule in form.rules)
     return LocalPlatform(**given)
 
 
-def _strategy(form: forms.StrategyForm, instances: int) -> Strategy:
+def _alb(form: AlbForm) -> AlbPlatform:
+    pair, found = form.target_groups or PairForm(), form.targets or TargetsForm()
+    targets: Targets = TargetsFile(file=found.file or "")
+    if found.file is None and found.command is not None:
+        targets = TargetsCommand(command=found.command)
+    return AlbPlatform(
+        rules=tuple(form.rules or ()),
+        test=form.test or "",
+        blue=pair.blue or "",
+        green=pair.green or "",
+        targets=targets,
+        **_written(form, "rules", "test", "target_groups", "targets"),
+    )
+
+
+def _aws(form: AwsForm | None) -> Aws | None:
+    return None if form is None else Aws(**{"account": "", "region": "", **_written(form)})
+
+
+def _strategy(form: forms.StrategyForm, instances: int | None) -> Strategy:
+    """`instances` None: how many there are is known only when a revision is."""
     if form.blue_green is not None:
         flip = form.blue_green
         return BlueGreen(**_times(flip.bake, flip.max_bake, forms.FLIP_BAKE), **_held_back(flip))
@@ -133,13 +175,15 @@ def _step(form: forms.StepForm) -> WeightStep | ApprovalStep:
     return WeightStep(weight=weight, **_times(form.bake, form.max_bake, forms.STEP_BAKE))
 
 
-def _rolling(form: forms.RollingForm, instances: int) -> Rolling:
-    """Parts as whole instances: a surge is rounded up, so that there is one; what may be missing, down."""
-    surge = forms.SURGE if form.surge is None else form.surge
-    missing = form.unavailable or 0
+def _rolling(form: forms.RollingForm, instances: int | None) -> Rolling:
+    """Parts as whole instances where their number is known, else as they were written."""
+    surge: int | Decimal = forms.SURGE if form.surge is None else form.surge
+    missing: int | Decimal = form.unavailable or 0
+    if instances is not None:
+        surge, missing = surging(surge, instances), missing_of(missing, instances)
     return Rolling(
-        surge=surge if isinstance(surge, int) else math.ceil(surge * instances),
-        unavailable=missing if isinstance(missing, int) else math.floor(missing * instances),
+        surge=surge,
+        unavailable=missing,
         **_times(form.bake, form.max_bake, forms.BATCH_BAKE),
         **_traffic(form, forms.ROLLING_KEEP, form.keep_old),
     )

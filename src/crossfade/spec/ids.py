@@ -85,11 +85,15 @@ _TABLE: Final = (
     ("CF2001", "not a name for a service",
      ("A letter, then letters, digits or `-`, all lower case, at most 63: it becomes part of folder "
      "names, metric labels and DNS names.")),
-    ("CF2002", "the state is not a folder",
-     "The journal of all releases lies in a folder on one machine, never on a network file system."),
+    ("CF2002", "the state is neither a folder nor a bucket",
+     ("The journal of all releases lies in a folder on one machine, never on a network file system, or "
+     "in S3, where every machine finds it.")),
     ("CF2003", "a service that cannot be waited for",
      ("`after` names other services of the same state folder, each once: this one is released when "
      "theirs is over and well.")),
+    ("CF2004", "not a place in a bucket",
+     ("State in S3 is a bucket and a prefix, in an account and region that are pinned: everything that "
+     "is not this account's is refused.")),
     ("CF2101", "not exactly one platform", "A service runs on one platform."),
     ("CF2102", "production and test port are the same",
      "The test port reaches the candidate before anybody trusts it. On the same port users would."),
@@ -103,6 +107,23 @@ _TABLE: Final = (
     ("CF2106", "rules that are none, twice, or not hosts and paths",
      ("A rule is a host, the first segments of a path, or both. All rules of a service shift "
      "together; a request that no rule names is answered 404.")),
+    ("CF2107", "not an account, region, endpoint or role",
+     ("The account is twelve digits in quotes, the region a name like eu-west-1. An endpoint is only "
+     "ever a twin's on this machine: nothing that is signed for AWS goes anywhere else.")),
+    ("CF2108", "not the ARN of the resource that is meant",
+     ("Rules are named by the ARN of a listener rule, or of a listener for its default action; sides by "
+     "the ARNs of two target groups. All are of an Application Load Balancer.")),
+    ("CF2109", "a resource of another account or region",
+     "Nothing outside the pinned account and region is written to (R47)."),
+    ("CF2110", "resources that are named twice, or of several load balancers",
+     ("Each side is a target group of its own, each rule is written once, and staff have another way in "
+     "than users. A target group belongs to one load balancer.")),
+    ("CF2111", "not exactly one source of targets",
+     ("A revision's targets stand in a file or are printed by a command, one `ip:port` a line, a zone "
+     "behind it where AWS needs one.")),
+    ("CF2112", "what a load balancer of AWS cannot do for single users",
+     ("`sticky`, `preview` and `mirror` are done by our own proxy on `local`. An Application Load "
+     "Balancer has stickiness and conditions of its own, which stay as they are.")),
     ("CF2201", "not exactly one strategy", "A release follows one strategy."),
     ("CF2202", "a canary without a weight", "Without a weight all users meet the candidate at once."),
     ("CF2203", "a weight is not between 0% and 100%",

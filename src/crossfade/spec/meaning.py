@@ -14,10 +14,11 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
 
-from crossfade.spec import gates, schema, stateful, strategies
+from crossfade.spec import aws_sense, gates, schema, stateful, strategies
 from crossfade.spec.findings import KeyPath
 from crossfade.spec.mistakes import EXAMPLES, Notes, exactly_one, missing
 from crossfade.spec.models import Spec, WarmUp
+from crossfade.spec.places import NoPlaceError, is_place, s3_place
 from crossfade.spec.units import duration_text, rate_text, shown
 
 _SERVICE: Final = re.compile(r"[a-z][a-z0-9-]{0,62}")
@@ -49,6 +50,7 @@ def check(root: schema.Root, spec: Spec, notes: Notes) -> None:
         )  # fmt: skip
     _state(root.state, notes)
     _platform(root.platform, notes)
+    aws_sense.check(root, spec, notes)
     strategies.check(root, spec, notes)
     gates.check(root, spec, notes)
     _deadlines(root.deadlines, notes)
@@ -66,15 +68,25 @@ def _state(state: str | None, notes: Notes) -> None:
     if state is None:
         return
     scheme = re.match(r"([a-z][a-z0-9+.-]*)://", state, re.IGNORECASE)
-    if scheme and scheme[1].lower() in {"s3", "postgresql", "postgres"}:
+    if is_place(state):
+        try:
+            s3_place(state)
+        except NoPlaceError as error:
+            notes.say(
+                "CF2004", ("state",), f"{shown(state)} is not a place for the state", str(error),
+                'write it like `"s3://bucket/prefix?account=123456789012&region=eu-west-1"`',
+            )  # fmt: skip
+    elif scheme and scheme[1].lower() in {"postgresql", "postgres"}:
         notes.say(
             "CF1102", ("state",), f"state in `{scheme[1]}://` is known, but not in this version",
-            "this version keeps its journal on one machine", "write a folder, e.g. `.crossfade`",
+            "this version keeps its journal on one machine or in S3",
+            "write a folder, e.g. `.crossfade`, or `s3://bucket/prefix`",
         )  # fmt: skip
     elif scheme or not state.strip():
         notes.say(
-            "CF2002", ("state",), f"{shown(state)} is not a folder",
-            "the journal lies in a folder of this machine", "write a folder, e.g. `.crossfade`",
+            "CF2002", ("state",), f"{shown(state)} is neither a folder nor a bucket",
+            "the journal lies in a folder of this machine, or in S3",
+            "write a folder, e.g. `.crossfade`, or `s3://bucket/prefix`",
         )  # fmt: skip
 
 

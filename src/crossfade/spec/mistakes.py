@@ -98,6 +98,13 @@ EXAMPLES: Final = {
     "paths": "paths: [/]",
     "http": 'http: "http://…"',
     "alarms": 'alarms: [{http: "http://…"}]',
+    "aws": 'aws: {account: "123456789012", region: eu-west-1}',
+    "account": 'account: "123456789012"',
+    "region": "region: eu-west-1",
+    "alb.rules": "rules: [ARN of a listener rule]",
+    "alb.test": "test: ARN of a listener or rule for staff and smoke tests",
+    "alb.target_groups": "target_groups: {blue: ARN, green: ARN}",
+    "alb.targets": 'targets: {file: "targets/{revision}"}',
 }
 
 

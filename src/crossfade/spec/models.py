@@ -8,10 +8,15 @@ from a file; `lint --resolved` prints them. Ratios are plain factors (`1.5x` is
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from datetime import timedelta
+from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
+
+from crossfade.spec.aws_models import AlbPlatform, Aws
+from crossfade.spec.places import S3Place
 
 
 class Mode(StrEnum):
@@ -51,7 +56,7 @@ class LocalPlatform:
     rules: tuple[Rule, ...] = (Rule(),)
 
 
-Platform = LocalPlatform
+Platform = LocalPlatform | AlbPlatform
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,16 +141,26 @@ class BlueGreen(_HeldBack):
 class Rolling(_Traffic):
     """Batch by batch: the old side shrinks as the new one grows, so the way back takes minutes."""
 
-    surge: int
-    """Instances that may run beyond those the service needs; at least one."""
-    unavailable: int
-    """Instances that may be missing of those it needs."""
+    surge: int | Decimal
+    """Instances that may run beyond those the service needs, or a part of them; at least one."""
+    unavailable: int | Decimal
+    """Instances that may be missing of those it needs, or a part of them."""
     bake: timedelta
     """After each batch."""
     max_bake: timedelta
 
 
 Strategy = Canary | BlueGreen | Linear | Rolling | Hybrid
+
+
+def surging(part: int | Decimal, instances: int) -> int:
+    """A surge as whole instances, rounded up, so that there is one."""
+    return part if isinstance(part, int) else math.ceil(part * instances)
+
+
+def missing_of(part: int | Decimal, instances: int) -> int:
+    """What may be missing as whole instances, rounded down."""
+    return part if isinstance(part, int) else math.floor(part * instances)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -304,8 +319,8 @@ class Spec:
     service: str
     folder: Path
     """Where the file lies: commands run there, relative paths start there."""
-    state: Path
-    """The state folder, absolute."""
+    state: Path | S3Place
+    """The state folder, absolute, or a place in a bucket."""
     platform: Platform
     strategy: Strategy
     gates: tuple[Gate, ...] | NoGates
@@ -313,6 +328,8 @@ class Spec:
     deadlines: Deadlines = field(default_factory=Deadlines)
     hooks: Hooks = field(default_factory=Hooks)
     policy: Policy = field(default_factory=Policy)
+    aws: Aws | None = None
+    """The account, for whatever is on AWS."""
     after: tuple[str, ...] = ()
     """Services of the same state folder whose release has to be over, and well, before this one begins."""
     on_interrupt: OnInterrupt = OnInterrupt.ROLLBACK

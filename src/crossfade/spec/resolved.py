@@ -10,9 +10,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Final, assert_never
 
 from crossfade.spec import units
+from crossfade.spec.aws_models import AlbPlatform, Aws, Targets, TargetsCommand, TargetsFile
 from crossfade.spec.build import WARM_ENOUGH, warmed
 from crossfade.spec.fields import BECAUSE
 from crossfade.spec.findings import KeyPath, dotted
@@ -30,7 +32,9 @@ from crossfade.spec.models import (
     Hybrid,
     LatencyGate,
     Linear,
+    LocalPlatform,
     NoGates,
+    Platform,
     PreviewKind,
     Rolling,
     Rule,
@@ -40,6 +44,7 @@ from crossfade.spec.models import (
     WarmUp,
     WeightStep,
 )
+from crossfade.spec.places import S3Place
 
 _PLAIN: Final = re.compile(r"[A-Za-z/.][A-Za-z0-9/._-]*")
 _SPECIAL: Final = frozenset({"yes", "no", "on", "off", "true", "false", "null", "none", "y", "n"})
@@ -118,24 +123,13 @@ def _entry(value: _Value, path: KeyPath, head: str, indent: str) -> Iterator[tup
 
 
 def _tree(spec: Spec) -> _Value:
-    local = spec.platform
     judging, deadlines, hooks = spec.judging, spec.deadlines, spec.hooks
     return {
         "apiVersion": "crossfade/v1",
         "service": quoted(spec.service),
-        "state": quoted(str(spec.state)),
-        "platform": {
-            "local": {
-                "command": quoted(local.command),
-                "port": str(local.port),
-                "test_port": str(local.test_port),
-                "instances": str(local.instances),
-                "health": quoted(local.health),
-                "stop_grace": _time(local.stop_grace),
-                "drain": _time(local.drain),
-                "rules": [_rule(rule) for rule in local.rules],
-            }
-        },
+        "state": quoted(spec.state.url if isinstance(spec.state, S3Place) else str(spec.state)),
+        "platform": _platform(spec.platform),
+        **({} if spec.aws is None else {"aws": _aws(spec.aws)}),
         "strategy": _strategy(spec.strategy),
         "gates": _gates(spec.gates),
         "judging": {
@@ -167,6 +161,50 @@ def _tree(spec: Spec) -> _Value:
 _time = units.duration_text
 
 
+def _platform(platform: Platform) -> _Value:
+    match platform:
+        case LocalPlatform():
+            return {
+                "local": {
+                    "command": quoted(platform.command),
+                    "port": str(platform.port),
+                    "test_port": str(platform.test_port),
+                    "instances": str(platform.instances),
+                    "health": quoted(platform.health),
+                    "stop_grace": _time(platform.stop_grace),
+                    "drain": _time(platform.drain),
+                    "rules": [_rule(rule) for rule in platform.rules],
+                }
+            }
+        case AlbPlatform():
+            return {
+                "alb": {
+                    "rules": [quoted(rule) for rule in platform.rules],
+                    "test": quoted(platform.test),
+                    "target_groups": {"blue": quoted(platform.blue), "green": quoted(platform.green)},
+                    "targets": _targets(platform.targets),
+                    "health": quoted(platform.health),
+                }
+            }
+        case _:
+            assert_never(platform)
+
+
+def _targets(targets: Targets) -> dict[str, _Value]:
+    match targets:
+        case TargetsFile(file=file):
+            return {"file": quoted(file)}
+        case TargetsCommand(command=command):
+            return {"command": quoted(command)}
+        case _:
+            assert_never(targets)
+
+
+def _aws(aws: Aws) -> dict[str, _Value]:
+    given = {"account": aws.account, "region": aws.region, "endpoint": aws.endpoint, "role": aws.role}
+    return {key: quoted(text) for key, text in given.items() if text is not None}
+
+
 def _strategy(strategy: Strategy) -> _Value:
     match strategy:
         case Canary():
@@ -180,10 +218,17 @@ def _strategy(strategy: Strategy) -> _Value:
         case BlueGreen():
             return {"blue_green": {**_bake(strategy), **_kept(strategy)}}
         case Rolling():
-            room = {"surge": str(strategy.surge), "unavailable": str(strategy.unavailable)}
+            room: dict[str, _Value] = {
+                "surge": _part(strategy.surge),
+                "unavailable": _part(strategy.unavailable),
+            }
             return {"rolling": {**room, **_bake(strategy), **_kept(strategy)}}
         case _:
             assert_never(strategy)
+
+
+def _part(part: int | Decimal) -> str:
+    return str(part) if isinstance(part, int) else units.percent_text(part)
 
 
 def _kept(strategy: Strategy) -> dict[str, _Value]:

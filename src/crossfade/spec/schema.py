@@ -16,6 +16,7 @@ from typing import Annotated, ClassVar, Final, Literal
 from pydantic import BeforeValidator, ConfigDict
 
 from crossfade.spec import units
+from crossfade.spec.alb_forms import AlbForm, AwsForm
 from crossfade.spec.fields import Duration, Form, Percent, Quantile, Rate, Ratio, Size, mistake, setting
 from crossfade.spec.models import (
     Deadlines,
@@ -84,15 +85,16 @@ class LocalForm(Form):
     )  # fmt: skip
 
 
-_LATER_PLATFORM: Final = "this version releases on `local`: processes on this machine"
+_LATER_PLATFORM: Final = "this version releases on `local`, this machine, and `alb`, two target groups on AWS"
 
 
 class PlatformForm(Form):
     """Where the service runs: exactly one platform."""
 
     local: LocalForm | None = setting("Processes on this machine behind a private Envoy.")
+    alb: AlbForm | None = setting("Two target groups behind an Application Load Balancer.")
     later: ClassVar[Mapping[str, str]] = dict.fromkeys(
-        ("ecs", "alb", "codedeploy", "lambda", "argo", "flagger", "kubernetes"), _LATER_PLATFORM
+        ("ecs", "codedeploy", "lambda", "argo", "flagger", "kubernetes"), _LATER_PLATFORM
     )
 
 
@@ -359,10 +361,12 @@ class Root(Form):
         pattern=r"^[a-z][a-z0-9-]{0,62}$",
     )
     state: str | None = setting(
-        "Folder of the journal: on one machine, never a network file system. Relative to this file.",
+        "Folder of the journal, relative to this file: on one machine, never a network file system. "
+        "Or `s3://bucket/prefix`, which any machine reaches.",
         default=".crossfade", because="beside this file, so that every command finds it",
     )  # fmt: skip
     platform: PlatformForm | None = setting("Where the service runs.")
+    aws: AwsForm | None = setting("The AWS account that is written to.", because="nothing is on AWS")
     strategy: Annotated[StrategyForm | None, BeforeValidator(_strategy)] = setting(
         "How traffic moves: `canary`, `blue_green`, `linear`, `rolling`, `hybrid`, or one with settings."
     )
@@ -383,7 +387,6 @@ class Root(Form):
         because="a release nobody drives must not stay half done",
     )  # fmt: skip
     later: ClassVar[Mapping[str, str]] = {
-        "aws": "this version releases on one machine; remove the key",
         "database": "run migrations before the release, in a shape both versions can use",
         "notify": "tell people from a `hooks: {on_rollback: […]}` command",
     }

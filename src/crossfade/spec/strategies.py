@@ -15,7 +15,7 @@ from crossfade.spec import build, schema
 from crossfade.spec import strategy_forms as forms
 from crossfade.spec.findings import KeyPath
 from crossfade.spec.mistakes import Notes, exactly_one
-from crossfade.spec.models import ApprovalStep, BlueGreen, Linear, PreviewKind, Rolling, Spec
+from crossfade.spec.models import ApprovalStep, BlueGreen, Linear, LocalPlatform, PreviewKind, Rolling, Spec
 from crossfade.spec.units import duration_text, percent_text, shown
 
 _FINEST: Final = Decimal("0.001")
@@ -155,10 +155,31 @@ def _linear(form: forms.LinearForm, path: KeyPath, notes: Notes) -> None:
 
 def _rolling(form: forms.RollingForm, spec: Spec, path: KeyPath, notes: Notes) -> None:
     _bake(form.bake, form.max_bake, forms.BATCH_BAKE, path, notes)
-    strategy, whole = spec.strategy, spec.platform.instances
-    # Without a platform nobody knows how many serve.
-    if not isinstance(strategy, Rolling) or not spec.platform.command:
+    strategy, platform = spec.strategy, spec.platform
+    if not isinstance(strategy, Rolling):
         return
+    if not isinstance(platform, LocalPlatform):
+        _rolling_parts(strategy, path, notes)
+    elif platform.command:  # without a platform nobody knows how many serve
+        _rolling_counts(strategy, platform.instances, path, notes)
+
+
+def _rolling_parts(strategy: Rolling, path: KeyPath, notes: Notes) -> None:
+    """Where a revision brings its own number of instances."""
+    if not strategy.surge:
+        notes.say(
+            "CF2210", (*path, "surge"), "a surge of nothing",
+            "a batch starts beside what serves: it takes at least one place",
+            "write e.g. `1`, or a part such as `25%`",
+        )  # fmt: skip
+    if isinstance(strategy.unavailable, Decimal) and strategy.unavailable >= 1:
+        notes.say(
+            "CF2210", (*path, "unavailable"), "all instances may be missing", "nobody would be left to serve",
+            "write less than 100%, or leave it out",
+        )  # fmt: skip
+
+
+def _rolling_counts(strategy: Rolling, whole: int, path: KeyPath, notes: Notes) -> None:
     needs = [("platform",)]
     if not 1 <= strategy.surge <= whole:
         allowed = "`1`" if whole == 1 else f"a number from 1 to {whole}, or a part of them such as `25%`"

@@ -17,6 +17,9 @@ select * from releases where id >= :low and id < :high limit 2;
 select * from releases where :service is null or service = :service
 order by opened_at desc, id desc limit :limit;
 
+-- name: services
+select distinct service from releases order by service;
+
 -- name: head
 select value from meta where key = 'head';
 

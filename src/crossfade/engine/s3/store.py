@@ -1,0 +1,422 @@
+"""
+The store off this machine: one object a service, the journal beside it, S3's compare-and-set between.
+
+A CI runner that is thrown away leaves its release to whoever looks next, from any machine.
+THE CHAIN OF THE JOURNAL IS ONE FOR EACH SERVICE, since nothing orders writes to two objects.
+LEASES ARE BY THE CLOCKS OF THE MACHINES: each is held against S3's, one that is off more than
+`CLOCK` claims nothing, and another's lease is left alone for `MARGIN` beyond its end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from crossfade.engine import codec, journal, refusals
+from crossfade.engine.records import Claim, CommandResult, Consumed, Entry, Row
+from crossfade.engine.s3.document import Document, Kept, Sent
+from crossfade.engine.s3.line import S3Line
+from crossfade.engine.s3.objects import Objects, SecondError, skewed
+from crossfade.engine.s3.proof import problems
+from crossfade.engine.s3.shelf import GLANCE, Change, Shelf, all_parts
+from crossfade.engine.s3.sides import SideObjects
+from crossfade.release.hear import hear
+from crossfade.release.plan import Plan
+from crossfade.release.state import State
+from crossfade.release.values import Command, Declined, Event, EventType, Instant
+
+CLOCK: Final = timedelta(seconds=2)
+"""How far a clock may be off S3's."""
+
+MARGIN: Final = timedelta(seconds=5)
+"""Twice that, and the second that S3's dates are cut to."""
+
+PACE: Final = 0.5
+"""Real seconds between two looks: a command is heard as late as that."""
+
+PROBE: Final = "probe.json"
+
+
+class S3Store(SideObjects):
+    """Releases, their journal and their inbox; what lies beside them is in `SideObjects`."""
+
+    elsewhere = True
+    pace = PACE
+
+    def __init__(
+        self, objects: Objects, folder: Path, *, margin: timedelta = MARGIN, glance: float = GLANCE
+    ) -> None:
+        """
+        `folder` is where this machine keeps what it logs; `margin` is in time of the releases' clock.
+
+        Nothing is asked yet.
+        """
+        super().__init__(Shelf(objects, glance))
+        self.folder = folder
+        self.margin = margin
+        self.line = S3Line(self._shelf)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    @property
+    def name(self) -> str:
+        return self._shelf.objects.name
+
+    def prove_writable(self) -> None:
+        """Raises `StoreAwayError` where not even a word can be written, `StoreDeniedError` where none may."""
+        objects = self._shelf.objects
+        found = objects.get(PROBE)
+        try:
+            objects.put(PROBE, b"{}", found.etag if found is not None else None)
+        except SecondError:
+            return  # another proves it just now
+
+    # Releases and the journal
+
+    def open_release(self, plan: Plan, events: Sequence[Event], now: Instant) -> Row:
+        """See `ports.Releases`."""
+        state = journal.refolded(plan, events)
+        if state is None or events[0].type is not EventType.RELEASE_OPENED:
+            raise ValueError("a release begins with release.opened")
+        kept = Kept(
+            id=plan.release,
+            opened_at=now,
+            plan_schema=codec.SCHEMA,
+            state=codec.document("state", state),
+            wake_at=now,
+        )
+
+        def opened(document: Document) -> Change[None]:
+            holder = document.active
+            if holder is not None:
+                raise refusals.held(plan.service, holder.id, holder.opened_at)
+            with_it = document.slim().with_row(kept)
+            return Change(result=None, document=with_it, release=plan.release, events=events, plan=plan)
+
+        self._shelf.change(plan.service, opened)
+        self._plans[plan.release] = plan
+        return self.row(plan.release)
+
+    def record_refused(self, plan: Plan, event: Event) -> None:
+        """A refused release leaves one entry, with the plan that was refused, and no row."""
+
+        def refused(document: Document) -> Change[None]:
+            return Change(result=None, document=document, release=plan.release, events=(event,), plan=plan)
+
+        self._shelf.change(plan.service, refused)
+
+    def services(self) -> tuple[str, ...]:
+        """Every service that has ever had a release here."""
+        return self._shelf.services()
+
+    def active(self, service: str) -> Row | None:
+        """The release that holds the service, if one does."""
+        kept = self._shelf.look(service).active
+        return None if kept is None else self._row(service, kept)
+
+    def row(self, release: str) -> Row:
+        """By id, or by an id's beginning where only one begins so; else `UsageError` CF5007."""
+        service = self._service_of(release)
+        if service is not None:
+            kept = self._shelf.look(service).kept(release)
+            if kept is not None:
+                return self._row(service, kept)
+        like = [(name, kept) for name in self.services() for kept in self._all(name) if kept.id == release]
+        if not like and release:
+            every = ((name, kept) for name in self.services() for kept in self._all(name))
+            like = [(name, kept) for name, kept in every if kept.id.startswith(release)]
+        if len(like) != 1:
+            raise refusals.unknown(release, self.name, several=bool(like))
+        return self._row(*like[0])
+
+    def releases(self, service: str | None = None, limit: int = 50) -> tuple[Row, ...]:
+        """Newest first."""
+        names = self.services() if service is None else (service,)
+        found = [(name, kept) for name in names for kept in self._newest(name, limit)]
+        found.sort(key=lambda one: (one[1].opened_at, one[1].id), reverse=True)
+        return tuple(self._row(name, kept) for name, kept in found[:limit])
+
+    def _newest(self, service: str, limit: int) -> tuple[Kept, ...]:
+        document = self._shelf.look(service)
+        mine = tuple(reversed(document.rows))
+        if len(mine) >= limit:
+            return mine[:limit]
+        return (*mine, *self._shelf.archived(service, document))[:limit]
+
+    def _all(self, service: str) -> tuple[Kept, ...]:
+        document = self._shelf.look(service)
+        return (*document.rows, *self._shelf.archived(service, document))
+
+    def entries(
+        self, release: str | None = None, service: str | None = None, after: int = 0, limit: int = 1000
+    ) -> tuple[Entry, ...]:
+        """Oldest first, those with `seq > after`; of several services by their time."""
+        owner = self._service_of(release) if release is not None else service
+        if release is not None and owner is None:
+            names: Sequence[str] = self.services()
+        else:
+            names = self.services() if owner is None else (owner,)
+        found = [entry for name in names for entry in self._told(name, release, after)]
+        if len(names) > 1:
+            found.sort(key=lambda entry: (entry.event.ts, entry.service, entry.seq))
+        return tuple(found[:limit])
+
+    def _told(self, service: str, release: str | None, after: int) -> Sequence[Entry]:
+        document = self._shelf.look(service)
+        kept = document.kept(release) if release is not None else None
+        parts = kept.parts if kept is not None else all_parts(document, ())
+        # Numbers have no gap: what begins right after `after` is all there is.
+        if kept is None and (not parts or parts[0].first > after + 1):
+            parts = all_parts(document, self._shelf.archives(service, document))
+        rows = self._shelf.rows_of(service, [part for part in parts if part.last > after])
+        told = [row for row in rows if row["seq"] > after and release in (None, row["release"])]
+        return [journal.entry_of(row, journal.document_of(row)) for row in told]
+
+    def last_seq(self, service: str | None = None) -> int:
+        """The number of the last entry of this service's journal; of all, the highest number."""
+        return max((self._head(name).seq for name in self._named(service)), default=0)
+
+    def head(self, service: str | None = None) -> str:
+        """The hash of the last entry; of several services, each with its own."""
+        names = self._named(service)
+        if len(names) == 1:
+            return self._head(names[0]).hash
+        return " ".join(f"{name} {self._head(name).hash}" for name in names)
+
+    def _named(self, service: str | None) -> tuple[str, ...]:
+        return self.services() if service is None else (service,)
+
+    def _head(self, service: str) -> journal.Head:
+        return journal.Head.read(self._shelf.look(service).head or None)
+
+    def verify(self) -> tuple[str, ...]:
+        """What is wrong, in words, service by service; what nobody names is not asked about."""
+        names = self.services()
+        return tuple(
+            f"{service}: {problem}" if len(names) > 1 else problem
+            for service in names
+            for problem in problems(self._shelf, service)
+        )
+
+    def strays(self) -> tuple[str, ...]:
+        """Objects that nobody names: their writer died, or came second. They count for nothing."""
+        return tuple(key for service in self.services() for key in self._shelf.strays(service))
+
+    # Commands
+
+    def send(self, release: str, command: Command, now: Instant) -> bool:
+        """See `ports.Commands`. A release of the archive comes back from it, with the answer."""
+        row = self.row(release)
+        archived = next((kept for kept in self._all(row.service) if kept.id == row.id), None)
+
+        def sent(document: Document) -> Change[bool]:
+            kept = document.kept(row.id) or archived
+            if kept is None or kept.result(command.id) is not None:
+                return Change(result=False)
+            kept = replace(kept, inbox=(*kept.inbox, Sent(command=command, sent_at=now)))
+            events: tuple[Event, ...] = ()
+            if kept.outcome is None:
+                # Never later than promised: how late a look is tells how long nobody looked.
+                kept = replace(kept, wake_at=min(kept.wake_at, now))
+            else:
+                kept, events = _declined_rest(kept, row.plan, row.state, now)
+            with_it = document.with_row(kept)
+            return Change(result=True, document=with_it, release=row.id, events=events)
+
+        new = self._shelf.change(row.service, sent)
+        self._asked[command.id] = row.service
+        return new
+
+    def inbox(self, release: str) -> tuple[Command, ...]:
+        """The commands nobody has heard yet, in the order they came."""
+        kept = self._kept(release)
+        return () if kept is None else tuple(one.command for one in kept.unheard)
+
+    def command_result(self, command: str) -> CommandResult | None:
+        """What became of a command; None where it was never sent, or its release is in an archive."""
+        names = (self._asked[command],) if command in self._asked else self.services()
+        results = (kept.result(command) for name in names for kept in self._shelf.look(name).rows)
+        return next((result for result in results if result is not None), None)
+
+    # One tick
+
+    def next_wake(self, service: str | None = None) -> Instant | None:
+        """When the next release wants a look that a controller could take; None where none does."""
+        return min((at for at, _, _ in self._due(service)), default=None)
+
+    def _due(self, service: str | None) -> list[tuple[Instant, str, str]]:
+        """When, which service, which release."""
+        found = []
+        for name in self._named(service):
+            kept = self._shelf.look(name).active
+            at = kept.free_at(self.margin) if kept is not None else None
+            if kept is not None and at is not None:
+                found.append((at, name, kept.id))
+        return found
+
+    def claim_due(
+        self, now: Instant, owner: str, lease: timedelta, service: str | None = None
+    ) -> Claim | None:
+        """The longest-waiting release that is due and free, leased to `owner`; None where there is none."""
+        for at, _, release in sorted(self._due(service)):
+            if at <= now:
+                claim = self.claim(release, now, owner, lease)
+                if claim is not None:
+                    return claim
+        return None
+
+    def claim(self, release: str, now: Instant, owner: str, lease: timedelta) -> Claim | None:
+        """One release, due or not; None where another holds it, or it has ended."""
+        row = self.row(release)
+        skew, until = self._shelf.objects.skew, now + lease
+        if skew > CLOCK:
+            raise skewed(
+                self.name, f"it is {skew.total_seconds():.0f} s off at least, and leases are by clocks"
+            )
+
+        def claimed(document: Document) -> Change[Kept | None]:
+            kept = document.kept(row.id)
+            free = kept is not None and kept.outcome is None and kept.readable
+            if kept is None or not free or kept.held(now, self.margin):
+                return Change(result=None)
+            kept = replace(kept, lease_owner=owner, lease_until=until)
+            return Change(result=kept, document=document.with_row(kept))
+
+        kept = self._shelf.change(row.service, claimed)
+        if kept is None:
+            return None
+        return Claim(
+            release=row.id,
+            plan=row.plan,
+            state=_state(kept),
+            rev=kept.rev,
+            owner=owner,
+            until=until,
+            due=kept.wake_at,
+        )
+
+    def check(self, claim: Claim, now: Instant) -> None:
+        """Raises `LostLeaseError` where the claim is no longer good; S3 itself is asked."""
+        kept = self._shelf.look(claim.plan.service, now=True).kept(claim.release)
+        if kept is None or not kept.good(claim, now):
+            raise refusals.lost(claim)
+
+    def extend(self, claim: Claim, now: Instant, lease: timedelta) -> Claim:
+        """The same claim for longer; raises `LostLeaseError` where it is no longer good."""
+        until = now + lease
+
+        def extended(document: Document) -> Change[None]:
+            kept = _good(document, claim, now)
+            return Change(result=None, document=document.with_row(replace(kept, lease_until=until)))
+
+        self._shelf.change(claim.plan.service, extended)
+        return replace(claim, until=until)
+
+    def save(
+        self,
+        claim: Claim,
+        state: State,
+        events: Sequence[Event],
+        consumed: Sequence[Consumed],
+        wake_at: Instant | None,
+        *,
+        now: Instant,
+        note: Mapping[str, object] | None = None,
+        done: bool = False,
+    ) -> Claim:
+        """See `ports.Claims`: one write, and before it one part where something became true."""
+        free = done or state.outcome is not None
+
+        def saved(document: Document) -> Change[None]:
+            kept, rest = _good(document, claim, now), tuple[Event, ...]()
+            for heard in consumed:
+                kept = kept.heard(heard.id, now, heard.why, heard.fix)
+            kept = replace(
+                kept,
+                state=codec.document("state", state),
+                rev=kept.rev + 1,
+                wake_at=now if kept.unheard or wake_at is None else wake_at,
+                outcome=state.outcome,
+                lease_owner=None if free else kept.lease_owner,
+                lease_until=None if free else kept.lease_until,
+                note=kept.note if note is None else codec.encode(note),
+            )
+            if state.outcome is not None:
+                kept, rest = _declined_rest(kept, claim.plan, state, now)
+            with_it = document.with_row(kept)
+            return Change(result=None, document=with_it, release=claim.release, events=(*events, *rest))
+
+        self._shelf.change(claim.plan.service, saved)
+        return replace(claim, state=state, rev=claim.rev + 1)
+
+    def release_claim(self, claim: Claim) -> None:
+        """Gives the lease back; nothing where it was lost."""
+
+        def given(document: Document) -> Change[None]:
+            kept = document.kept(claim.release)
+            if kept is None or (kept.rev, kept.lease_owner) != (claim.rev, claim.owner):
+                return Change(result=None)
+            free = replace(kept, lease_owner=None, lease_until=None)
+            return Change(result=None, document=document.with_row(free))
+
+        self._shelf.change(claim.plan.service, given)
+
+    def _row(self, service: str, kept: Kept) -> Row:
+        self._services[kept.id] = service
+        return Row(
+            id=kept.id,
+            service=service,
+            plan=self._plan(service, kept),
+            state=_state(kept),
+            rev=kept.rev,
+            wake_at=kept.wake_at,
+            opened_at=kept.opened_at,
+            outcome=kept.outcome,
+            lease_owner=kept.lease_owner,
+            lease_until=kept.lease_until,
+        )
+
+    def _plan(self, service: str, kept: Kept) -> Plan:
+        """Plans never change, and a release looks at its own every second."""
+        if kept.id not in self._plans:
+            first = self._shelf.rows_of(service, kept.parts[:1])[0]
+            stored = {"schema": kept.plan_schema, "plan": journal.document_of(first)["plan"]}
+            self._plans[kept.id] = codec.read("plan", Plan, stored)
+        return self._plans[kept.id]
+
+
+def _state(kept: Kept) -> State:
+    state: State = codec.read("state", State, kept.state)
+    return state
+
+
+def _good(document: Document, claim: Claim, now: Instant) -> Kept:
+    """The row that this claim may write; raises `LostLeaseError`."""
+    kept = document.kept(claim.release)
+    if kept is None or not kept.good(claim, now):
+        raise refusals.lost(claim)
+    return kept
+
+
+def _declined_rest(kept: Kept, plan: Plan, state: State, now: Instant) -> tuple[Kept, tuple[Event, ...]]:
+    """What came too late for a release that has ended is answered, not left waiting."""
+    said: list[Event] = []
+    for one in kept.unheard:
+        heard = hear(plan, state, one.command, now)
+        why, fix = (heard.why, heard.fix) if isinstance(heard, Declined) else ("", "")
+        said += (heard.event,) if isinstance(heard, Declined) else heard.events
+        kept = kept.heard(one.command.id, now, why, fix)
+    return kept, tuple(said)
