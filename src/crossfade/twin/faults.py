@@ -68,6 +68,19 @@ class Fault:
         """As JSON has it."""
         return {**asdict(self), "delay": list(self.delay)}
 
+    def words(self) -> str:
+        """For people, in one line."""
+        low, high = self.delay
+        span = f"{low:g} s" if low == high else f"{low:g}-{high:g} s"
+        said = (
+            f"{self.probability * 100:g} % of calls" if self.probability < 1 else "",
+            f"next {self.count}" if self.count is not None else "",
+            span if high else "",
+            f"others {self.others * 100:g} %" if self.others else "",
+        )
+        more = ", ".join(filter(None, said))
+        return f"{self.kind}: {KINDS[self.kind]}" + (f" ({more})" if more else "")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fate:

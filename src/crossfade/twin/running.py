@@ -54,7 +54,11 @@ def running(wanted: Wanted, folder: Path) -> Iterator[dict[str, Any]]:
         cloudwatch.start()
         ends.callback(server.stop)
         server.start()
-        yield {"endpoint": server.endpoint, **server.steering.facts()}
+        yield {
+            "endpoint": server.endpoint,
+            **server.steering.facts(),
+            "in_force": [one.words() for one in faults.all()],
+        }
 
 
 def up(wanted: Wanted, *, ready: Callable[[dict[str, Any]], None], leash: bool = False) -> None:
