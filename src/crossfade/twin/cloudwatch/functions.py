@@ -162,13 +162,11 @@ def _if(_: Scope, arguments: Sequence[Argument]) -> Value:
     match condition:
         case Series():
             return made(condition, _chosen(condition.points, then, other))
-        case float() if isinstance(then, Series):
+        case float() if isinstance(then, Series) and not isinstance(other, float):
             chosen = then if condition else other
-            if isinstance(chosen, float):
-                raise _wrong("IF", "a time series as its third argument when the first is a number")
             return chosen if isinstance(chosen, Series) else made(then, {})
         case _:
-            raise _wrong("IF", "a time series as its first or second argument")
+            raise _wrong("IF", "a time series as its first argument, or as all others")
 
 
 def _chosen(condition: Points, then: Argument, other: Argument | None) -> Points:
