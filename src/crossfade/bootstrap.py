@@ -121,19 +121,32 @@ class House:
         only = service if self.store.elsewhere else None
         return Controller(self.store, self.ports, self.clock, service=only)
 
+    def watchdog_of(self, service: str) -> Controller:
+        """Of one service alone, named so that the journal tells who took over."""
+        from crossfade.engine.loop import Controller, new_owner
+        from crossfade.engine.watchdog import ACTOR
+
+        return Controller(self.store, self.ports, self.clock, f"{ACTOR}:{new_owner()}", service=service)
+
+    def has_dead_man(self, _plan: Plan) -> bool:
+        """Whether the platform of this release takes it back by itself when nobody drives it."""
+        return self.platform.capabilities().dead_man
+
+    def again(self) -> House:
+        """The same once more, with lines of its own to the store and to the platform."""
+        return House(self.state, self.folder.parent)
+
     @cached_property
     def hooks(self) -> HookRunner:
         """Runs hooks; `close` ends those that still run, so that whoever goes on runs them again."""
+        from crossfade.dataplane import EDGES_MS
         from crossfade.engine.hooks import HookRunner
-        from crossfade.platforms.local_counts import LocalCounts
         from crossfade.signals.warming import Warming
 
         def mirror(of: Plan, share: float) -> None:
             self.platform.set_mirror(of.service, share)
 
-        warm_up = Warming(
-            pace=self.clock, edges_ms=LocalCounts.edges_ms, aside=self.platform.aside, mirror=mirror
-        )
+        warm_up = Warming(pace=self.clock, edges_ms=EDGES_MS, aside=self.platform.aside, mirror=mirror)
         return HookRunner(self.store, self.clock, self.sites.environment, warm_up)
 
     def ports(self, plan: Plan) -> Ports:

@@ -126,13 +126,13 @@ def refuse_lonely_state(spec: Spec, state: State) -> None:
     """
     A runner's folder is no place for the journal of a release on AWS.
 
-    Raises `RefusedError` CF4416. A twin lives on the same machine and ends with it.
+    Raises `RefusedError` CF4436. A twin lives on the same machine and ends with it.
     """
     on_aws = isinstance(spec.platform, AlbSettings) and spec.aws is not None and spec.aws.endpoint is None
     if not on_aws or not isinstance(state, Path) or os.environ.get("CI", "").lower() in ("", "0", "false"):
         return
     raise RefusedError(
-        "CF4416",
+        "CF4436",
         f"the state of {spec.service} would lie in {state}, on a CI runner",
         "CI is set: the folder is gone after the job, and nobody could go on with or undo the release",
         "write `state: s3://BUCKET/PREFIX` into crossfade.yaml",

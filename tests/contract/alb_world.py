@@ -16,6 +16,7 @@ from crossfade.platforms.alb_gateway import Gateway
 from crossfade.platforms.alb_model import Flowed, Minute, Site
 from crossfade.twin.balancer.model import Balancing, Ports, State, TargetHealth
 from crossfade.twin.clock import TwinClock
+from crossfade.twin.endpoint import listening
 from crossfade.twin.faults import Faults
 from crossfade.twin.server import Server
 from crossfade.twin.wanted import Wanted
@@ -62,7 +63,9 @@ class Twin:
 @contextmanager
 def twin() -> Iterator[Twin]:
     balancers, clock, faults = MemoryBalancers(), TwinClock(), Faults(1)
-    server = Server(Wanted(region=REGION), clock=clock, faults=faults, balancers=balancers)
+    server = Server(
+        Wanted(region=REGION), clock=clock, faults=faults, balancers=balancers, listening=listening(0)
+    )
     server.start()
     try:
         yield Twin(server=server, balancers=balancers, faults=faults, clock=clock)

@@ -110,11 +110,18 @@ def _planned(house: House, spec: Spec, seen: Foresight, given: float | None) -> 
 def _traffic(house: House, seen: Foresight, given: float | None) -> Traffic:
     from dataclasses import replace
 
-    from crossfade.cli.what_gates_see import LOOK_BACK, traffic_of
+    from crossfade.cli.what_gates_see import LOOK_BACK, Traffic, traffic_of
+    from crossfade.errors import CrossfadeError
 
     factor = house.clock.factor
     begin = time.time() - LOOK_BACK.total_seconds() / factor
-    found = traffic_of(seen.counts.slots(seen.plan, begin), seen.counts.edges_ms, begin=begin, factor=factor)
+    try:
+        edges = seen.counts.edges_ms(seen.plan)
+    except CrossfadeError as error:
+        found = Traffic(per_s=None, source="unknown", why=error.what)
+    else:
+        slots = seen.counts.slots(seen.plan, begin, edges)
+        found = traffic_of(slots, edges, begin=begin, factor=factor)
     return found if given is None else replace(found, per_s=given, source="given", why="")
 
 

@@ -10,6 +10,7 @@ import click
 
 from crossfade import __version__
 from crossfade.cli.options import file_option
+from crossfade.cli.render_alarms import alarms
 from crossfade.errors import UsageError
 from crossfade.render.github_actions import RUNNER
 
@@ -20,6 +21,9 @@ USUAL = ":usual:"
 @click.group(help="Files for other tools, made of crossfade.yaml.")
 def render() -> None:
     """Each file is printed; `--write` puts it in its place."""
+
+
+render.add_command(alarms)
 
 
 @render.command(

@@ -77,7 +77,7 @@ class AlbGround:
         """
         The groups marked as this service's, and both of them named by the test route.
 
-        Raises `AccessError` where the account is another (R47), `PlatformError` CF4404 where a group is
+        Raises `AccessError` where the account is another (R47), `PlatformError` CF4424 where a group is
         another service's or the test route does not forward to ours.
         """
         site = self._site_of(spec.service)
@@ -87,7 +87,7 @@ class AlbGround:
         for colour, name in book.services.items():
             if name != site.service:
                 raise PlatformError(
-                    "CF4404",
+                    "CF4424",
                     f"{site.groups[colour]} is a target group of {name}",
                     f"its tag {SERVICE} says so; {site.service} needs groups of its own",
                     "name other groups, or remove the tag if that service is gone",
@@ -106,7 +106,7 @@ class AlbGround:
         if actions is None or not routes.names_only(actions, pair):
             said = "it is not there" if actions is None else "it answers by itself, or names a third group"
             raise PlatformError(
-                "CF4404",
+                "CF4424",
                 f"the test route of {site.service} does not forward to its two groups alone",
                 said,
                 f"make {site.test} forward to {pair[0]}",
@@ -147,13 +147,13 @@ class AlbGround:
         """
         The targets that this text lists now, under the hash of their addresses (R35).
 
-        Raises `UsageError`: CF4401, CF4402 for a list that is none; CF4403 for a name too long for a tag.
+        Raises `UsageError`: CF4421, CF4422 for a list that is none; CF4423 for a name too long for a tag.
         """
         if not isinstance(spec.platform, AlbSettings):
             raise TypeError(f"{spec.service} is not behind a load balancer")
         if len(tagged(text)) > MOST - IDENTITY_LETTERS:
             raise UsageError(
-                "CF4403",
+                "CF4423",
                 f"the revision {text[:40]!r}... has too long a name",
                 "it is kept in a tag of the target group, which holds 256 letters",
                 "give it a shorter one",
@@ -183,7 +183,7 @@ class AlbGround:
         here = [str(one) for one in found if one.address.ip.startswith("127.") or one.address.ip == "::1"]
         if here:
             raise UsageError(
-                "CF4402",
+                "CF4422",
                 f"{here[0]} is no target of a load balancer on AWS",
                 "it is an address of this machine",
                 "list the addresses that the load balancer reaches, or set aws.endpoint to a twin's",
@@ -196,7 +196,7 @@ class AlbGround:
         both = sorted(there & mine)
         if both and there != mine:
             raise UsageError(
-                "CF4405",
+                "CF4425",
                 f"{both[0]} of {text} serves already",
                 f"it is registered in the {serving} group, whose version would lose it at retirement",
                 "give each revision targets of its own",

@@ -90,7 +90,7 @@ def _claimed(site: Site, seen: Seen, _strategy: Strategy) -> Iterator[Objection]
     for colour, name in ledger(seen.tags).services.items():
         if name != site.service:
             yield Objection(
-                id="CF4404",
+                id="CF4424",
                 what=f"the {colour} group belongs to {name}",
                 why=f"its tag {SERVICE} says so; each service has two groups of its own",
                 fix="name other groups, or remove the tag if that service is gone",
@@ -102,14 +102,14 @@ def _groups(site: Site, seen: Seen, _strategy: Strategy) -> Iterator[Objection]:
         group = seen.groups.get(colour)
         if group is None:
             yield Objection(
-                id="CF4411",
+                id="CF4431",
                 what=f"the {colour} group is not there",
                 why=f"nothing answers to {site.groups[colour]}",
                 fix=f"create it, or correct platform.alb.target_groups.{colour}",
             )
         elif group.get("TargetType") != "ip":
             yield Objection(
-                id="CF4413",
+                id="CF4433",
                 what=f"the {colour} group takes {group.get('TargetType')} targets",
                 why="a revision is a list of addresses, and those go into groups of type ip",
                 fix="create both groups with --target-type ip",
@@ -119,7 +119,7 @@ def _groups(site: Site, seen: Seen, _strategy: Strategy) -> Iterator[Objection]:
             one, two = seen.groups[BLUE].get(key), seen.groups[GREEN].get(key)
             if one != two:
                 yield Objection(
-                    id="CF4413",
+                    id="CF4433",
                     what=f"the two groups differ in their {noun}: {one} and {two}",
                     why="each has to take over all that the other serves",
                     fix="create both alike",
@@ -130,7 +130,7 @@ def _attributes(_site: Site, seen: Seen, _strategy: Strategy) -> Iterator[Object
     for colour, attributes in seen.attributes.items():
         if attributes.get(ANOMALY) == "on":
             yield Objection(
-                id="CF4414",
+                id="CF4434",
                 what=f"anomaly mitigation is on in the {colour} group",
                 why="it sends less traffic to targets that fail, so a bad candidate looks better than it is",
                 fix=f"set {ANOMALY} to off on both groups",
@@ -143,7 +143,7 @@ def _routes(site: Site, seen: Seen, _strategy: Strategy) -> Iterator[Objection]:
         actions = seen.routes.get(rule)
         if actions is None:
             yield Objection(
-                id="CF4411",
+                id="CF4431",
                 what=f"{rule} is not there",
                 why="it was deleted, or never was",
                 fix="correct platform.alb.rules",
@@ -151,7 +151,7 @@ def _routes(site: Site, seen: Seen, _strategy: Strategy) -> Iterator[Objection]:
         elif not routes.names_only(actions, pair):
             named_ = ", ".join(routes.forwards(actions) or ()) or "nobody"
             yield Objection(
-                id="CF4411",
+                id="CF4431",
                 what=f"{rule} does not forward to our two groups alone",
                 why=f"it forwards to {named_}; rules that name others are not written (R49)",
                 fix=f"make it forward to {pair[0]}",
@@ -163,14 +163,14 @@ def _test(site: Site, seen: Seen, _strategy: Strategy) -> Iterator[Objection]:
     pair = (site.groups[BLUE], site.groups[GREEN])
     if actions is None or not routes.names_only(actions, pair):
         yield Objection(
-            id="CF4411",
+            id="CF4431",
             what="the test route does not forward to our two groups alone",
             why="it is not there" if actions is None else "it answers by itself, or names a third group",
             fix=f"make {site.test} forward to {pair[0]}",
         )
     elif routes.sticky(actions):
         yield Objection(
-            id="CF4414",
+            id="CF4434",
             what="the test route keeps its users on a group",
             why="who has tried one version could not try the other",
             fix=f"turn stickiness off on {site.test}",
@@ -183,7 +183,7 @@ def _foreign(site: Site, seen: Seen, _strategy: Strategy) -> Iterator[Objection]
         met = [colour for colour, group in site.groups.items() if group in (routes.forwards(actions) or {})]
         if met:
             yield Objection(
-                id="CF4412",
+                id="CF4432",
                 what=f"{named(arn).kind.value} {arn} forwards to the {' and '.join(met)} group too",
                 why="its requests would stay where they are while the others shift",
                 fix="add it to platform.alb.rules, or make it forward elsewhere",
@@ -197,7 +197,7 @@ def _sticky(site: Site, seen: Seen, strategy: Strategy) -> Iterator[Objection]:
         actions = seen.routes.get(rule)
         if actions is not None and routes.sticky(actions):
             yield Objection(
-                id="CF4414",
+                id="CF4434",
                 what=f"a rolling release behind stickiness: {rule} keeps users on a group",
                 why="stable shrinks with its share, and users who stay there would be too many for it",
                 fix="take another strategy, or turn group stickiness off",

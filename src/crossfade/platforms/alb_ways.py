@@ -34,17 +34,17 @@ class Reads(Protocol):
 
 
 def way_in(reads: Reads, site: Site, route: str) -> Way:
-    """The way in by a rule or a listener. Raises `PlatformError` CF4406 where it is gone."""
+    """The way in by a rule or a listener. Raises `PlatformError` CF4426 where it is gone."""
     arn = named(route).listener
     listener = reads.listener(arn)
     rule = reads.rule(route) if is_rule(route) else {}
     if listener is None or rule is None:
-        raise PlatformError("CF4406", f"{route} is not there", "it was deleted", "correct platform.alb")
+        raise PlatformError("CF4426", f"{route} is not there", "it was deleted", "correct platform.alb")
     headers = dict(_headers(rule.get("Conditions", ())))
     if site.where.endpoint is not None:
         port = twin_ports(site.where.endpoint).get(arn)
         if port is None:
-            raise PlatformError("CF4406", f"the twin does not serve {arn}", "its balancer refused it")
+            raise PlatformError("CF4426", f"the twin does not serve {arn}", "its balancer refused it")
         return Way(url=f"http://127.0.0.1:{port}", headers=headers)
     scheme, port = listener["Protocol"].lower(), int(listener["Port"])
     [balancer] = reads.balancers([listener["LoadBalancerArn"]])
