@@ -91,6 +91,9 @@ BEYOND_THE_SPEC = {
     "CF5006": "A newer version of Crossfade wrote this; an older one leaves it alone.",
     "CF5007": "No release of that name is in this state folder, or several are.",
     "CF5009": "The journal is damaged, or the file is not one.",
+    "CF5040": "On AWS the state has to be where every machine reaches it: a runner's own folder is gone with the runner, "
+    "and with it whoever could take a release back.",
+    "CF5045": "The store writes where it must have come second. Two controllers could then drive one release.",
     "CF5025": "Another deploy of this service stands in line before this one; the message names who.",
     "CF5026": "Services named in `after` are released first; the message names what is still under way.",
     "CF5022": "One release of a service at a time (R22); the message names the one that holds it.",
@@ -127,6 +130,7 @@ BEYOND_THE_SPEC = {
     "CF8003": "`render --write` replaces only what it wrote itself and nobody has edited since; `--force` replaces it.",
     "CF8004": "The place of a rendered file cannot be read or written; the message says why.",
     "CF8005": "The file is about target groups on AWS, and this service has none.",
+    "CF8006": "A policy is for what is called on AWS, and this service calls nothing there.",
     "CF9101": "The load generator is bounded, so that it can never hurt the machine.",
     "CF9102": "The load generator has no path to send requests to.",
     "CF9103": "The load generator ended by itself.",
