@@ -121,7 +121,7 @@ class _Site:
             )
             why = f"its tag {SERVICE} says so; {self.spec.service} needs groups of its own"
             fix = "name other groups, or remove the tag if that service is gone"
-            yield failed("owner", RefusedError("CF4404", said, why, fix))
+            yield failed("owner", RefusedError("CF4424", said, why, fix))
         else:
             yield ok("owner", f"no other service has marked the groups of {self.spec.service} as its own")
 
