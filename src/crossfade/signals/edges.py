@@ -76,7 +76,7 @@ def _places(times: Sequence[float], step: float, most: int, must_see: float) -> 
 
 
 def _thinned(limits: Iterable[float], beside: Iterable[Iterable[float]]) -> tuple[float, ...]:
-    """Rounded and rising: every limit where it was asked for, of the rest what stands apart, the first first."""
+    """Rounded and rising: every limit where it was asked for, of the rest what stands apart."""
     kept = sorted({_rounded(limit) for limit in limits})
     for kind in beside:
         for edge in sorted({_rounded(one) for one in kind}):
