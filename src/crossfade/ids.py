@@ -71,6 +71,22 @@ BEYOND_THE_SPEC = {
     "it is asked again, and meanwhile nothing is judged.",
     "CF4402": "The latency gate needs buckets that both versions show, and the source of the counts has none. "
     "Name the histogram as `latency` in `signals`, or let the gate observe.",
+    "CF4421": "The targets of a revision come from a file or a command of `platform.alb.targets`, which could not be "
+    "read or run; the message has its own words.",
+    "CF4422": "A list of targets has one `ip:port` a line, each once; behind it `all` for an address outside the VPC.",
+    "CF4423": "A revision's name is kept in a tag of its target group, and a tag holds 256 letters.",
+    "CF4424": "A target group or the test route is another's. Groups carry the tag crossfade:service; nothing of another "
+    "service is written.",
+    "CF4425": "Targets of the new revision serve already as part of the old one. Retiring the old would take them away.",
+    "CF4426": "A route of `platform.alb` is gone, so nobody can come in by it.",
+    "CF4431": "A rule, a listener or a target group that `platform.alb` names is not there, or does not forward to the "
+    "pair alone. Rules that name others are not written (R49).",
+    "CF4432": "A rule that `platform.alb.rules` does not name forwards to one of its groups: it would not shift with the "
+    "others, and its users would be left on a side that is retired (R07).",
+    "CF4433": "The two target groups cannot stand in for each other, or take no addresses.",
+    "CF4434": "A setting of the load balancer would hide what a candidate does, or keep users where they may not stay.",
+    "CF4436": "A CI runner's folder is gone after the job, and with it the journal of a release that still runs. Keep the "
+    "state off the runner: `state: s3://BUCKET/PREFIX`.",
     "CF5001": "The state folder is on a network file system, whose locks do not keep two controllers apart.",
     "CF5002": "The state folder cannot be written. Without a journal no effect is allowed (R34).",
     "CF5003": "The journal cannot be used now (full disk, read-only). A running release sends all traffic to stable, "

@@ -1,8 +1,7 @@
-"""An Application Load Balancer in moto, in this process, and the `alb` platform in front of it."""
+"""An Application Load Balancer of a twin in this process, and the `alb` platform in front of it."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,43 +9,68 @@ from typing import Any
 
 import boto3  # type: ignore[import-untyped]
 from botocore.config import Config  # type: ignore[import-untyped]
-from werkzeug.serving import WSGIRequestHandler, make_server
 
 from crossfade.aws import Door, Where
 from crossfade.platforms.alb import AlbPlatform
 from crossfade.platforms.alb_gateway import Gateway
 from crossfade.platforms.alb_model import Flowed, Minute, Site
+from crossfade.twin.balancer.model import Balancing, Ports, State, TargetHealth
+from crossfade.twin.clock import TwinClock
+from crossfade.twin.endpoint import listening
+from crossfade.twin.faults import Faults
+from crossfade.twin.server import Server
+from crossfade.twin.wanted import Wanted
 
 ACCOUNT = "123456789012"
 REGION = "eu-west-1"
 
 
-class _Quiet(WSGIRequestHandler):
-    def log(self, type: str, message: str, *args: Any) -> None: ...  # noqa: A002  # werkzeug's name
+@dataclass
+class MemoryBalancers:
+    """Serves nothing; targets are healthy at once, or as they are said to be."""
+
+    wanted: Balancing = field(default_factory=Balancing)
+    state: State = "healthy"
+
+    def apply(self, wanted: Balancing) -> None:
+        self.wanted = wanted
+
+    def ports(self) -> Ports:
+        return {one.arn: one.port for balancer in self.wanted.balancers for one in balancer.listeners}
+
+    def health(self, group_arn: str) -> tuple[TargetHealth, ...]:
+        group = next((one for one in self.wanted.groups if one.arn == group_arn), None)
+        return tuple(TargetHealth(target=one, state=self.state) for one in group.targets) if group else ()
+
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+
+
+@dataclass
+class Twin:
+    """A twin's API in this process, over a balancer in memory."""
+
+    server: Server
+    balancers: MemoryBalancers
+    faults: Faults
+    clock: TwinClock
+
+    @property
+    def endpoint(self) -> str:
+        return self.server.endpoint
 
 
 @contextmanager
-def endpoint() -> Iterator[str]:
-    """Moto on a free port of this machine, saying that it is a twin."""
-    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-
-    moto = DomainDispatcherApplication(create_backend_app)
-
-    def app(environ: dict[str, Any], start: Any) -> Any:
-        if environ["PATH_INFO"] == "/twin":
-            start("200 OK", [("content-type", "application/json")])
-            return [b'{"twin": true}']
-        return moto(environ, start)
-
-    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Quiet)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
+def twin() -> Iterator[Twin]:
+    balancers, clock, faults = MemoryBalancers(), TwinClock(), Faults(1)
+    server = Server(
+        Wanted(region=REGION), clock=clock, faults=faults, balancers=balancers, listening=listening(0)
+    )
+    server.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield Twin(server=server, balancers=balancers, faults=faults, clock=clock)
     finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+        server.stop()
 
 
 @dataclass
@@ -92,13 +116,8 @@ class Balancer:
 
     def build(self) -> Balancer:
         ec2 = client(self.where, "ec2")
-        vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
-        subnets = [
-            ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{number}.0/24", AvailabilityZone=f"{REGION}{zone}")[
-                "Subnet"
-            ]["SubnetId"]
-            for number, zone in enumerate("ab")
-        ]
+        vpc = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
+        subnets = [one["SubnetId"] for one in ec2.describe_subnets()["Subnets"]][:2]
         made = self.elb.create_load_balancer(Name=self.service, Subnets=subnets, Type="application")
         self.balancer = made["LoadBalancers"][0]["LoadBalancerArn"]
         for colour in ("blue", "green"):
@@ -219,12 +238,13 @@ class AlbWorld:
     platform: AlbPlatform
     clock: Clock
     flow: MemoryFlow
+    twin: Twin
 
 
-def world(at: str, service: str) -> AlbWorld:
-    where = Where(account=ACCOUNT, region=REGION, endpoint=at)
+def world(at: Twin, service: str) -> AlbWorld:
+    where = Where(account=ACCOUNT, region=REGION, endpoint=at.endpoint)
     balancer = Balancer(elb=client(where, "elbv2"), where=where, service=service).build()
     clock = Clock()
     flow = MemoryFlow(clock)
     platform = AlbPlatform(balancer.site, Gateway(Door(where)), flow, now=clock)
-    return AlbWorld(balancer=balancer, platform=platform, clock=clock, flow=flow)
+    return AlbWorld(balancer=balancer, platform=platform, clock=clock, flow=flow, twin=at)

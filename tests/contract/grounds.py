@@ -270,7 +270,7 @@ class AlbGround(Ground):
         self.platform = world.platform
         self.aws = Aws(account=ACCOUNT, region=REGION, endpoint=world.balancer.where.endpoint)
         for number in range(1, 5):
-            lines = [f"10.0.{number}.{host}:80" for host in (1, 2)]
+            lines = [f"127.0.0.1:{9000 + 10 * number + host}" for host in (1, 2)]
             (folder / f"v{number}").write_text("\n".join(lines))
 
     @property
@@ -288,7 +288,7 @@ class AlbGround(Ground):
         return replace(plan, artifact={**plan.artifact, "left": self.platform.left(self.inherits)})
 
     def passes(self) -> None:
-        self.world.clock.at += 3
+        self.world.clock.at += 20
 
     def everything(self) -> Any:
         return self.balancer.everything()

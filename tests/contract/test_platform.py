@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from alb_world import endpoint, world
+from alb_world import Twin, twin, world
 from grounds import AlbGround, Ground, LocalGround, names
 
 from crossfade.dataplane import down
@@ -40,9 +40,9 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def moto() -> Iterator[str]:
-    with endpoint() as at:
-        yield at
+def cloud() -> Iterator[Twin]:
+    with twin() as made:
+        yield made
 
 
 @pytest.fixture(params=["memory", pytest.param("envoy", marks=pytest.mark.real), "alb"])
@@ -53,7 +53,7 @@ def ground(request: pytest.FixtureRequest, tmp_path: Path) -> Ground:
         case "memory":
             return LocalGround(tmp_path, memory=True)
         case _:
-            return AlbGround(tmp_path, world(request.getfixturevalue("moto"), next(names)))
+            return AlbGround(tmp_path, world(request.getfixturevalue("cloud"), next(names)))
 
 
 class TestFacts:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.config import Config  # type: ignore[import-untyped]
 from botocore.exceptions import ClientError  # type: ignore[import-untyped]
 from twin_world import forward
 
@@ -88,10 +89,10 @@ def fixed(text: str) -> dict[str, Any]:
 class Shop:
     """A load balancer of a name of its own in a shared twin."""
 
-    def __init__(self, twin: Twin, name: str) -> None:
+    def __init__(self, twin: Twin, name: str, **more: Any) -> None:
         self.twin, self.name = twin, name
-        self.elb = twin.client("elbv2")
-        subnets = twin.client("ec2").describe_subnets()["Subnets"]
+        self.elb = twin.client("elbv2", **more)
+        subnets = twin.client("ec2", **more).describe_subnets()["Subnets"]
         self.vpc = subnets[0]["VpcId"]
         self.arn = self.elb.create_load_balancer(Name=name, Subnets=[one["SubnetId"] for one in subnets[:2]])[
             "LoadBalancers"
@@ -187,6 +188,27 @@ class TestServing:
         assert before == (200, "old")
         assert until(lambda: get(port) == (200, "new"))
         twin.mend()
+
+
+class TestBadDays:
+    @pytest.mark.parametrize("preset", ["typical", "bad-day"])
+    def test_a_patient_client_gets_through_and_traffic_ends_where_the_api_says(self, preset: str) -> None:
+        with Twin(preset, seed=2, clock=60) as twin:
+            patient = Config(retries={"mode": "standard", "total_max_attempts": 20})
+            shop = Shop(twin, "patient", config=patient)
+            listener = shop.listener(port := free_port(), fixed("0"))
+            for number in range(1, 25):
+                shop.elb.modify_listener(ListenerArn=listener, DefaultActions=[fixed(str(number))])
+            rows = twin.actions()
+            twin.mend()
+            twin.advance(200)
+            made = shop.elb.describe_load_balancers()["LoadBalancers"]
+            served = until(lambda: get(port) == (200, "24"))
+
+        assert served
+        assert len(made) == 1
+        assert any(row["fault"] for row in rows) or preset == "typical"
+        assert sum(row["action"] == "ModifyListener" and row["done"] for row in rows) >= 24
 
 
 class Colours:

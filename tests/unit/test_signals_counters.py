@@ -24,8 +24,8 @@ from crossfade.signals.conventions import Names, Reading
 from crossfade.signals.counters import GONE, Tally, Who, between
 from crossfade.signals.exposition import Series
 from crossfade.signals.fetching import Page
-from crossfade.signals.matchers import matchers
 from crossfade.signals.scrape import CounterSlots, Scrape
+from crossfade.spec.selectors import matchers
 
 NAMES = Names(requests="r", errors=matchers('code=~"5.."'), latency="t", ms=1000.0)
 EDGES = (50.0, 100.0)

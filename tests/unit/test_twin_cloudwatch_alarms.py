@@ -262,6 +262,17 @@ class TestMath:
         with pytest.raises(ApiError, match=said):
             self.put(World(), expression, *metrics)
 
+    def test_an_expression_that_comes_to_nothing_is_an_evaluation_error_until_it_is_mended(self) -> None:
+        world = World()
+        self.put(world, "SLICE(METRICS(), DATAPOINT_COUNT(m))", query("m", returned=False))
+        world.record(0, 1.0)
+        broken = described(world.at(125))
+        mended = described(world.at(900))
+
+        assert broken["EvaluationState"] == "EVALUATION_ERROR"
+        assert "must be one time series" in broken["StateReason"]
+        assert "EvaluationState" not in mended
+
 
 class TestLowSamples:
     @pytest.mark.parametrize(

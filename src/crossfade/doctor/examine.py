@@ -12,9 +12,9 @@ from crossfade.errors import RefusedError
 from crossfade.platforms.local import LocalPlatform as LocalAdapter
 from crossfade.release.values import Say
 from crossfade.signals.alarms import Alarms
-from crossfade.spec import Spec
+from crossfade.spec import Mode, Spec
 from crossfade.spec.aws_models import AlbPlatform
-from crossfade.spec.models import AlarmsGate, LocalPlatform, Mode, NoGates
+from crossfade.spec.models import AlarmsGate, LocalPlatform, NoGates
 
 
 def examine(spec: Spec) -> Iterator[Check]:

@@ -24,16 +24,19 @@ from crossfade.platforms.alb_model import (
     Route,
     Site,
     Tag,
-    Tags,
     Write,
     artifact_of,
     other,
     sides_of,
 )
+from crossfade.platforms.alb_preflight import Reads, objections, read
 from crossfade.platforms.alb_tags import MOST, SERVICE, Ledger, ledger, tagged
 from crossfade.platforms.alb_targets import found_as, identity, resolve
+from crossfade.platforms.alb_ways import Reads as Ways
+from crossfade.platforms.alb_ways import Way, way_in
 from crossfade.platforms.local import Capabilities
 from crossfade.release.plan import Plan
+from crossfade.release.policy import Objection
 from crossfade.release.ports import Revision
 from crossfade.release.values import ALL, NOTHING
 from crossfade.spec import AlbPlatform as AlbSettings
@@ -43,12 +46,10 @@ IDENTITY_LETTERS = 65
 """Of a build's tag that the identity takes."""
 
 
-class Line(Protocol):
+class Line(Reads, Ways, Protocol):
     """What is used of the gateway."""
 
     def prove(self) -> Identity: ...
-    def routes(self, arns: Sequence[str]) -> Mapping[str, Actions | None]: ...
-    def tags(self, site: Site) -> Tags: ...
     def targets(self, group: str) -> tuple[Registered, ...]: ...
     def do(self, site: Site, write: Write) -> None: ...
 
@@ -76,22 +77,22 @@ class AlbGround:
         """
         The groups marked as this service's, and both of them named by the test route.
 
-        Raises `AccessError` where the account is another (R47), `PlatformError` CF4404 where a group is
+        Raises `AccessError` where the account is another (R47), `PlatformError` CF4424 where a group is
         another service's or the test route does not forward to ours.
         """
         site = self._site_of(spec.service)
         self._line.prove()
-        tags, read = self._line.tags(site), self._line.routes(site.routes)
+        tags, now = self._line.tags(site), self._line.routes(site.routes)
         book = ledger(tags)
         for colour, name in book.services.items():
             if name != site.service:
                 raise PlatformError(
-                    "CF4404",
+                    "CF4424",
                     f"{site.groups[colour]} is a target group of {name}",
                     f"its tag {SERVICE} says so; {site.service} needs groups of its own",
                     "name other groups, or remove the tag if that service is gone",
                 )
-        wanted = self._both_named(read, book)
+        wanted = self._both_named(now, book)
         for colour in COLOURS:
             if colour not in book.services:
                 self._line.do(site, Tag(colour=colour, tags=((SERVICE, site.service),)))
@@ -105,7 +106,7 @@ class AlbGround:
         if actions is None or not routes.names_only(actions, pair):
             said = "it is not there" if actions is None else "it answers by itself, or names a third group"
             raise PlatformError(
-                "CF4404",
+                "CF4424",
                 f"the test route of {site.service} does not forward to its two groups alone",
                 said,
                 f"make {site.test} forward to {pair[0]}",
@@ -123,8 +124,8 @@ class AlbGround:
         Raises `PlatformError` where it cannot be read.
         """
         site = self._site_of(service)
-        read, book = self._line.routes(site.rules), ledger(self._line.tags(site))
-        colour = serves(site, read, book)
+        now, book = self._line.routes(site.rules), ledger(self._line.tags(site))
+        colour = serves(site, now, book)
         if colour is None:
             return None
         there = staying(self._line.targets(site.groups[colour]))
@@ -146,21 +147,22 @@ class AlbGround:
         """
         The targets that this text lists now, under the hash of their addresses (R35).
 
-        Raises `UsageError`: CF4401, CF4402 for a list that is none; CF4403 for a name too long for a tag.
+        Raises `UsageError`: CF4421, CF4422 for a list that is none; CF4423 for a name too long for a tag.
         """
         if not isinstance(spec.platform, AlbSettings):
             raise TypeError(f"{spec.service} is not behind a load balancer")
         if len(tagged(text)) > MOST - IDENTITY_LETTERS:
             raise UsageError(
-                "CF4403",
+                "CF4423",
                 f"the revision {text[:40]!r}... has too long a name",
                 "it is kept in a tag of the target group, which holds 256 letters",
                 "give it a shorter one",
             )
         found = resolve(spec.platform.targets, text, spec.folder)
         self._prove_reachable(found)
-        read, book = self._line.routes(self.site.rules), ledger(self._line.tags(self.site))
-        serving = serves(self.site, read, book) or pointed_at(self.site, read) or BLUE
+        now, book = self._line.routes(self.site.rules), ledger(self._line.tags(self.site))
+        serving = serves(self.site, now, book) or BLUE
+        self._prove_apart(found, serving, text)
         return Revision(
             text=text,
             identity=identity(one.address for one in found),
@@ -181,11 +183,36 @@ class AlbGround:
         here = [str(one) for one in found if one.address.ip.startswith("127.") or one.address.ip == "::1"]
         if here:
             raise UsageError(
-                "CF4402",
+                "CF4422",
                 f"{here[0]} is no target of a load balancer on AWS",
                 "it is an address of this machine",
                 "list the addresses that the load balancer reaches, or set aws.endpoint to a twin's",
             )
+
+    def _prove_apart(self, found: Sequence[Listed], serving: str, text: str) -> None:
+        """An address that serves on both sides would be two versions at once."""
+        there = {one.address for one in staying(self._line.targets(self.site.groups[serving]))}
+        mine = {one.address for one in found}
+        both = sorted(there & mine)
+        if both and there != mine:
+            raise UsageError(
+                "CF4425",
+                f"{both[0]} of {text} serves already",
+                f"it is registered in the {serving} group, whose version would lose it at retirement",
+                "give each revision targets of its own",
+            )
+
+    def preflight(self, spec: Spec) -> tuple[Objection, ...]:
+        """Why a release of this service could not be made here, found without touching anything."""
+        return objections(self.site, read(self._line, self.site), spec.strategy)
+
+    def way_in(self) -> Way:
+        """Where the candidate alone answers while its test route is open."""
+        return way_in(self._line, self.site, self.site.test)
+
+    def front(self) -> Way:
+        """Where users come in."""
+        return way_in(self._line, self.site, self.site.rules[0])
 
     def break_glass(self, plan: Plan) -> str:
         """The raw commands that send everybody to stable without us; empty without a stable (R46)."""
@@ -193,10 +220,10 @@ class AlbGround:
             return ""
         who = sides_of(plan)
         candidate, stable = self.site.groups[who.candidate], self.site.groups[who.stable]
-        read = self._line.routes(self.site.rules)
+        now = self._line.routes(self.site.rules)
         back = {
             rule: routes.weighted(actions, candidate=candidate, stable=stable, weight=NOTHING)
-            for rule, actions in read.items()
+            for rule, actions in now.items()
             if actions is not None and routes.names_only(actions, (candidate, stable))
         }
         return commands(self.site.where, back)

@@ -36,7 +36,7 @@ def resolve(targets: Targets, revision: str, folder: Path) -> tuple[Listed, ...]
     """
     The targets of this revision now, in the order written.
 
-    Raises `UsageError`: CF4401 where they cannot be read, CF4402 with every line that is no target.
+    Raises `UsageError`: CF4421 where they cannot be read, CF4422 with every line that is no target.
     """
     match targets:
         case TargetsFile(file=file):
@@ -47,7 +47,7 @@ def resolve(targets: Targets, revision: str, folder: Path) -> tuple[Listed, ...]
 
 
 def parsed(text: str, source: str) -> tuple[Listed, ...]:
-    """The targets of a list. Raises `UsageError` CF4402."""
+    """The targets of a list. Raises `UsageError` CF4422."""
     found: dict[Address, Listed] = {}
     wrong: list[str] = []
     for number, line in enumerate(text.splitlines(), 1):
@@ -68,7 +68,7 @@ def parsed(text: str, source: str) -> tuple[Listed, ...]:
     if wrong:
         more = f"; and {len(wrong) - 5} more" if len(wrong) > 5 else ""
         raise UsageError(
-            "CF4402",
+            "CF4422",
             f"{source} is not a list of targets",
             "; ".join(wrong[:5]) + more,
             "write one `ip:port` a line, and behind it `all` for an address outside the VPC",
@@ -98,7 +98,7 @@ def _file(path: Path, revision: str) -> str:
             return file.read(MOST_BYTES).decode()
     except (OSError, ValueError) as error:
         raise UsageError(
-            "CF4401",
+            "CF4421",
             f"the targets of {revision} cannot be read from {path}",
             str(getattr(error, "strerror", None) or error),
             "write the file, one `ip:port` a line, or correct platform.alb.targets.file",
@@ -124,7 +124,7 @@ def _printed(command: str, revision: str, folder: Path) -> str:
         why, text = str(getattr(error, "strerror", None) or error), ""
     if why:
         raise UsageError(
-            "CF4401",
+            "CF4421",
             f"the targets of {revision} cannot be asked for: {shlex.join(words)}",
             why,
             "make it print one `ip:port` a line and exit 0, or correct platform.alb.targets.command",

@@ -12,7 +12,7 @@ from math import inf
 from typing import Final
 
 from crossfade.signals.exposition import Series
-from crossfade.signals.matchers import Matcher, all_hold, matchers
+from crossfade.spec.selectors import Matcher, all_hold, matchers
 
 STARTED: Final = "process_start_time_seconds"
 """The instant a process began, as most client libraries show it: a restart is certain where it changes."""

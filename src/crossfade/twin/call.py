@@ -13,7 +13,7 @@ import gzip
 import io
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, Literal
@@ -60,10 +60,29 @@ class Call:
     params: Mapping[str, Any] = field(default_factory=dict)
     agent: str = ""
 
+    def names(self) -> Iterator[str]:
+        """Everything that it names: its resource, and each text among its parameters."""
+        yield self.resource
+        yield from _texts(self.params)
+
     @property
     def reads(self) -> bool:
         """Whether it changes nothing, as AWS names its actions."""
         return self.action.startswith(("Describe", "List", "Get", "Head"))
+
+
+def _texts(value: Any) -> Iterator[str]:
+    match value:
+        case str():
+            yield value
+        case Mapping():
+            for one in value.values():
+                yield from _texts(one)
+        case list():
+            for one in value:
+                yield from _texts(one)
+        case _:
+            return
 
 
 def recognise(environ: Environ) -> Call:

@@ -8,9 +8,9 @@ nothing is left behind. Killed with -9 it cannot clean up: Envoy then ends by it
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import socket
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -54,7 +54,11 @@ def running(wanted: Wanted, folder: Path) -> Iterator[dict[str, Any]]:
         cloudwatch.start()
         ends.callback(server.stop)
         server.start()
-        yield {"endpoint": server.endpoint, **server.steering.facts()}
+        yield {
+            "endpoint": server.endpoint,
+            **server.steering.facts(),
+            "in_force": [one.words() for one in faults.all()],
+        }
 
 
 def up(wanted: Wanted, *, ready: Callable[[dict[str, Any]], None], leash: bool = False) -> None:
@@ -75,8 +79,8 @@ def up(wanted: Wanted, *, ready: Callable[[dict[str, Any]], None], leash: bool =
 
 
 def _hang_on(over: threading.Event) -> None:
-    with contextlib.suppress(OSError, ValueError):
-        while sys.stdin.buffer.read(4096):
+    with contextlib.suppress(OSError):
+        while os.read(0, 4096):  # not sys.stdin: its lock would be held when the interpreter ends
             pass
     over.set()
 

@@ -48,7 +48,7 @@ class Server:
         """`listening` is closed with it."""
         self.faults, self.recorder = faults, Recorder()
         account = wanted.account or DEFAULT_ACCOUNT_ID
-        plane = Plane(balancers, clock.now, keeps_past=lambda: faults.any("stale"))
+        plane = Plane(balancers, clock.now)
         self.steering = Steering(
             clock=clock,
             faults=faults,
