@@ -63,6 +63,10 @@ BEYOND_THE_SPEC = {
     "CF4313": "An AWS account is a number of twelve digits.",
     "CF4320": "The twin's Envoy refused, or did not take in time, what its load balancers were asked to do. "
     "It goes on with what it did before.",
+    "CF4330": "What a probe has made does not go away in time. `crossfade doctor --probe --clean` goes on with it.",
+    "CF4331": "A resource has the name of a probe's and not its tag. Only what bears the tag is taken away.",
+    "CF4332": "A step of a probe did not get to where it should; what was made is taken away all the same.",
+    "CF4333": "What a probe has left is taken away only in the account and region where it was made.",
     "CF4401": "CloudWatch answered some series in part or not at all. What is missing is neither zero nor empty; "
     "it is asked again, and meanwhile nothing is judged.",
     "CF4402": "The latency gate needs buckets that both versions show, and the source of the counts has none. "
@@ -124,6 +128,10 @@ BEYOND_THE_SPEC = {
     "CF7202": "No error has this id.",
     "CF7301": "A question would be asked and nobody is there to answer; say `--yes`.",
     "CF7302": "What serves is not stopped under a running release; end it first, or say `--force`.",
+    "CF7401": "A probe that was killed has left things behind, which are looked for by its ledger before another begins.",
+    "CF7402": "An Application Load Balancer stands in two zones of one network at least.",
+    "CF7403": "`doctor --probe` makes things in an account, and crossfade.yaml names none.",
+    "CF7404": "Only traces that `doctor --probe` wrote are compared.",
     "CF8001": "GitHub's labels of runners have neither blanks nor commas, and at most 256 characters.",
     "CF8002": "A workflow would not carry this as text: GitHub evaluates `${{`, and YAML has no plain form for what "
     "cannot be printed.",
