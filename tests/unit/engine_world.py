@@ -7,9 +7,10 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from crossfade.engine import Controller, Ports, SqliteStore, trace
+from crossfade.engine.ports import Store
 from crossfade.engine.records import Claim
 from crossfade.release.plan import Plan
 from crossfade.release.values import Effect
@@ -88,16 +89,26 @@ class Life:
         self.deaths = Deaths(deaths)
         self.world = MortalWorld(self.clock, bad_at=bad_at)
         self.world.deaths = self.deaths
-        self.store = MortalStore(where, self.deaths)
+        self.store: MortalStore = self.opened(where)
         self.plan = plan or small_plan()
         self.store.open_release(self.plan, opening(self.plan), self.clock.now())
         self.controllers = 0
         self.controller = self.born()
         self.looks = 0
 
+    def opened(self, where: Path) -> Any:
+        """The store on whose way a controller may die."""
+        return MortalStore(where, self.deaths)
+
+    @property
+    def seen(self) -> Store:
+        """What a bystander sees."""
+        return self.store
+
     def born(self) -> Controller:
         self.controllers += 1
-        return Controller(self.store, self.wiring, self.clock, f"c{self.controllers}")
+        only = self.plan.service if self.store.elsewhere else None
+        return Controller(self.store, self.wiring, self.clock, f"c{self.controllers}", service=only)
 
     def wiring(self, plan: Plan) -> Ports:
         return Ports(platform=self.world, signals=self.world, hooks=self.world)
@@ -105,7 +116,7 @@ class Life:
     def look(self) -> None:
         """One round at the time it was asked for; a dead controller is followed by a new one."""
         self.looks += 1
-        wake = self.store.next_wake()
+        wake = self.seen.next_wake(self.plan.service)
         if wake is not None and wake > self.clock.now():
             self.clock.jump(wake)
         try:
@@ -113,14 +124,14 @@ class Life:
         except KilledError:
             self.controller = self.born()
 
-    def to_the_end(self, limit: int = 3000) -> Life:
-        while self.store.active(self.plan.service) is not None:
-            assert self.looks < limit, f"no end: {self.store.row(self.plan.release).state}"
+    def to_the_end(self, limit: int = 3000) -> Self:
+        while self.seen.active(self.plan.service) is not None:
+            assert self.looks < limit, f"no end: {self.seen.row(self.plan.release).state}"
             self.look()
         return self
 
     def trace(self) -> tuple[tuple[str, str | None, int | None], ...]:
-        return trace(self.store.entries(release=self.plan.release))
+        return trace(self.seen.entries(release=self.plan.release))
 
     def note(self) -> Mapping[str, object]:
         return self.store.notes(self.plan.release)

@@ -153,9 +153,7 @@ def _left(house: House, plan: Plan, state: State, interrupts: Interrupts, screen
     hold = interrupts.stopped or chosen
     if not hold:
         hand_over(house, plan.release)
-    step = state.step(plan)
-    home = step.kind is Kind.CLEARING or (step.kind is Kind.ROLLING_BACK and state.reached is not None)
-    if interrupts.asked_back and home and not hold:
+    if interrupts.asked_back and all_home(plan, state) and not hold:
         screen.say(f"all traffic is on {plan.stable}; clearing goes on in the background: crossfade status")
         return 5
     where = "nobody drives it now: crossfade resume, or abort" if hold else "it goes on in the background"
@@ -165,6 +163,12 @@ def _left(house: House, plan: Plan, state: State, interrupts: Interrupts, screen
         )
     screen.say(f"detached at {phase(plan, state)}; {where}; crossfade watch {plan.release}")
     return 130
+
+
+def all_home(plan: Plan, state: State) -> bool:
+    """Whether all traffic was seen on stable again, though the candidate may not be cleared yet."""
+    step = state.step(plan)
+    return step.kind is Kind.CLEARING or (step.kind is Kind.ROLLING_BACK and state.reached is not None)
 
 
 def hand_over(house: House, release: str) -> None:

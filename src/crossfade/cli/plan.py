@@ -59,7 +59,7 @@ def plan(revision: str, output: str, exit_code: bool, traffic: float | None, fil
     from crossfade.spec.load import load_spec
 
     spec = load_spec(file)
-    house = House(spec.state, spec.folder)
+    house = House.of(spec)
     seen = foresee(house, spec, revision, actor())
     if seen is None:
         if output == "json":
@@ -85,7 +85,7 @@ def _planned(house: House, spec: Spec, seen: Foresight, given: float | None) -> 
     from crossfade.release.ahead import look_ahead
     from crossfade.release.state import opened
     from crossfade.release.way_back import way_back
-    from crossfade.spec import NoGates
+    from crossfade.spec import AlbPlatform, NoGates
 
     needed = seen.plan.instances
     ahead = look_ahead(seen.plan, needed)
@@ -95,7 +95,7 @@ def _planned(house: House, spec: Spec, seen: Foresight, given: float | None) -> 
     return Planned(
         plan=seen.plan,
         ahead=ahead,
-        platform="local",
+        platform="alb" if isinstance(spec.platform, AlbPlatform) else "local",
         on_interrupt=spec.on_interrupt,
         traffic=traffic,
         sights=sights,

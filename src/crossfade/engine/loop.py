@@ -62,10 +62,12 @@ class Controller:
         service: str | None = None,
         lease: timedelta = LEASE,
     ) -> None:
+        if store.elsewhere and service is None:
+            raise ValueError("a store that is elsewhere is driven one service at a time")
         self._store = store
         self._wiring = wiring
         self._clock = clock
-        self.owner = owner or f"{processes.host()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        self.owner = owner or new_owner()
         self._service = service
         self._lease = lease
         self._hear = max(HEAR, store.pace)
@@ -221,6 +223,11 @@ class Controller:
                     self._emergency.go_home(plan, self._ports_of(plan), reason)
                 except Exception as broken:  # noqa: BLE001  # the other releases must get home too
                     self._emergency.say(plan, f"going home broke, trying again: {broken!r}")
+
+
+def new_owner() -> str:
+    """A name that no other controller has, and that tells where it runs."""
+    return f"{processes.host()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
 
 
 def trace(entries: Sequence[Entry]) -> tuple[tuple[str, str | None, int | None], ...]:
