@@ -60,7 +60,7 @@ class App:
 
 
 class TestTally:
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=60, deadline=None)
     @given(st.randoms(use_true_random=False), st.booleans())
     def test_slots_add_up_to_what_was_served_whatever_is_missed_or_restarted(
         self, rng: random.Random, shows_start: bool

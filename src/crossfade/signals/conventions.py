@@ -102,6 +102,9 @@ KNOWN: Final = (
 )
 """OpenTelemetry, Micrometer, Prometheus' own libraries and what is written with them; the first that fits."""
 
+CODES: Final = ("code", "status", "status_code", "http_response_status_code", "response_code")
+"""Labels in which the code of an answer stands."""
+
 ALL_NAMES: Final = frozenset(name for one in KNOWN for name in one.wanted)
 
 
@@ -181,7 +184,7 @@ def _named(given: Given, shown: Collection[Series]) -> Names:
 def _code_of(requests: str, shown: Collection[Series]) -> str:
     """The label with the answer's code: the first that the counter has."""
     mine = [one for one in shown if one.name == requests]
-    for label in ("code", "status", "status_code", "http_response_status_code", "response_code"):
+    for label in CODES:
         if any(one.label(label) for one in mine):
             return f'{label}=~"5..|5xx"'
     return 'code=~"5.."'

@@ -33,6 +33,11 @@ SAME_START_S: Final = 1.0
 """Starts of a process that are nearer than this are one: some libraries work it out anew each time."""
 
 
+MOST_TIMES: Final = 1.5
+SOME: Final = 20.0
+"""A histogram may count half as much again as the requests, and some more: both are not read at once."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delta:
     """What an instance did in a slot; fractions where it was spread."""
@@ -92,6 +97,8 @@ def between(before: Reading, after: Reading, names: Names, own: Mapping[str, Own
     for series, rise in _rises({} if anew else before.buckets, after.buckets).items():
         edge = _same(upper(series) * names.ms)
         below[edge] = below.get(edge, 0.0) + rise
+    if below.get(inf, 0.0) > MOST_TIMES * sum(requests.values()) + SOME:
+        below = {}  # buckets that count far more than the requests are not theirs alone
     return Delta(
         requests=sum(requests.values()),
         errors=sum(rise for series, rise in requests.items() if failed(series, names)),
@@ -167,14 +174,27 @@ class Tally:
     left_out: dict[int, Counter[Side]] = field(default_factory=dict)
     """Slot -> how many instances of a side it is without."""
     _known: dict[Who, _Known] = field(default_factory=dict)
+    _shown: set[Side] = field(default_factory=set)
+    """Sides of which an instance was ever read."""
     _done: dict[int, dict[Who, Delta]] = field(default_factory=dict)
 
-    def take(self, slot: int, readings: Mapping[Who, Reading | None]) -> None:
-        """All instances there are at the beginning of a slot; None: it could not be read."""
+    def take(self, slot: int, readings: Mapping[Who, Reading | None], *, waits: bool = False) -> None:
+        """
+        All instances there are at the beginning of a slot; None: it could not be read.
+
+        One that is not listed any more was taken out on purpose and is waited for by nobody; unless the
+        list comes from the readings themselves (`waits`).
+        """
         if self.first is None:
             self.first = self.until = slot
         for who in [who for who in self._known if who not in readings]:
-            del self._known[who]  # it was taken out on purpose: nobody waits for it
+            if waits:
+                self._miss(slot, who)
+            else:
+                del self._known[who]
+        for side in self._shown if waits else ():
+            if not any(who[0] is side for who in (*readings, *self._known)):
+                self.left_out.setdefault(slot, Counter())[side] += 1  # gone altogether is not silent
         for who, found in readings.items():
             if found is not None and is_count(found):
                 self._read(slot, who, found)
@@ -231,6 +251,7 @@ class Tally:
             for one in range(known.slot, slot):
                 self._done.setdefault(one, {})[who] = delta if share == 1.0 else delta.part(share)
         self._known[who] = _Known(slot, found)
+        self._shown.add(who[0])
 
     def _miss(self, slot: int, who: Who) -> None:
         known = self._known.get(who)
