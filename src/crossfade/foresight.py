@@ -7,7 +7,7 @@ is said to be so; a service that was never up is planned as its first release.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,8 +20,7 @@ from crossfade.platforms.local import LocalPlatform
 from crossfade.platforms.local_counts import LocalCounts
 from crossfade.release.plan import Plan
 from crossfade.release.policy import Objection, Record, Waivers, objections
-from crossfade.release.values import Known, Say, Seat, Truth, Unknown
-from crossfade.signals import Alarms
+from crossfade.release.values import Known, Seat, Truth, Unknown
 from crossfade.spec import NoGates, Spec
 
 
@@ -54,7 +53,7 @@ def foresee(house: House, spec: Spec, text: str, releaser: str) -> Foresight | N
         plan,
         # What is seen under a running release, or before there is a platform, is not what opening will meet.
         _clear() if held or plan.stable is None else truth,
-        _alarms(house, plan),
+        house.sites.before(plan, house.clock.now()),
         house.record(spec, plan) if known else Record(endings={}),
         Waivers(),
         no_gates=spec.gates.reason if isinstance(spec.gates, NoGates) else None,
@@ -65,13 +64,6 @@ def foresee(house: House, spec: Spec, text: str, releaser: str) -> Foresight | N
         objections=(*_no_envoy(), *_once(found, stopped=isinstance(truth.pair, Unknown))),
         counts=LocalCounts(platform),
     )
-
-
-def _alarms(house: House, plan: Plan) -> Mapping[str, Say]:
-    listed = plan.judging.get("alarms")
-    named: Mapping[str, Sequence[str]] = listed if isinstance(listed, Mapping) else {}
-    alarms = Alarms()
-    return {name: alarms.gate(urls, house.clock.now()).say for name, urls in named.items()}
 
 
 def _no_envoy() -> Iterator[Objection]:
