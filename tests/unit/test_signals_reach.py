@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
-from metrics_world import Release
+from metrics_world import ARMS, Release
 from prometheus_world import SOURCE, FakePrometheus
 from prometheus_world import Desk as PrometheusDesk
 from prometheus_world import Fleet as PrometheusFleet
@@ -11,7 +13,8 @@ from scrape_world import Desk as ScrapeDesk
 from scrape_world import Fleet
 
 from crossfade.release.values import Say
-from crossfade.signals.reach import reach
+from crossfade.signals.cloudwatch_asked import asked
+from crossfade.signals.reach import USUAL_METRICS, reach, usd_an_hour
 
 SCRAPE = {"kind": "scrape", "every_s": 5.0}
 CLOUDWATCH = {"kind": "cloudwatch", "settle_s": 120.0}
@@ -56,6 +59,15 @@ def test_it_is_a_sentence_with_where_the_time_goes(source: dict[str, object] | N
     assert found.text.startswith(f"{found.source}: a candidate that answers nothing is stopped in up to ")
     assert all(part in found.text for part in found.because)
     assert found.seen_s < found.stopped_s
+
+
+def test_what_asking_costs_is_the_length_of_the_list() -> None:
+    edges = tuple(10.0 * 1.25**k for k in range(20))
+
+    assert len(asked(ARMS, edges).metrics) == USUAL_METRICS
+    assert usd_an_hour(USUAL_METRICS) == Decimal("0.0732")
+    assert "0.07 USD an hour" in reach(CLOUDWATCH).text
+    assert "USD" not in reach(SCRAPE).text
 
 
 def test_a_longer_settle_is_a_later_stop() -> None:

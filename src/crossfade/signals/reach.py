@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Final
 
 from crossfade.signals.cloudwatch_asked import PERIOD_S
@@ -28,6 +29,12 @@ INTERVALS: Final = 2
 """Intervals after which the judge stops a candidate that answers nothing, at the start of a release."""
 
 MINUTE_S: Final = 60.0
+
+USD_A_THOUSAND: Final = Decimal("0.01")
+"""AWS's price of a thousand metrics asked for by GetMetricData."""
+
+USUAL_METRICS: Final = 61
+"""What a release with twenty latency edges asks for: see `cloudwatch_asked.py`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,15 +52,22 @@ class Reach:
     """Whether each instance is counted by itself, so that one sick one is told from a sick build."""
     because: tuple[str, ...]
     """Where the time goes."""
+    usd_an_hour: Decimal = Decimal(0)
+    """What asking costs for each release, about; nothing where nobody asks for money."""
 
     @property
     def within_a_minute(self) -> bool:
         return self.stopped_s <= MINUTE_S
 
     @property
+    def within_minutes(self) -> bool:
+        return self.stopped_s <= 2 * MINUTE_S
+
+    @property
     def text(self) -> str:
         """One sentence."""
         one = "" if self.instances else "; instances are not told apart"
+        one += f"; costs about {self.usd_an_hour:.2f} USD an hour" if self.usd_an_hour else ""
         return (
             f"{self.source}: a candidate that answers nothing is stopped in up to {_span(self.stopped_s)} "
             f"({', '.join(self.because)}){one}"
@@ -78,7 +92,7 @@ def reach(source: Mapping[str, Any] | None) -> Reach:
             settle = float(asked.get("settle_s") or Settle().lag_s)
             return _reach(
                 "CloudWatch", PERIOD_S, settle + EVERY_S,
-                instances=False,
+                instances=False, usd_an_hour=usd_an_hour(USUAL_METRICS),
                 because=(f"sums of {PERIOD_S} s", f"settled after {settle:g} s", f"read every {EVERY_S:g} s"),
             )  # fmt: skip
         case "scrape":
@@ -98,8 +112,20 @@ def reach(source: Mapping[str, Any] | None) -> Reach:
             return _reach("access log", INTERVAL_S, 1.0 + LOOK_S, because=("each request is seen",))
 
 
+def usd_an_hour(metrics: int) -> Decimal:
+    """What it costs to ask for so many metrics of CloudWatch as often as is done."""
+    times = Decimal(3600) / Decimal(str(EVERY_S))
+    return metrics * times * USD_A_THOUSAND / 1000
+
+
 def _reach(
-    source: str, interval_s: float, late_s: float, *, because: tuple[str, ...], instances: bool = True
+    source: str,
+    interval_s: float,
+    late_s: float,
+    *,
+    because: tuple[str, ...],
+    instances: bool = True,
+    usd_an_hour: Decimal = Decimal(0),
 ) -> Reach:
     # A fault that begins just inside an interval fills only the next one.
     return Reach(
@@ -109,6 +135,7 @@ def _reach(
         stopped_s=(INTERVALS + 1) * interval_s + late_s,
         instances=instances,
         because=because,
+        usd_an_hour=usd_an_hour,
     )
 
 
