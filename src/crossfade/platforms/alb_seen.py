@@ -1,10 +1,12 @@
 """
 The shares that traffic shows, from the requests that each group got in closed minutes. Pure.
 
-A band is read from the minutes that began after the last weight was written. Silence of a side, the
-only proof of 0 %, takes longer: all minutes that began after the write and the time that it may take
-to reach every node, at least two of them and half a minute. What cannot be told yet is unknown, so
-that nothing is shrunk, retired or promoted on it (R05, R06).
+A band is read from the newest minutes that began after the last weight was written: while it is still
+on its way to some nodes, what traffic shows is neither the old share nor the new one.
+Silence of a side, the only proof of 0 %, takes longer: no request in any minute that began after the
+write and the time that it may take to reach every node, at least two of them and half a minute. Where
+some came all the same, a node was late: then the silence since has to be longer than chance makes it.
+What cannot be told yet is unknown: nothing is shrunk, retired or promoted on it (R05, R06).
 
 A group's requests are those of users and those of the test route together. While the test route
 reaches a candidate that was silent when it came and never had a weight, its requests are the test's.
@@ -31,9 +33,18 @@ from crossfade.release.values import (
 REACHES_ALL_S: Final = 30.0
 """Seconds after a write in which some node of the load balancer may still deal out the old weights."""
 
+BAND_MINUTES: Final = 3
+"""A band is of so many minutes: what was on its way when the weight was written must not stay in it."""
+
+SLACK: Final = 5
+"""Thousandths that a band reaches beyond chance: minutes of two groups are not cut at the same instant."""
+
 QUIET_S: Final = 30.0
 QUIET_MINUTES: Final = 2
 """Silence is at least so long, and at least so many periods."""
+
+CHANCE: Final = 1e-4
+"""That a side which still gets what it got after the write is quiet for so long by chance."""
 
 Z: Final = 4.0
 """Width of the band of shares that the traffic agrees with: wrong once in 16,000 looks."""
@@ -68,9 +79,9 @@ def seen(
         return Unknown("nobody knows when the weights were last written: the tags could not be read")
     since_weight, since_all = min(weighted_at, now), min(max(weighted_at, tested_at), now)
     quiet = _after(flow.minutes, since_all + REACHES_ALL_S)
-    if _quiet(quiet, sides.stable) and _quiet(quiet, sides.candidate):
+    if _silence(quiet, sides.stable) and _silence(quiet, sides.candidate):
         return Known(Seen(stable=NOBODY, candidate=NOBODY))
-    band = _after(flow.minutes, since_weight)
+    band = _after(flow.minutes, since_weight)[-BAND_MINUTES:]
     if not band:
         return Unknown("no minute since the last weight is counted yet")
     return _bands(band, quiet, span.value, sides, tested=tested, sticky=sticky)
@@ -85,6 +96,9 @@ def _bands(
     tested: bool,
     sticky: bool,
 ) -> Fact[Seen]:
+    gone = sides.candidate if span.at(NOTHING) else sides.stable if span.at(ALL) else None
+    if gone is not None and (alone := _silence(quiet, gone)):
+        band = alone
     counts = {colour: _total(band, colour) for colour in (sides.stable, sides.candidate)}
     idle = span.at(NOTHING) and tested
     if idle:
@@ -95,9 +109,9 @@ def _bands(
         if idle and colour == sides.candidate:
             return Known(NOBODY)
         if low == high == NOTHING:
-            if _quiet(quiet, colour):
+            if _silence(quiet, colour):
                 return Known(NOBODY)
-            if not _total(quiet, colour) and not _long(quiet):
+            if not _total(quiet, colour):
                 return Unknown(f"{colour} is not silent for long enough to be known so")
         if sticky and low == high and NOTHING < low < ALL:
             # Users who stay where they are say nothing about where new ones go; only that it is reached.
@@ -121,20 +135,23 @@ def _total(minutes: Sequence[Minute], colour: str) -> int:
     return sum(minute.requests.get(colour, 0) for minute in minutes)
 
 
-def _long(minutes: Sequence[Minute]) -> bool:
-    return len(minutes) >= QUIET_MINUTES and minutes[-1].end - minutes[0].start >= QUIET_S
-
-
-def _quiet(minutes: Sequence[Minute], colour: str) -> bool:
-    return _long(minutes) and not _total(minutes, colour)
+def _silence(minutes: Sequence[Minute], colour: str) -> tuple[Minute, ...]:
+    """The minutes at the end in which a side got nothing, where they prove its silence; else none."""
+    busy = [number for number, minute in enumerate(minutes) if minute.requests.get(colour, 0)]
+    since = busy[-1] + 1 if busy else 0
+    run = tuple(minutes[since:])
+    if len(run) < QUIET_MINUTES or run[-1].end - run[0].start < QUIET_S:
+        return ()
+    pace = _total(minutes, colour) / since if since else math.inf
+    return run if len(run) * pace >= -math.log(CHANCE) else ()
 
 
 def _band(part: int, whole: int) -> Span:
-    """Wilson's score interval in thousandths, rounded outwards (E. B. Wilson, JASA 22, 1927)."""
+    """Wilson's score interval in thousandths, and some slack (E. B. Wilson, JASA 22, 1927)."""
     if not whole:
         return ANY
     share, square = part / whole, Z * Z
     middle = (share + square / (2 * whole)) / (1 + square / whole)
     reach = Z / (1 + square / whole) * math.sqrt(share * (1 - share) / whole + square / (4 * whole**2))
-    low, high = max(0.0, middle - reach), min(1.0, middle + reach)
-    return Span(low=Share(math.floor(low * ALL)), high=Share(math.ceil(high * ALL)))
+    low, high = math.floor((middle - reach) * ALL) - SLACK, math.ceil((middle + reach) * ALL) + SLACK
+    return Span(low=Share(max(low, 1 if part else 0)), high=Share(min(high, ALL)))
