@@ -85,6 +85,7 @@ class Weather:
 
     propagation: float = 1.0
     publish: float = 60.0
+    publishes_until: float = 1e12
     stale: float = 0.0
     stale_s: float = 0.0
     fails_before: float = 0.0
@@ -219,6 +220,7 @@ class Cloud:
             for minute in sorted(self.minutes)
             if start.timestamp() <= minute < end.timestamp()
             and minute + MINUTE_S + self.weather.publish <= self.at
+            and minute < self.weather.publishes_until
         ]
         return [
             {

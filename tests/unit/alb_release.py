@@ -121,6 +121,7 @@ class Release:
         inherits: tuple[Plan, ...] = (),
     ) -> Release:
         platform = platform_of(cloud)
+        platform.settle_in(spec(strategy))
         stable = platform.serving("shop")
         group = "green" if stable is None or stable.artifact["group"] == "blue" else "blue"
         plan = compile_plan(
@@ -132,6 +133,7 @@ class Release:
         )
         left: Mapping[str, Any] = {"left": platform.left(inherits)}
         plan = replace(plan, artifact={**plan.artifact, **left})
+        cloud.writes.clear()
         return cls(cloud=cloud, plan=plan, state=opened(_instant(cloud)), platform=platform)
 
     def restarted(self) -> Release:

@@ -9,7 +9,8 @@ some came all the same, a node was late: then the silence since has to be longer
 What cannot be told yet is unknown: nothing is shrunk, retired or promoted on it (R05, R06).
 
 A group's requests are those of users and those of the test route together. While the test route
-reaches a candidate that was silent when it came and never had a weight, its requests are the test's.
+reaches the candidate, more requests than its share are no contradiction, fewer are; and all that comes
+to a candidate that was silent when it came and never had a weight is the test's.
 """
 
 from __future__ import annotations
@@ -61,15 +62,17 @@ def seen(
     sides: Sides,
     weighted_at: float | None,
     tested_at: float | None,
-    tested: bool,
+    staff: bool,
+    untouched: bool,
     sticky: bool,
 ) -> Fact[Seen]:
     """
     The bands of both sides.
 
     `span` is the candidate's share as configured; `weighted_at` and `tested_at` are the epochs of the
-    last writes to production and test routes, None where they are not known; `tested` tells that the
-    candidate never had a weight and the test route reaches it; `sticky` whether users are kept on a group.
+    last writes to production and test routes, None where they are not known; `staff` tells whether the test
+    route may reach the candidate, `untouched` that it never had a weight, `sticky` that users are kept on
+    a group.
     """
     if flow.problem:
         return Unknown(f"the requests of the groups cannot be read: {flow.problem}")
@@ -84,7 +87,8 @@ def seen(
     band = _after(flow.minutes, since_weight)[-BAND_MINUTES:]
     if not band:
         return Unknown("no minute since the last weight is counted yet")
-    return _bands(band, quiet, span.value, sides, tested=tested, sticky=sticky)
+    idle = untouched and staff and span.value.at(NOTHING)
+    return _bands(band, quiet, span.value, sides, idle=idle, staff=staff, sticky=sticky)
 
 
 def _bands(
@@ -93,14 +97,14 @@ def _bands(
     span: Span,
     sides: Sides,
     *,
-    tested: bool,
+    idle: bool,
+    staff: bool,
     sticky: bool,
 ) -> Fact[Seen]:
     gone = sides.candidate if span.at(NOTHING) else sides.stable if span.at(ALL) else None
     if gone is not None and (alone := _silence(quiet, gone)):
         band = alone
     counts = {colour: _total(band, colour) for colour in (sides.stable, sides.candidate)}
-    idle = span.at(NOTHING) and tested
     if idle:
         counts[sides.candidate] = 0  # nobody but the test route reaches it
     whole = sum(counts.values())
@@ -116,7 +120,12 @@ def _bands(
         if sticky and low == high and NOTHING < low < ALL:
             # Users who stay where they are say nothing about where new ones go; only that it is reached.
             return Known(ANY if counts[colour] else _band(0, whole))
-        return Known(_band(counts[colour], whole))
+        found = _band(counts[colour], whole)
+        if staff and low > NOTHING and high < ALL and colour == sides.candidate:
+            return Known(Span(low=min(found.low, Share(1)), high=found.high))
+        if staff and low > NOTHING and high < ALL:
+            return Known(Span(low=found.low, high=max(found.high, Share(ALL - 1))))
+        return Known(found)
 
     stable = of(sides.stable, Share(ALL - span.high), Share(ALL - span.low))
     candidate = of(sides.candidate, span.low, span.high)
