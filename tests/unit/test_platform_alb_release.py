@@ -319,11 +319,21 @@ class TestOtherHands:
 
 
 class TestCrashes:
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=10, deadline=None)
     @given(data=st.data())
     def test_R33_a_controller_that_dies_at_any_write_is_followed_by_one_that_ends_it(
         self, data: st.DataObject
     ) -> None:
+        self.dies(data)
+
+    @pytest.mark.long
+    @pytest.mark.timeout(900)
+    @settings(max_examples=300, deadline=None)
+    @given(data=st.data())
+    def test_R33_so_it_is_300_times(self, data: st.DataObject) -> None:
+        self.dies(data)
+
+    def dies(self, data: st.DataObject) -> None:
         aborts = data.draw(st.booleans(), label="aborts")
         deaths = data.draw(st.lists(st.tuples(st.integers(0, 16), st.booleans()), max_size=3), label="deaths")
         away = data.draw(st.sampled_from([3, 40, 400]), label="seconds away")

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from crossfade.platforms.alb_model import Flowed, Minute, Sides
@@ -88,52 +89,68 @@ def seen(
     if not band:
         return Unknown("no minute since the last weight is counted yet")
     idle = untouched and staff and span.value.at(NOTHING)
-    return _bands(band, quiet, span.value, sides, idle=idle, staff=staff, sticky=sticky)
-
-
-def _bands(
-    band: Sequence[Minute],
-    quiet: Sequence[Minute],
-    span: Span,
-    sides: Sides,
-    *,
-    idle: bool,
-    staff: bool,
-    sticky: bool,
-) -> Fact[Seen]:
-    gone = sides.candidate if span.at(NOTHING) else sides.stable if span.at(ALL) else None
-    if gone is not None and (alone := _silence(quiet, gone)):
-        band = alone
-    counts = {colour: _total(band, colour) for colour in (sides.stable, sides.candidate)}
-    if idle:
-        counts[sides.candidate] = 0  # nobody but the test route reaches it
-    whole = sum(counts.values())
-
-    def of(colour: str, low: Share, high: Share) -> Fact[Span]:
-        if idle and colour == sides.candidate:
-            return Known(NOBODY)
-        if low == high == NOTHING:
-            if _silence(quiet, colour):
-                return Known(NOBODY)
-            if not _total(quiet, colour):
-                return Unknown(f"{colour} is not silent for long enough to be known so")
-        if sticky and low == high and NOTHING < low < ALL:
-            # Users who stay where they are say nothing about where new ones go; only that it is reached.
-            return Known(ANY if counts[colour] else _band(0, whole))
-        found = _band(counts[colour], whole)
-        if staff and low > NOTHING and high < ALL and colour == sides.candidate:
-            return Known(Span(low=min(found.low, Share(1)), high=found.high))
-        if staff and low > NOTHING and high < ALL:
-            return Known(Span(low=found.low, high=max(found.high, Share(ALL - 1))))
-        return Known(found)
-
-    stable = of(sides.stable, Share(ALL - span.high), Share(ALL - span.low))
-    candidate = of(sides.candidate, span.low, span.high)
+    ends = _Shares(span=span.value, sides=sides, idle=idle, staff=staff, sticky=sticky)
+    stable, candidate = (_side(ends, colour, band, quiet) for colour in (sides.stable, sides.candidate))
     if isinstance(stable, Unknown):
         return stable
     if isinstance(candidate, Unknown):
         return candidate
     return Known(Seen(stable=stable.value, candidate=candidate.value))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Shares:
+    """What is configured, and what stands between it and what can be counted."""
+
+    span: Span
+    sides: Sides
+    idle: bool
+    """All of the candidate's requests are the test route's."""
+    staff: bool
+    """Some of them may be."""
+    sticky: bool
+
+    def of(self, colour: str) -> Span:
+        """A side's share as configured."""
+        if colour == self.sides.candidate:
+            return self.span
+        return Span(low=Share(ALL - self.span.high), high=Share(ALL - self.span.low))
+
+    def none(self) -> str | None:
+        """The side that shall get nothing; None while both get something."""
+        return next(
+            (one for one in (self.sides.candidate, self.sides.stable) if self.of(one).at(NOTHING)), None
+        )
+
+
+def _side(shares: _Shares, colour: str, band: Sequence[Minute], quiet: Sequence[Minute]) -> Fact[Span]:
+    none = shares.none()
+    if colour == none:
+        if shares.idle or _silence(quiet, colour):
+            return Known(NOBODY)
+        if not _total(quiet, colour):
+            return Unknown(f"{colour} is not silent for long enough to be known so")
+    minutes = (_silence(quiet, none) if none is not None else ()) or band
+    part = _total(minutes, colour)
+    whole = (
+        part
+        if shares.idle
+        else sum(_total(minutes, one) for one in (shares.sides.stable, shares.sides.candidate))
+    )
+    found = _band(part, whole)
+    if none is not None or shares.span.low != shares.span.high:
+        return Known(found)
+    if shares.sticky:
+        # Users who stay where they are say nothing of where new ones go; only that a side is reached.
+        return Known(ANY if part else _band(0, whole))
+    return Known(_with_staff(found, candidate=colour == shares.sides.candidate) if shares.staff else found)
+
+
+def _with_staff(found: Span, *, candidate: bool) -> Span:
+    """A band where some of the candidate's requests may be the test route's."""
+    if candidate:
+        return Span(low=min(found.low, Share(1)), high=found.high)
+    return Span(low=found.low, high=max(found.high, Share(ALL - 1)))
 
 
 def _after(minutes: Sequence[Minute], since: float) -> tuple[Minute, ...]:
