@@ -23,15 +23,14 @@ from pathlib import Path
 import boto3
 
 USERS = 24  # connections, each one request after the other
-GRACE = 0.02  # seconds after a call: each worker of the proxy takes its new routes by itself
 BAND = 4.0  # standard deviations: a fair split leaves it once in 16,000 looks
 
 
 class Load:
     """Users who never stop: counts of colours, and of everything that was no answer."""
 
-    def __init__(self, port: int, path: str) -> None:
-        self.port, self.path = port, path
+    def __init__(self, port: int, path: str, grace: float) -> None:
+        self.port, self.path, self.grace = port, path, grace
         self.fresh: Counter[str] = Counter()  # of requests that began after `since`
         self.since = 0.0
         self.lost: list[str] = []
@@ -63,8 +62,8 @@ class Load:
             writer.close()
 
     async def more(self, count: int) -> Counter[str]:
-        """The colours of at least so many further requests, all of them begun later than GRACE from now."""
-        self.since, self.fresh = time.monotonic() + GRACE, Counter()
+        """The colours of at least so many further requests, all of them begun when the grace is over."""
+        self.since, self.fresh = time.monotonic() + self.grace, Counter()
         while self.fresh.total() < count:  # noqa: ASYNC110  # users count, nobody announces
             await asyncio.sleep(0.005)
         return Counter(self.fresh)
@@ -213,7 +212,10 @@ async def main(asked: argparse.Namespace) -> int:
             f"built    shop on 127.0.0.1:{shop.port}, targets healthy after {time.monotonic() - begun:.1f} s",
             flush=True,
         )
-        loads = {"listener": Load(shop.port, "/"), "rule": Load(shop.port, "/api/x")}
+        loads = {
+            "listener": Load(shop.port, "/", asked.grace),
+            "rule": Load(shop.port, "/api/x", asked.grace),
+        }
         users = [asyncio.create_task(load.run()) for load in loads.values()]
         fair = await show_splits(shop, loads, asked.sample)
         late = await flip(shop, loads, asked.flips, asked.requests)
@@ -243,6 +245,12 @@ if __name__ == "__main__":
     parser.add_argument("--sample", type=int, default=2000, help="requests to judge each split by")
     parser.add_argument("--flips", type=int, default=20)
     parser.add_argument("--requests", type=int, default=6000, help="under the flips, in all")
+    parser.add_argument(
+        "--grace",
+        type=float,
+        default=0.02,
+        help="seconds from a call until its weights are believed; a busy machine needs more (default 0.02)",
+    )
     if "AWS_ENDPOINT_URL" not in os.environ:
         sys.exit(
             "AWS_ENDPOINT_URL is not set. This is for a twin (crossfade twin up), not for a real account."

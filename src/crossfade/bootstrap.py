@@ -7,10 +7,8 @@ so that a verb pays only for what it uses.
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -19,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crossfade import whereabouts
-from crossfade.engine.clock import ScaledClock, SystemClock
+from crossfade.clocks import clock_of, keep_twins_time
 from crossfade.engine.ports import Store
 from crossfade.engine.records import Entry, Interval, Row
 from crossfade.errors import UsageError
@@ -27,7 +25,8 @@ from crossfade.release.plan import Plan
 from crossfade.release.state import Outcome
 from crossfade.release.values import Event, EventType, Known, Truth, Unknown
 from crossfade.release.way_back import way_back
-from crossfade.spec.models import Spec
+from crossfade.sites import Sites, refuse_lonely_state
+from crossfade.spec import AlbPlatform, Spec
 from crossfade.whereabouts import State
 
 if TYPE_CHECKING:
@@ -40,8 +39,8 @@ if TYPE_CHECKING:
     from crossfade.release.policy import Record
     from crossfade.signals import ReleaseSignals
 
-CLOCK_FILE = "clock.json"
-"""In a demo's state folder: `factor` and `start` of its clock, so that every process reads the same time."""
+LEFT_BY = 5
+"""So many ended releases may still have something of theirs on the seat: each clears what it finds there."""
 
 LAST_DEMO = Path(tempfile.gettempdir()) / f"crossfade-last-demo-{os.getuid()}"
 
@@ -79,6 +78,15 @@ class House:
         self.state = state
         self.folder = whereabouts.folder_of(state, beside or Path.cwd())
         self.clock = clock_of(self.folder)
+        self.sites = Sites(self.folder, self.clock)
+
+    @classmethod
+    def of(cls, spec: Spec) -> House:
+        """The house of a file; on a twin it keeps the twin's time."""
+        folder = whereabouts.folder_of(spec.state, spec.folder)
+        if spec.aws is not None and spec.aws.endpoint is not None and isinstance(spec.platform, AlbPlatform):
+            keep_twins_time(folder, spec.aws.endpoint)
+        return cls(spec.state, spec.folder)
 
     @property
     def begun(self) -> bool:
@@ -90,12 +98,10 @@ class House:
         """The journal."""
         return whereabouts.open_store(self.state, self.folder, self.clock)
 
-    @cached_property
+    @property
     def platform(self) -> LocalPlatform:
-        """The platform of this folder's services."""
-        from crossfade.platforms.local import LocalPlatform
-
-        return LocalPlatform(self.folder)
+        """This machine, for what only it can do."""
+        return self.sites.local
 
     @cached_property
     def signals(self) -> ReleaseSignals:
@@ -105,6 +111,10 @@ class House:
 
         counts = LocalCounts(self.platform)
         return ReleaseSignals(counts=counts, health=counts, memory=StoreMemory(self.store), pace=self.clock)
+
+    def signals_of(self, plan: Plan) -> ReleaseSignals:
+        """Those that judge this release."""
+        return self.sites.signals_of(plan, StoreMemory(self.store)) or self.signals
 
     def controller(self, service: str | None = None) -> Controller:
         """Of every release of this folder; where the state is elsewhere, of this service alone."""
@@ -120,9 +130,9 @@ class House:
 
         return Controller(self.store, self.ports, self.clock, f"{ACTOR}:{new_owner()}", service=service)
 
-    def has_dead_man(self, _plan: Plan) -> bool:
+    def has_dead_man(self, plan: Plan) -> bool:
         """Whether the platform of this release takes it back by itself when nobody drives it."""
-        return self.platform.capabilities().dead_man
+        return self.sites.of_plan(plan).capabilities().dead_man
 
     def again(self) -> House:
         """The same once more, with lines of its own to the store and to the platform."""
@@ -131,26 +141,21 @@ class House:
     @cached_property
     def hooks(self) -> HookRunner:
         """Runs hooks; `close` ends those that still run, so that whoever goes on runs them again."""
+        from crossfade.dataplane import EDGES_MS
         from crossfade.engine.hooks import HookRunner
-        from crossfade.platforms.local_counts import LocalCounts
         from crossfade.signals.warming import Warming
-
-        def environment(of: Plan) -> Mapping[str, str]:
-            return {"CROSSFADE_TEST_URL": self.platform.test_url(of.service) or ""}
 
         def mirror(of: Plan, share: float) -> None:
             self.platform.set_mirror(of.service, share)
 
-        warm_up = Warming(
-            pace=self.clock, edges_ms=LocalCounts.edges_ms, aside=self.platform.aside, mirror=mirror
-        )
-        return HookRunner(self.store, self.clock, environment, warm_up)
+        warm_up = Warming(pace=self.clock, edges_ms=EDGES_MS, aside=self.platform.aside, mirror=mirror)
+        return HookRunner(self.store, self.clock, self.sites.environment, warm_up)
 
-    def ports(self, _plan: Plan) -> Ports:
+    def ports(self, plan: Plan) -> Ports:
         """What one release's ticks reach the outside through."""
         from crossfade.engine.tick import Ports
 
-        return Ports(platform=self.platform, signals=self.signals, hooks=self.hooks)
+        return Ports(platform=self.sites.of_plan(plan), signals=self.signals_of(plan), hooks=self.hooks)
 
     def open(self, spec: Spec, text: str, wish: Wish) -> Plan | None:
         """
@@ -159,22 +164,26 @@ class House:
         Raises `HeldError` while another release is active, `RefusedError` with every objection;
         then nothing has moved.
         """
-        from crossfade.engine.opening import refuse_or_events
+        from crossfade.engine.opening import refuse_or_events, refused
         from crossfade.errors import RefusedError
 
+        refuse_lonely_state(spec, self.state)
         self.store.prove_writable()
-        self.platform.settle_in(spec)
+        if unfit := self.sites.preflight(spec):
+            raise refused(unfit)
+        platform = self.sites.of_spec(spec)
+        platform.settle_in(spec)
         past = self.store.releases(spec.service)
         plan = self.compiled(spec, text, wish.actor, past)
         if plan is None:
             return None
         now = self.clock.now()
-        truth = self.platform.observe(plan).truth
+        truth = platform.observe(plan).truth
         try:
             events = refuse_or_events(
                 plan,
                 truth,
-                alarms=self.signals.before(plan, now),
+                alarms=self.signals_of(plan).before(plan, now),
                 record=_record(plan, past, self._first(spec)),
                 wish=wish,
                 spec=spec,
@@ -199,7 +208,8 @@ class House:
         """The release of this revision, complete; None where the service runs it already. Only reads."""
         from crossfade.engine.opening import compile_plan, new_id
 
-        stable, candidate = self.platform.serving(spec.service), self.platform.prepare(spec, text)
+        platform = self.sites.of_spec(spec)
+        stable, candidate = platform.serving(spec.service), platform.prepare(spec, text)
         if stable is not None and stable.identity == candidate.identity:
             return None
         if stable is not None and stable.text == candidate.text:
@@ -212,7 +222,9 @@ class House:
             inherits=tuple(row.id for row in past if row.outcome is not None),
             releaser=releaser,
         )
-        return replace(plan, break_glass=self.platform.break_glass(plan))
+        left = self.sites.left(spec, [row.plan for row in past if row.outcome is not None][:LEFT_BY])
+        plan = replace(plan, artifact={**plan.artifact, **left})
+        return replace(plan, break_glass=platform.break_glass(plan))
 
     def record(self, spec: Spec, plan: Plan) -> Record:
         """What the journal knows of the past that speaks for or against opening this plan."""
@@ -229,7 +241,7 @@ class House:
 
     def _truth(self, plan: Plan) -> Truth:
         if self.store.row(plan.release).outcome is None:
-            return self.platform.observe(plan).truth
+            return self.sites.of_plan(plan).observe(plan).truth
         over = Unknown("the release has ended")
         return Truth(
             pair=over,
@@ -288,7 +300,7 @@ class House:
         from crossfade.release import waits_for
 
         rows = self.store.releases(service, limit=1)
-        serving = self.platform.serving(service)
+        serving = (self.sites.of_plan(rows[0].plan) if rows else self.platform).serving(service)
         base = StatusRow(service=service, now=self.clock.now(), serving=serving.text if serving else None)
         if not rows:
             return base
@@ -342,21 +354,6 @@ def _record(plan: Plan, past: Sequence[Row], first: Mapping[str, str]) -> Record
     return Record(endings={plan.candidate: endings[0]} if endings else {}, first=first)
 
 
-def clock_of(folder: Path) -> SystemClock | ScaledClock:
-    """Real time, unless a demo has written its own into this folder."""
-    try:
-        written: Mapping[str, float] = json.loads((folder / CLOCK_FILE).read_text())
-    except FileNotFoundError:
-        return SystemClock()
-    return ScaledClock(factor=written["factor"], start=written["start"])
-
-
-def set_clock(folder: Path, factor: float) -> None:
-    """Give this folder a clock of its own, running from now on."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / CLOCK_FILE).write_text(json.dumps({"factor": factor, "start": time.time()}))
-
-
 def find_house(file: Path, state: State | None) -> tuple[House, str | None]:
     """
     The house meant by a file or a state, and the service that the file names where it can be read.
@@ -375,7 +372,7 @@ def find_house(file: Path, state: State | None) -> tuple[House, str | None]:
         if not (beside / whereabouts.BESIDE).is_dir():
             raise
         return House(beside / whereabouts.BESIDE), None
-    return House(spec.state, spec.folder), spec.service
+    return House.of(spec), spec.service
 
 
 def state_folder(file: Path, state: State | None) -> Path:

@@ -2,7 +2,8 @@
 Public fakes: what a test of Crossfade, or of an adapter to it, needs beside pytest.
 
 A clock that stands still, a small plan, a world in which every write comes true at once (the
-platform, the signals and the hooks of one service, in memory), and a bucket in memory.
+platform, the signals and the hooks of one service, in memory), and a bucket in memory. `Twin` is a
+laptop AWS in a process of its own.
 """
 
 from __future__ import annotations
@@ -45,6 +46,18 @@ from crossfade.release.values import (
     Verdict,
 )
 from crossfade.spec import Canary, Deadlines, WeightStep
+from crossfade.twin.child import Twin
+
+__all__ = [
+    "NOON",
+    "Glance",
+    "ManualClock",
+    "MemoryObjects",
+    "PerfectWorld",
+    "Twin",
+    "opening",
+    "small_plan",
+]
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import threading
 from collections.abc import Callable, Iterable
@@ -59,9 +60,10 @@ _numbers = itertools.count()
 
 def new_bucket() -> str:
     """An empty bucket; its name."""
-    name = f"state-{next(_numbers)}"
-    where = {"LocationConstraint": REGION}
-    door().client("s3").create_bucket(Bucket=name, CreateBucketConfiguration=where)
+    client, name = door().client("s3"), f"state-{next(_numbers)}"
+    # The first answer of moto may take longer than our door waits: asked again, the bucket is there.
+    with contextlib.suppress(client.exceptions.BucketAlreadyOwnedByYou):
+        client.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
     return name
 
 

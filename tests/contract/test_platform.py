@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import itertools
-import sys
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-from memory_dataplane import MemoryDataplane
+from alb_world import Twin, twin, world
+from grounds import AlbGround, Ground, LocalGround, names
 
-from crossfade.dataplane import Service, down
-from crossfade.dataplane.store import Store
+from crossfade.dataplane import down
 from crossfade.errors import PlatformError
-from crossfade.platforms import LocalPlatform
-from crossfade.release.plan import Kind, Plan, Step, World
-from crossfade.release.reconcile import differences, reconcile
-from crossfade.release.roads import compile_roads
-from crossfade.release.shape import shape_of
+from crossfade.release.plan import Kind
 from crossfade.release.values import (
     ALL,
     NOTHING,
@@ -37,138 +30,30 @@ from crossfade.release.values import (
     Truth,
     Unknown,
 )
-from crossfade.spec import Canary, Deadlines, NoGates, Spec, WeightStep
-from crossfade.spec import LocalPlatform as LocalSettings
-
-APP = """
-import sys
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-class H(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    def do_GET(self):
-        body = sys.argv[2].encode()
-        self.send_response(200)
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-    def log_message(self, *_): pass
-ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), H).serve_forever()
-"""
-MINUTE = timedelta(minutes=1)
-names = (f"shop-{number}" for number in itertools.count())
-
-
-@dataclass
-class Ground:
-    """A platform with one fresh service, and the plans of releases on it."""
-
-    platform: LocalPlatform
-    folder: Path
-    service: str
-    memory: MemoryDataplane | None = None
-    inherits: list[str] = field(default_factory=list)
-
-    @property
-    def spec(self) -> Spec:
-        return Spec(
-            service=self.service,
-            folder=self.folder,
-            state=self.folder / ".crossfade",
-            platform=LocalSettings(
-                command=f"{sys.executable} app.py {{port}} {{revision}}",
-                port=0,
-                instances=2,
-                stop_grace=timedelta(seconds=2),
-                drain=timedelta(seconds=2),
-            ),
-            strategy=Canary(steps=(WeightStep(weight=100, bake=MINUTE, max_bake=MINUTE),), keep_old=MINUTE),
-            gates=NoGates(reason="a test"),
-        )
-
-    def plan(self, release: str, revision: str) -> Plan:
-        stable, made = self.platform.serving(self.service), self.platform.prepare(self.spec, revision)
-        on, back = compile_roads(
-            shape_of(self.spec.strategy, made.instances),
-            gates=(),
-            deadlines=Deadlines(),
-            first=stable is None,
-        )
-        plan = Plan(
-            release=release,
-            service=self.service,
-            stable=stable.text if stable else None,
-            candidate=revision,
-            on=on,
-            back=back,
-            gates=(),
-            inherits=tuple(self.inherits),
-            artifact={"candidate": made.artifact, "identity": made.identity},
-        )
-        self.inherits.append(release)
-        return plan
-
-    def reach(self, plan: Plan, world: World, seconds: float = 20.0) -> Truth:
-        """Does what the heart says until the world is as wanted."""
-        until = time.monotonic() + seconds
-        while True:
-            look = self.platform.observe(plan)
-            missing = differences(plan, world, look.truth)
-            if not missing:
-                return look.truth
-            assert time.monotonic() < until, missing
-            for effect in reconcile(plan, world, look.truth):
-                self.platform.perform(plan, effect, look.fence)
-            if self.memory is None:
-                time.sleep(0.05)
-
-    def through(self, plan: Plan, upto: Kind) -> Step:
-        for step in plan.on:
-            self.reach(plan, step.world)
-            if step.kind is upto:
-                return step
-        raise AssertionError(upto)
-
-    def serving(self, revision: str) -> None:
-        plan = self.plan(f"first-{revision}", revision)
-        for step in plan.on:
-            self.reach(plan, step.world)
-
-    def settled(self, plan: Plan, holds: Callable[[Truth], bool]) -> Truth:
-        until = time.monotonic() + 10
-        while not holds(truth := self.platform.observe(plan).truth):
-            assert time.monotonic() < until, truth
-            time.sleep(0.05)
-        return truth
 
 
 @pytest.fixture(scope="module")
 def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("platform")
-    (folder / "app.py").write_text(APP)
     yield folder
     down(folder / ".crossfade")
 
 
-@pytest.fixture(params=["memory", pytest.param("envoy", marks=pytest.mark.real)])
+@pytest.fixture(scope="session")
+def cloud() -> Iterator[Twin]:
+    with twin() as made:
+        yield made
+
+
+@pytest.fixture(params=["memory", pytest.param("envoy", marks=pytest.mark.real), "alb"])
 def ground(request: pytest.FixtureRequest, tmp_path: Path) -> Ground:
-    if request.param == "envoy":
-        folder = request.getfixturevalue("real")
-        made = Ground(platform=LocalPlatform(folder / ".crossfade"), folder=folder, service=next(names))
-    else:
-        (tmp_path / "app.py").write_text(APP)
-        memory = MemoryDataplane(Store(tmp_path / ".crossfade"))
-        made = Ground(
-            platform=LocalPlatform(tmp_path / ".crossfade", line=lambda: memory),
-            folder=tmp_path,
-            service=next(names),
-            memory=memory,
-        )
-    return made
-
-
-def settle(ground: Ground) -> Ground:
-    ground.platform.settle_in(ground.spec)
-    return ground
+    match request.param:
+        case "envoy":
+            return LocalGround(request.getfixturevalue("real"), memory=False)
+        case "memory":
+            return LocalGround(tmp_path, memory=True)
+        case _:
+            return AlbGround(tmp_path, world(request.getfixturevalue("cloud"), next(names)))
 
 
 class TestFacts:
@@ -180,11 +65,8 @@ class TestFacts:
         assert truth.pair == Known(value=True)
 
     def test_R06_what_cannot_be_read_is_unknown_in_every_fact_and_no_exception(self, ground: Ground) -> None:
-        def nobody() -> MemoryDataplane:
-            raise PlatformError("CF4104", "nobody answers")
-
         plan = ground.plan("r1", "v1")
-        look = LocalPlatform(ground.platform.folder, line=nobody).observe(plan)
+        look = ground.unreadable().observe(plan)
 
         facts = [
             getattr(look.truth, name)
@@ -198,7 +80,7 @@ class TestFacts:
 
 class TestRelease:
     def test_a_first_release_ends_with_its_revision_serving(self, ground: Ground) -> None:
-        settle(ground).serving("v1")
+        ground.settle().serving("v1")
 
         serving = ground.platform.serving(ground.service)
         assert serving is not None
@@ -206,7 +88,7 @@ class TestRelease:
         assert serving.identity == ground.platform.prepare(ground.spec, "v1").identity
 
     def test_R08_a_release_swaps_the_groups_and_leaves_one_version(self, ground: Ground) -> None:
-        settle(ground).serving("v1")
+        ground.settle().serving("v1")
         plan = ground.plan("r2", "v2")
 
         for step in plan.on:
@@ -221,21 +103,21 @@ class TestRelease:
         assert truth.primary == Known(Side.STABLE)
 
     def test_R20_the_road_back_restores_what_was(self, ground: Ground) -> None:
-        settle(ground).serving("v1")
+        ground.settle().serving("v1")
         plan = ground.plan("r2", "v2")
-        before = ground.platform.document(ground.service)
+        before = ground.ours()
         ground.through(plan, Kind.SHIFTING)
+        assert ground.ours() != before
 
         for step in plan.back:
             ground.reach(plan, step.world)
 
-        now = ground.platform.document(ground.service)
-        assert (now.groups, now.weights, now.test_group) == (before.groups, before.weights, None)
+        assert ground.ours() == before
         after = ground.plan("r3", "v3")
         ground.settled(after, lambda truth: truth.seat == Known(Seat(holder=None)))
 
     def test_the_seat_is_taken_by_the_first_growth_and_moves_no_weight(self, ground: Ground) -> None:
-        settle(ground).serving("v1")
+        ground.settle().serving("v1")
         plan = ground.plan("r2", "v2")
         assert ground.platform.observe(plan).truth.seat == Known(Seat(holder=None))
 
@@ -250,25 +132,21 @@ class TestRelease:
 
 class TestWrites:
     def test_R10_a_weight_keeps_everything_it_does_not_own(self, ground: Ground) -> None:
-        settle(ground).serving("v1")
+        ground.settle().serving("v1")
         plan = ground.plan("r2", "v2")
         ground.through(plan, Kind.VERIFYING)
-        ground.platform._change(
-            ground.service, lambda service: replace(service, tags={**service.tags, "theirs": "kept"})
-        )
-        before = ground.platform.document(ground.service)
+        ground.add_theirs()
+        before = ground.theirs()
 
         for _ in range(2):
             look = ground.platform.observe(plan)
             ground.platform.perform(plan, EnsureWeight(weight=Share(250)), look.fence)
 
-        now = ground.platform.document(ground.service)
-        assert sorted(now.weights.values()) == [250, 750]
-        assert now.tags["theirs"] == "kept"
-        assert (now.groups, now.test_group, now.fault) == (before.groups, before.test_group, before.fault)
+        assert ground.shares() == [250, 750]
+        assert ground.theirs() == before
 
     def test_R34_doing_it_twice_is_doing_it_once(self, ground: Ground) -> None:
-        settle(ground).serving("v1")
+        ground.settle().serving("v1")
         plan = ground.plan("r2", "v2")
         ground.through(plan, Kind.VERIFYING)
         effects = (
@@ -279,36 +157,34 @@ class TestWrites:
             EnsurePrimary(side=Side.STABLE),
         )
 
-        def do_all() -> Service:
+        def do_all() -> Any:
             fence = ground.platform.observe(plan).fence
             for effect in effects:
                 ground.platform.perform(plan, effect, fence)
-            return ground.platform.document(ground.service)
+            return ground.everything()
 
         once = do_all()
 
         assert do_all() == once
 
     def test_R23_a_write_on_an_old_look_writes_nothing(self, ground: Ground) -> None:
-        settle(ground).serving("v1")
+        ground.settle().serving("v1")
         plan = ground.plan("r2", "v2")
         ground.through(plan, Kind.VERIFYING)
         old = ground.platform.observe(plan)
-        ground.platform._change(
-            ground.service, lambda service: replace(service, tags={**service.tags, "theirs": "new"})
-        )
-        before = ground.platform.document(ground.service)
+        ground.another_hand("new")
+        before = ground.everything()
 
         with pytest.raises(PlatformError, match="changed in between"):
             ground.platform.perform(plan, EnsureWeight(weight=Share(100)), old.fence)
 
-        assert ground.platform.document(ground.service) == before
+        assert ground.everything() == before
 
     def test_R13_a_release_deletes_and_takes_nothing_of_another(self, ground: Ground) -> None:
-        settle(ground).serving("v1")
+        ground.settle().serving("v1")
         ground.through(ground.plan("r2", "v2"), Kind.PROVISIONING)
         stranger = replace(ground.plan("r3", "v3"), inherits=())
-        before = ground.platform.document(ground.service)
+        before = ground.everything()
         look = ground.platform.observe(stranger)
 
         assert look.truth.seat == Known(Seat(holder="r2"))
@@ -324,10 +200,10 @@ class TestWrites:
             with pytest.raises(PlatformError, match=r"seat|delete|trusted") as refused:
                 ground.platform.perform(stranger, effect, look.fence)
             assert refused.value.id == "CF4201"
-        assert ground.platform.document(ground.service) == before
+        assert ground.everything() == before
 
     def test_R04_what_an_ended_release_left_is_brought_home_and_cleared(self, ground: Ground) -> None:
-        settle(ground).serving("v1")
+        ground.settle().serving("v1")
         ground.through(ground.plan("r2", "v2"), Kind.SHIFTING)
         heir = ground.plan("r3", "v3")
 
@@ -336,20 +212,20 @@ class TestWrites:
         assert ground.platform.observe(heir).truth.seat == Known(Seat(holder="r3"))
 
     def test_going_home_needs_no_look_may_be_repeated_and_deletes_nothing(self, ground: Ground) -> None:
-        settle(ground).serving("v1")
+        ground.settle().serving("v1")
         plan = ground.plan("r2", "v2")
         ground.through(plan, Kind.SHIFTING)
-        groups = ground.platform.document(ground.service).groups
+        targets = ground.targets()
 
         for _ in range(2):
             ground.platform.perform(plan, GoHome(), None)
 
         truth = ground.settled(plan, lambda truth: truth.weights == Known(Span(low=NOTHING, high=NOTHING)))
         assert truth.seat == Known(Seat(holder="r2"))
-        assert ground.platform.document(ground.service).groups == groups
+        assert ground.targets() == targets
 
     def test_the_test_route_opens_and_closes(self, ground: Ground) -> None:
-        settle(ground).serving("v1")
+        ground.settle().serving("v1")
         plan = ground.plan("r2", "v2")
         ground.through(plan, Kind.VERIFYING)
         assert ground.platform.observe(plan).truth.test == Known(value=True)

@@ -20,7 +20,7 @@ from typing import Self
 
 import pytest
 
-from crossfade.dataplane import Fault, PortTaken, Rule, down
+from crossfade.dataplane import EDGES_MS, Fault, PortTaken, Rule, down
 from crossfade.dataplane.store import Store, read_json, write_whole
 from crossfade.platforms import LocalCounts, LocalPlatform
 from crossfade.release.plan import Plan, World
@@ -262,8 +262,8 @@ def test_R29_counts_of_both_sides_are_what_users_got(shop: tuple[LocalPlatform, 
         do(platform, plan, EnsureWeight(weight=Share(400)))
         time.sleep(2.2)  # real seconds have to pass to be counted
     ended = time.time()
-    until(lambda: counts.slots(plan, begun - 1).watermark >= ended)
-    slots = counts.slots(plan, begun - 1).intervals
+    until(lambda: counts.slots(plan, begun - 1, EDGES_MS).watermark >= ended)
+    slots = counts.slots(plan, begun - 1, EDGES_MS).intervals
 
     def total(side: str, what: str) -> int:
         return sum(int(str(getattr(slot, side)[what])) for slot in slots)

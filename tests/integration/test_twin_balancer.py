@@ -17,6 +17,7 @@ from balancer_world import (
     GREEN,
     LISTENER,
     App,
+    Samples,
     World,
     apps,
     balancing,
@@ -29,7 +30,7 @@ from balancer_world import (
     world,
 )
 
-from crossfade.dataplane.process import alive, start_time
+from crossfade.dataplane.process import alive, marked, start_time
 from crossfade.twin.balancer.failures import BalancerError
 from crossfade.twin.balancer.model import (
     Balancing,
@@ -40,6 +41,8 @@ from crossfade.twin.balancer.model import (
     Target,
     TargetGroup,
 )
+from crossfade.twin.balancer.service import Balancers
+from crossfade.twin.clock import TwinClock
 
 pytestmark = pytest.mark.real
 
@@ -297,6 +300,27 @@ class TestOwnAnswers:
         assert (status, headers["server"]) == (504, "awselb/2.0")
         assert "504 Gateway Time-out" in body
         assert time.monotonic() - begun < 5
+
+    def test_a_target_that_takes_no_connection_is_504(
+        self, here: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        import socket
+
+        monkeypatch.setattr("crossfade.twin.balancer.compile.CONNECT_S", 1)
+        full = socket.create_server(("127.0.0.1", 0), backlog=0)
+        waiting = [socket.socket() for _ in range(4)]
+        try:
+            for one in waiting:
+                one.setblocking(False)
+                one.connect_ex(full.getsockname())
+            never = Target(ip="127.0.0.1", port=full.getsockname()[1])
+            here.balancers.apply(balancing((rule(shares(1, 0)),), group(BLUE, never)))
+            status, _, headers = here.get()
+        finally:
+            for one in (full, *waiting):
+                one.close()
+
+        assert (status, headers["server"]) == (504, "awselb/2.0")
 
     def test_what_a_target_says_is_not_touched(self, here: World, crew: list[App]) -> None:
         def refuse(handler: BaseHTTPRequestHandler) -> None:
@@ -568,6 +592,18 @@ class TestLife:
             until(lambda: here.get()[1] == "blue")
         assert 0.8 < took < 3
 
+    def test_what_cannot_start_leaves_nothing_behind(self, tmp_path: Path) -> None:
+        balancers = Balancers(tmp_path, TwinClock(), Samples(), lambda: 0.0)
+        bad = Condition(kind="http-header", values=("x",), header="")
+        balancers.apply(balancing((rule(FixedResponse(status=200), 1, bad), rule(FixedResponse(status=200)))))
+        with pytest.raises(BalancerError):
+            balancers.start()
+
+        assert not marked((tmp_path / "id").read_text())
+        with pytest.raises(BalancerError):
+            balancers.apply(Balancing())
+        balancers.stop()
+
     def test_a_dead_envoy_is_started_again_with_all_it_had(self, tmp_path: Path) -> None:
         import os
         import signal
@@ -585,6 +621,39 @@ class TestLife:
             last = proxy.process
         assert last is not None
         assert not alive(last)
+
+    def test_what_envoy_would_refuse_later_it_refuses_now(self, tmp_path: Path) -> None:
+        with apps("blue", "green") as crew, world(tmp_path) as here:
+            here.balancers.apply(balancing((rule(shares(1, 0)),), *both(crew)))
+            here.delay = 3600
+            here.balancers.apply(balancing((rule(shares(0, 1)),), *both(crew)))
+            bad = Condition(kind="http-header", values=("x",), header="")
+            with pytest.raises(BalancerError):
+                here.balancers.apply(balancing((rule(shares(9, 1), 1, bad), rule(shares(0, 1))), *both(crew)))
+            here.clock.advance(3600)
+            until(lambda: here.get()[1] == "green")
+
+    def test_many_may_ask_at_once_and_the_last_word_of_each_holds(self, tmp_path: Path) -> None:
+        with apps("blue", "green") as crew, world(tmp_path) as here:
+            errors: list[BaseException] = []
+
+            def ask(seed: int) -> None:
+                try:
+                    for number in range(10):
+                        weights = shares(*((1, 0) if (seed + number) % 2 else (0, 1)))
+                        here.balancers.apply(balancing((rule(weights),), *both(crew)))
+                        here.balancers.health(BLUE)
+                except BaseException as error:  # noqa: BLE001
+                    errors.append(error)
+
+            threads = [threading.Thread(target=ask, args=(seed,)) for seed in range(4)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            here.balancers.apply(balancing((rule(shares(0, 1)),), *both(crew)))
+            assert not errors
+            assert set(answers(here, 20)) == {"green"}
 
     def test_what_envoy_refuses_is_an_error_and_changes_nothing(self, here: World, crew: list[App]) -> None:
         here.balancers.apply(balancing((rule(shares(1, 0)),), *both(crew)))

@@ -214,6 +214,50 @@ def test_alarms_live_by_the_clock(client: Any, clock: TwinClock) -> None:
     assert tags == [{"Key": "team", "Value": "shop"}]
 
 
+def test_an_alarm_on_math_is_given_back_as_it_was_put(client: Any) -> None:
+    metric = {"Namespace": ALB, "MetricName": "RequestCount", "Dimensions": GROUP}
+    metrics = [
+        {"Id": "n", "MetricStat": {"Metric": metric, "Period": 60, "Stat": "Sum"}, "ReturnData": False},
+        {"Id": "e", "Expression": "FILL(n, 0) / 60", "Label": "a second", "ReturnData": True},
+    ]
+    client.put_metric_alarm(
+        AlarmName="quiet",
+        Metrics=metrics,
+        EvaluationPeriods=2,
+        DatapointsToAlarm=1,
+        Threshold=1.0,
+        ComparisonOperator="LessThanThreshold",
+        ActionsEnabled=False,
+    )
+    alarm = client.describe_alarms(AlarmNamePrefix="qui", MaxRecords=1)["MetricAlarms"][0]
+
+    assert alarm["Metrics"] == metrics
+    assert (alarm["ActionsEnabled"], alarm["DatapointsToAlarm"], alarm["Threshold"]) == (False, 1, 1.0)
+
+
+def test_a_large_request_comes_compressed_and_pages_come_back(client: Any, clock: TwinClock) -> None:
+    client.put_metric_data(
+        Namespace="Shop",
+        MetricData=[
+            {"MetricName": "Orders", "Value": float(n), "Timestamp": NOON - timedelta(minutes=n)}
+            for n in range(500)
+        ],
+    )
+    clock.advance(5)
+    metric = {"Namespace": "Shop", "MetricName": "Orders"}
+    pages = client.get_paginator("get_metric_data").paginate(
+        MetricDataQueries=[{"Id": "m", "MetricStat": {"Metric": metric, "Period": 60, "Stat": "Sum"}}],
+        StartTime=NOON - timedelta(minutes=500),
+        EndTime=NOON + timedelta(minutes=1),
+        MaxDatapoints=200,
+    )
+
+    values = [page["MetricDataResults"][0]["Values"] for page in pages]
+
+    assert [len(page) for page in values] == [200, 200, 100]
+    assert [value for page in values for value in page] == [float(n) for n in range(500)]
+
+
 @pytest.mark.parametrize(
     ("code", "operation", "params"),
     [

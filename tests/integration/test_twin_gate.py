@@ -162,6 +162,7 @@ class TestFaults:
 
     def test_a_stale_read_tells_what_was_true_a_while_ago(self, w: World, shop: Shop) -> None:
         w.clock.run_at(1e-9)
+        w.clock.advance(11)
         w.steer("POST", "/twin/faults", {"kind": "stale", "action": "DescribeRules", "delay": 10})
         seen = [weight(shop)]
         shift(shop, 5)

@@ -15,6 +15,7 @@ from botocore.config import Config  # type: ignore[import-untyped]
 
 from crossfade.twin.balancer.model import Balancing, Ports, State, TargetHealth
 from crossfade.twin.clock import TwinClock
+from crossfade.twin.endpoint import listening
 from crossfade.twin.faults import Faults
 from crossfade.twin.server import Server
 from crossfade.twin.wanted import Wanted
@@ -150,7 +151,9 @@ def forward(*shares: tuple[str, int], sticky: int | None = None) -> dict[str, An
 def _server() -> World:
     """One for all tests of a process: moto's state is global anyway, and its parts are slow to make."""
     balancers, clock, faults = MemoryBalancers(), TwinClock(), Faults(1)
-    server = Server(Wanted(region=REGION), clock=clock, faults=faults, balancers=balancers)
+    server = Server(
+        Wanted(region=REGION), clock=clock, faults=faults, balancers=balancers, listening=listening(0)
+    )
     server.start()
     return World(server, balancers, clock, faults)
 

@@ -109,3 +109,48 @@ def math(id_: str, expression: str, **more: Any) -> dict[str, Any]:
 def pattern(text: str) -> Sequence[float | None]:
     """`0 - X`: below a threshold of 1, missing, above it."""
     return [{"0": 0.0, "X": 3.0, "-": None}[sign] for sign in text.split()]
+
+
+ERRORS: Final = "HTTPCode_Target_5XX_Count"
+
+
+def put_alarm(world: World, name: str = "errors", **changed: Any) -> None:
+    """More than 1 error in a minute; `None` takes a parameter away."""
+    params = {
+        "AlarmName": name,
+        "Namespace": "AWS/ApplicationELB",
+        "MetricName": ERRORS,
+        "Dimensions": dimensions(GROUP),
+        "Statistic": "Sum",
+        "Period": 60,
+        "EvaluationPeriods": 1,
+        "Threshold": 1.0,
+        "ComparisonOperator": "GreaterThanThreshold",
+        **changed,
+    }
+    world.call("PutMetricAlarm", **{key: value for key, value in params.items() if value is not None})
+
+
+def described(world: World, name: str = "errors") -> dict[str, Any]:
+    kinds = ["MetricAlarm", "CompositeAlarm"]
+    answer = world.call("DescribeAlarms", AlarmNames=[name], AlarmTypes=kinds)
+    found: list[dict[str, Any]] = answer["MetricAlarms"] + answer["CompositeAlarms"]
+    assert len(found) == 1
+    return found[0]
+
+
+def state(world: World, name: str = "errors") -> str:
+    return str(described(world, name)["StateValue"])
+
+
+def history(world: World, name: str = "errors", **params: Any) -> list[str]:
+    kinds = ["MetricAlarm", "CompositeAlarm"]
+    answer = world.call(
+        "DescribeAlarmHistory", AlarmName=name, AlarmTypes=kinds, ScanBy="TimestampAscending", **params
+    )
+    return [item["HistorySummary"] for item in answer["AlarmHistoryItems"]]
+
+
+def tags(world: World, name: str = "errors") -> dict[str, str]:
+    answer = world.call("ListTagsForResource", ResourceARN=described(world, name)["AlarmArn"])
+    return {tag["Key"]: tag["Value"] for tag in answer["Tags"]}

@@ -44,6 +44,7 @@ class Second:
     candidate: Mapping[str, object] | None
     stable_instances: Sequence[tuple[str, Mapping[str, object]]] = ()
     candidate_instances: Sequence[tuple[str, Mapping[str, object]]] = ()
+    aside: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,8 @@ class Read:
     known_from: float
     watermark: float
     problem: str
+    slot_s: float = 1.0
+    closes_s: float = 2.0
 
 
 @dataclass
@@ -92,10 +95,18 @@ class Counts:
     stopped_at: float | None = None
     garble: Callable[[Second], Second] = lambda second: second
     known_from: float = START - 2_000
-    edges_ms: Sequence[float] = EDGES
     asked: list[float] = field(default_factory=list)
 
-    def slots(self, plan: Plan, since: float) -> Read:
+    def name(self, plan: Plan) -> str:
+        return "simulated"
+
+    def watch(self, plan: Plan) -> None:
+        pass
+
+    def edges_ms(self, plan: Plan) -> Sequence[float]:
+        return EDGES
+
+    def slots(self, plan: Plan, since: float, edges_ms: Sequence[float]) -> Read:
         self.asked.append(since)
         if self.problem:
             return Read((), since, since, self.problem)

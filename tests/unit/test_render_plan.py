@@ -160,13 +160,22 @@ def slots(requests: int, seconds: int, *, problem: str = "", known_from: float =
     none = {"requests": 0, "errors": 0, "latency": [0, 0]}
     intervals = [
         SimpleNamespace(
-            start=known_from + at, stable=arm, candidate=none, stable_instances=(), candidate_instances=()
+            start=known_from + at,
+            stable=arm,
+            candidate=none,
+            stable_instances=(),
+            candidate_instances=(),
+            aside={},
         )
         for at in range(seconds)
         if requests
     ]
     return SimpleNamespace(
-        intervals=intervals, known_from=known_from, watermark=known_from + seconds, problem=problem
+        intervals=intervals,
+        known_from=known_from,
+        watermark=known_from + seconds,
+        problem=problem,
+        slot_s=1.0,
     )
 
 

@@ -267,7 +267,7 @@ class TestPast:
 
 def test_the_port_never_raises() -> None:
     class Broken(Counts):
-        def slots(self, plan: object, since: float) -> object:  # type: ignore[override]
+        def slots(self, plan: object, since: float, edges_ms: object) -> object:  # type: ignore[override]
             raise RuntimeError("surprise")
 
     desk = Desk(Broken())

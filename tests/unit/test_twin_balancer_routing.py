@@ -21,7 +21,7 @@ class TestRouting:
 
         routing.want([("a", rules(2))], 100, lambda: 3)
         assert routing.in_force("a") == rules(1)
-        assert list(routing.ahead("a")) == [rules(1), rules(2)]
+        assert routing.coming("a") == (rules(2),)
         assert routing.next_change() == 103
         assert not routing.elapse(102.9)
         assert routing.elapse(103)
@@ -41,7 +41,7 @@ class TestRouting:
         routing.want([("a", rules(1)), ("b", rules(2))], 100, lambda: next(drawn))
 
         assert next(drawn, None) is None
-        assert list(routing.ahead("a")) == [rules(1)]
+        assert routing.coming("a") == ()
 
     def test_a_listener_that_is_gone_is_gone_with_all_that_was_to_come(self) -> None:
         routing = Routing()
@@ -50,6 +50,17 @@ class TestRouting:
         routing.want([], 100, lambda: 3)
 
         assert routing.next_change() is None
+
+    def test_a_copy_is_not_touched_by_what_follows(self) -> None:
+        routing = Routing()
+        routing.want([("a", rules(1))], 100, lambda: 3)
+        routing.want([("a", rules(2))], 100, lambda: 3)
+        before = routing.copy()
+        routing.want([("a", rules(3))], 100, lambda: 3)
+        routing.elapse(103)
+
+        assert before.in_force("a") == rules(1)
+        assert before.coming("a") == (rules(2),)
 
     @given(st.lists(st.tuples(st.floats(0, 5), st.floats(0, 60)), min_size=1, max_size=20))
     def test_no_change_overtakes_an_earlier_one(self, asked: list[tuple[float, float]]) -> None:

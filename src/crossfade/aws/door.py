@@ -35,6 +35,8 @@ class Where:
     region: str
     endpoint: str | None = None
     """A twin's; None = AWS itself."""
+    role: str | None = None
+    """Name of a role of the account which is assumed; None = whoever the normal chain finds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -60,7 +60,9 @@ def deploy(
             "CF7002", "--reason is missing", "the journal keeps who overrode what, and why", "--reason TEXT"
         )
     spec = load_spec(file)
-    house = House(spec.state, spec.folder)
+    house = House.of(spec)
+    if place := house.sites.place(spec):
+        click.echo(place, err=True)
     wish = Wish(actor=actor(), waivers=Waivers(reason=reason, despite=despite, retry=retry))
     make_room(house, spec.service, supersede=supersede, reason=reason)
     after = tuple(name for name in spec.after if name not in despite)

@@ -59,7 +59,7 @@ def plan(revision: str, output: str, exit_code: bool, traffic: float | None, fil
     from crossfade.spec.load import load_spec
 
     spec = load_spec(file)
-    house = House(spec.state, spec.folder)
+    house = House.of(spec)
     seen = foresee(house, spec, revision, actor())
     if seen is None:
         if output == "json":
@@ -85,7 +85,7 @@ def _planned(house: House, spec: Spec, seen: Foresight, given: float | None) -> 
     from crossfade.release.ahead import look_ahead
     from crossfade.release.state import opened
     from crossfade.release.way_back import way_back
-    from crossfade.spec import NoGates
+    from crossfade.spec import AlbPlatform, NoGates
 
     needed = seen.plan.instances
     ahead = look_ahead(seen.plan, needed)
@@ -95,7 +95,7 @@ def _planned(house: House, spec: Spec, seen: Foresight, given: float | None) -> 
     return Planned(
         plan=seen.plan,
         ahead=ahead,
-        platform="local",
+        platform="alb" if isinstance(spec.platform, AlbPlatform) else "local",
         on_interrupt=spec.on_interrupt,
         traffic=traffic,
         sights=sights,
@@ -110,11 +110,18 @@ def _planned(house: House, spec: Spec, seen: Foresight, given: float | None) -> 
 def _traffic(house: House, seen: Foresight, given: float | None) -> Traffic:
     from dataclasses import replace
 
-    from crossfade.cli.what_gates_see import LOOK_BACK, traffic_of
+    from crossfade.cli.what_gates_see import LOOK_BACK, Traffic, traffic_of
+    from crossfade.errors import CrossfadeError
 
     factor = house.clock.factor
     begin = time.time() - LOOK_BACK.total_seconds() / factor
-    found = traffic_of(seen.counts.slots(seen.plan, begin), seen.counts.edges_ms, begin=begin, factor=factor)
+    try:
+        edges = seen.counts.edges_ms(seen.plan)
+    except CrossfadeError as error:
+        found = Traffic(per_s=None, source="unknown", why=error.what)
+    else:
+        slots = seen.counts.slots(seen.plan, begin, edges)
+        found = traffic_of(slots, edges, begin=begin, factor=factor)
     return found if given is None else replace(found, per_s=given, source="given", why="")
 
 

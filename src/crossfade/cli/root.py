@@ -13,8 +13,9 @@ from crossfade.errors import CrossfadeError
 
 VERBS: dict[str, tuple[str, str]] = {
     "demo": ("demo", "the whole story on this machine: a good release, a bad one, the receipt"),
-    "init": ("files", "write crossfade.yaml, asking as little as possible"),
+    "init": ("init", "write crossfade.yaml, asking as little as possible"),
     "lint": ("files", "check crossfade.yaml offline: every mistake with its line, an id and a fix"),
+    "doctor": ("doctor", "whether a release could run from here, now, and what stands in its way"),
     "schema": ("files", "the JSON schema of crossfade.yaml"),
     "plan": ("plan", "what a deploy would do, step by step; nothing is changed"),
     "deploy": ("deploy", "release a revision and follow it to its end"),
@@ -31,7 +32,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "close": ("steer", "end a stuck release by a person's word"),
     "gate": ("gate", "judge a stream of counts, or replay a stored verdict"),
     "watchdog": ("watchdog", "turn back releases whose controller is gone; --once for a schedule"),
-    "render": ("render_verb", "files for other tools: github-actions, a workflow that releases this service"),
+    "render": ("render_verb", "files for other tools: github-actions, iam, alarms"),
     "local": ("local", "the embedded platform: up, status, logs, down"),
     "twin": ("twin", "the laptop AWS: up"),
     "completion": ("completion", "shell completion for bash, zsh or fish"),

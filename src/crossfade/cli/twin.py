@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from typing import Any
 
 import click
@@ -54,21 +56,29 @@ def up(
 
     if account is not None and not (account.isdecimal() and len(account) == 12):
         raise UsageError("CF4313", f"--account {account} is no AWS account", "it has twelve digits")
+    proxied = any(name.lower() in {"http_proxy", "all_proxy"} for name in os.environ)
     wanted = Wanted(preset=preset, seed=seed, factor=factor, port=port, region=region, account=account)
-    run(wanted, ready=_as_json if as_json else _as_text, leash=leash)
-    return 0
+    show = _as_json if as_json else _as_text
+    run(wanted, ready=lambda facts: show({**facts, "export": _export(facts, proxied=proxied)}), leash=leash)
+    sys.stdout.flush()
+    os._exit(0)  # all is cleaned up; taking moto apart object by object would last another second
 
 
 def _as_json(facts: dict[str, Any]) -> None:
-    click.echo(json.dumps({**facts, "export": _export(facts)}))
+    click.echo(json.dumps(facts))
 
 
 def _as_text(facts: dict[str, Any]) -> None:
     click.echo(
         f"crossfade twin · preset {facts['preset']} · seed {facts['seed']} · clock x{facts['factor']:g} · "
         f"account {facts['account']}\n"
-        f"endpoint {facts['endpoint']}   any credentials, any region; load balancers on 127.0.0.1\n\n"
-        f"  {_export(facts)}\n\n"
+        f"endpoint {facts['endpoint']}   any credentials, any region; load balancers on 127.0.0.1\n"
+    )
+    for words in facts["in_force"]:
+        click.echo(f"  {words}")
+    click.echo(
+        "\n"
+        f"  {facts['export']}\n\n"
         f"steer it   {facts['endpoint']}/twin   then /ports /clock /faults /actions\n"
         f"not modelled, so not shown by a rehearsal here:"
     )
@@ -77,8 +87,9 @@ def _as_text(facts: dict[str, Any]) -> None:
     click.echo("Ctrl-C stops it and all that it started.")
 
 
-def _export(facts: dict[str, Any]) -> str:
+def _export(facts: dict[str, Any], *, proxied: bool) -> str:
+    past_proxies = " NO_PROXY=127.0.0.1" if proxied else ""
     return (
         f"export AWS_ENDPOINT_URL={facts['endpoint']} AWS_DEFAULT_REGION={facts['region']} "
-        "AWS_ACCESS_KEY_ID=twin AWS_SECRET_ACCESS_KEY=twin"
+        f"AWS_ACCESS_KEY_ID=twin AWS_SECRET_ACCESS_KEY=twin{past_proxies}"
     )

@@ -7,6 +7,7 @@ does when the release runs. Nothing here reads a platform: `plan.py` brings the 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -18,7 +19,7 @@ from crossfade.judge import plan as needs_of
 from crossfade.release.ahead import Ahead, Stop
 from crossfade.release.plan import Plan, Proof
 from crossfade.release.values import ALL, Share
-from crossfade.signals.framing import frames, width
+from crossfade.signals.framing import NEAR, frames
 from crossfade.signals.past import ENOUGH_S, history_entry
 from crossfade.signals.source import Slots
 
@@ -91,11 +92,11 @@ def traffic_of(slots: Slots, edges_ms: Sequence[float], *, begin: float, factor:
     """Traffic and history from closed seconds that start at `begin` (real epoch) or later."""
     if slots.problem:
         return Traffic(per_s=None, source="unknown", why=slots.problem)
-    first = int(max(begin, slots.known_from))
-    over_s = (slots.watermark - first) * factor
-    found = list(frames(slots, first, width(factor), len(edges_ms) + 1))
+    first = max(begin, slots.known_from)
+    over_s = math.floor((slots.watermark - first) / slots.slot_s + NEAR) * slots.slot_s * factor
+    found = list(frames(slots, first, factor, len(edges_ms) + 1))
     history = [
-        history_entry(frame, int(slots.watermark), factor)
+        history_entry(frame, slots.watermark, factor)
         for frame in found
         if frame.stable is not None and frame.stable["requests"]
     ]

@@ -65,13 +65,15 @@ class SystemClock:
 @dataclass(frozen=True, slots=True)
 class ScaledClock:
     """
-    `factor` times real time, from the real epoch second `start`, at which it shows the real time.
+    `factor` times real time, from the real epoch second `start`, at which it shows `shows`, or the real time.
 
-    Processes that are given the same two numbers read the same clock.
+    Processes that are given the same numbers read the same clock.
     """
 
     factor: float
     start: float
+    shows: float | None = None
+    """Epoch seconds; a twin's clock runs from a time of its own."""
 
     def __post_init__(self) -> None:
         if not self.factor > 0:
@@ -80,11 +82,15 @@ class ScaledClock:
     def now(self) -> Instant:
         return self.instant(time.time())
 
+    @property
+    def _begin(self) -> float:
+        return self.start if self.shows is None else self.shows
+
     def real(self, instant: Instant) -> float:
-        return self.start + (instant.timestamp() - self.start) / self.factor
+        return self.start + (instant.timestamp() - self._begin) / self.factor
 
     def instant(self, epoch: float) -> Instant:
-        begin = datetime.fromtimestamp(self.start, UTC)
+        begin = datetime.fromtimestamp(self._begin, UTC)
         return begin + timedelta(seconds=(epoch - self.start) * self.factor)
 
     def sleep_seconds(self, until: Instant) -> float:

@@ -24,7 +24,7 @@ from crossfade.engine import codec
 from crossfade.engine.clock import EngineClock
 from crossfade.engine.ports import Store
 from crossfade.engine.tick import Ports
-from crossfade.errors import PlatformError, UsageError
+from crossfade.errors import AccessError, PlatformError, UsageError
 from crossfade.release.plan import Plan
 from crossfade.release.reconcile import reconcile
 from crossfade.release.state import Road, State
@@ -94,7 +94,7 @@ class Emergency:
             if isinstance(effect, GoHome | EnsureWeight):
                 try:
                     ports.platform.perform(plan, effect, look.fence)
-                except PlatformError as error:
+                except (PlatformError, AccessError) as error:
                     self.say(plan, f"going home failed, trying again: {error.id} {error.what}: {error.why}")
         return False
 

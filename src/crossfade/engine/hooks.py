@@ -76,7 +76,8 @@ class HookRunner:
     """
     The `Hooks` port.
 
-    `environment` gives what the platform adds for a plan: at least `CROSSFADE_TEST_URL`.
+    `environment` gives what the platform adds for a plan: at least `CROSSFADE_TEST_URL`, and in
+    `CROSSFADE_TEST_HEADERS` what a request there has to carry, a `name: value` a line.
     `warm_up` runs hooks of that kind; without it they fail.
     """
 
@@ -183,7 +184,9 @@ class HookRunner:
         limit = plan.limits.hook.total_seconds() / self._clock.factor
         match plan.hooks[key]:
             case {"http": str(path)}:
-                return _asked(environment["CROSSFADE_TEST_URL"], path, key, limit, self._closing)
+                carried = _headers(environment.get("CROSSFADE_TEST_HEADERS", ""))
+                carried["x-crossfade-key"] = key
+                return _asked(environment["CROSSFADE_TEST_URL"], path, carried, limit, self._closing)
             case {"command": str(words)}:
                 return self._program(plan, key, words, environment, limit)
             case {"warm_up": dict(asked)} if self._warm_up is not None:
@@ -261,7 +264,13 @@ class HookRunner:
         return folder / f"hook-{release}-{name}.log"
 
 
-def _asked(url: str, path: str, key: str, limit: float, closing: threading.Event) -> Came:
+def _headers(lines: str) -> dict[str, str]:
+    """What a request has to carry to come in by the test route, from `name: value` lines."""
+    pairs = (line.partition(":") for line in lines.splitlines() if ":" in line)
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def _asked(url: str, path: str, headers: Mapping[str, str], limit: float, closing: threading.Event) -> Came:
     """One GET on the test route; passed on 2xx only. No proxy of the environment stands between."""
     base = urlsplit(url)
     kind = http.client.HTTPSConnection if base.scheme == "https" else http.client.HTTPConnection
@@ -270,7 +279,7 @@ def _asked(url: str, path: str, key: str, limit: float, closing: threading.Event
     while True:
         link = kind(base.hostname or "127.0.0.1", base.port, timeout=max(0.05, end - time.monotonic()))
         try:
-            link.request("GET", base.path.rstrip("/") + path, headers={"x-crossfade-key": key})
+            link.request("GET", base.path.rstrip("/") + path, headers=dict(headers))
             answer = link.getresponse()
             body = answer.read(TEXT).decode(errors="replace").strip()
         except ConnectionRefusedError as error:

@@ -19,7 +19,7 @@ from crossfade.engine.clock import EngineClock, real_span
 from crossfade.engine.codec import encode
 from crossfade.engine.ports import Store
 from crossfade.engine.records import Claim, Consumed
-from crossfade.errors import PlatformError
+from crossfade.errors import AccessError, PlatformError
 from crossfade.release.decide import decide, waits_for
 from crossfade.release.hear import hear
 from crossfade.release.plan import Plan
@@ -157,7 +157,7 @@ def _perform(ports: Ports, plan: Plan, effect: Effect, fence: object) -> tuple[s
             ports.hooks.start(plan, effect.key)
         else:
             ports.platform.perform(plan, effect, fence)
-    except PlatformError as error:
+    except (PlatformError, AccessError) as error:
         return (f"{type(effect).__name__}: {error.what}",)
     return ()
 

@@ -7,7 +7,7 @@ Both sides come from one read of one access log, so they always speak of the sam
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from crossfade.dataplane import EDGES_MS, Counts, Interval
@@ -18,6 +18,9 @@ from crossfade.release.plan import Plan
 from crossfade.release.values import Side
 
 Arm = Mapping[str, object]
+
+CLOSES_S: Final = 2.0
+"""Real seconds after which a second is closed, with room for a busy machine."""
 
 _EMPTY: Final = Counts(
     requests=0, app_errors=0, proxy_errors=0, injected=0, latency=(0,) * (len(EDGES_MS) + 1)
@@ -34,6 +37,7 @@ class LocalSlot:
     candidate: Arm | None
     stable_instances: Sequence[tuple[str, Arm]]
     candidate_instances: Sequence[tuple[str, Arm]]
+    aside: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,18 +49,32 @@ class LocalSlots:
     watermark: float
     problem: str
     """Why the source cannot be read now; empty where silence means silence."""
+    slot_s: float = 1.0
+    closes_s: float = CLOSES_S
 
 
 class LocalCounts:
     """Implements `CountsSource` and `InstanceHealth` of `crossfade.signals`."""
 
-    edges_ms: Sequence[float] = EDGES_MS
-
     def __init__(self, platform: LocalPlatform) -> None:
         self._platform = platform
 
-    def slots(self, plan: Plan, since: float) -> LocalSlots:
+    def name(self, plan: Plan) -> str:  # noqa: ARG002 - the port's
+        return "access log"
+
+    def watch(self, plan: Plan) -> None:
+        """Nothing to begin: the log is always written."""
+
+    def edges_ms(self, plan: Plan) -> Sequence[float]:  # noqa: ARG002 - the port's
+        """The same for every release: the proxy's log has each request's own time."""
+        return EDGES_MS
+
+    def slots(self, plan: Plan, since: float, edges_ms: Sequence[float] = EDGES_MS) -> LocalSlots:
         """Closed seconds that start at or after `since` (real epoch). Never raises."""
+        if tuple(edges_ms) != tuple(EDGES_MS):
+            return LocalSlots(
+                intervals=(), known_from=since, watermark=since, problem="other buckets were asked"
+            )
         try:
             who = sides(self._platform.document(plan.service), plan.release)
             counted = self._platform.counted(plan.service, since)

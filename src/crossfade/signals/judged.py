@@ -1,7 +1,7 @@
 """
 `ReleaseSignals`: verdicts about the step a release stands on, from counts, health and alarms.
 
-A look goes: read the closed seconds that are new, frame them (`framing.py`), store and judge
+A look goes: read the closed slots that are new, frame them (`framing.py`), store and judge
 each frame (`recorded.py`), and say for each gate what that means (`saying.py`). Where stable
 takes no traffic any more, its arm is its own past (`past.py`). Gates that need no counts are
 `unhealthy.py` and `alarms.py`. What was judged lives in `Memory`; the rest is re-read.
@@ -19,19 +19,19 @@ from crossfade.release.state import Road, State
 from crossfade.release.values import ALL, NOTHING, Instant, Say, Verdict
 from crossfade.signals import past, saying
 from crossfade.signals.alarms import Alarms
-from crossfade.signals.framing import Frame, begins, frames, width
-from crossfade.signals.recorded import Ledger
+from crossfade.signals.framing import begins, frames, width
+from crossfade.signals.recorded import Ledger, Piece
 from crossfade.signals.source import CountsSource, InstanceHealth, Memory, Pace, Slots
 from crossfade.signals.unhealthy import health_verdict
 
 HISTORY: Final = timedelta(minutes=15)
 """How much of stable's time before the release tells the judge what is normal."""
 
+BESIDE: Final = ("unhealthy", "alarms")
+"""Parts of `judging` that are not the judge's."""
+
 SILENT_FRAMES: Final = 3
 """A readable source that closes nothing new for more than so many intervals has no data."""
-
-CLOSES_S: Final = 2.0
-"""Real seconds after which a second is closed by a source that is well, with room for a busy machine."""
 
 
 class ReleaseSignals:
@@ -59,6 +59,7 @@ class ReleaseSignals:
             self._ledgers.pop(plan.release, None)
             return ()
         self._alarms.begin()
+        self._counts.watch(plan)
         step = state.step(plan)
         gates = [gate for gate in plan.gates if gate.name in step.gates]
         judged = [gate for gate in gates if gate.traffic and step.world.weight > NOTHING]
@@ -89,15 +90,16 @@ class ReleaseSignals:
         ledger = self._ledger(plan.release)
         window = saying.Window(state=state, step=step, gates=gates, stable=plan.stable or "stable")
         if ledger.failed and ledger.said is not None:
-            return saying.judged(window, ledger.said, timedelta(0), past_s=past.seconds(ledger))
+            return saying.judged(window, ledger.said, timedelta(0), _seen(ledger, ()))
         if state.reached is None:
             return saying.same(window, Say.NOT_YET, f"settling: {step.name} is not reached yet")
         begin = begins(self._pace.real(state.reached))
-        slots = self._counts.slots(plan, max(begin, ledger.next))
+        edges = ledger.edges if ledger.stream is not None else self._counts.edges_ms(plan)
+        slots = self._counts.slots(plan, max(begin, ledger.next), edges)
         if slots.problem:
             return saying.same(window, Say.NO_DATA, f"the counts cannot be read: {slots.problem}")
         if ledger.stream is None:
-            trouble = self._open(ledger, plan, state, begin)
+            trouble = self._open(ledger, plan, state, begin, edges)
             if trouble:
                 return saying.same(window, Say.NO_DATA, trouble)
         self._push(ledger, state, step, slots, begin)
@@ -108,25 +110,24 @@ class ReleaseSignals:
             self._ledgers[release] = Ledger.read(release, self._memory)
         return self._ledgers[release]
 
-    def _open(self, ledger: Ledger, plan: Plan, state: State, begin: int) -> str:
+    def _open(self, ledger: Ledger, plan: Plan, state: State, begin: int, edges: Sequence[float]) -> str:
         """The judge, with stable's time up to the step's first write as history; or why not."""
-        wide, factor = width(self._pace.factor), self._pace.factor
+        factor = self._pace.factor
         ends = int(self._pace.real(state.since))
         first = ends - int(HISTORY.total_seconds() / factor)
-        before = self._counts.slots(plan, first)
+        before = self._counts.slots(plan, first, edges)
         if before.problem:
             return f"the counts before the release cannot be read: {before.problem}"
-        edges = list(self._counts.edges_ms)
         header = {
-            **{key: value for key, value in plan.judging.items() if key not in ("unhealthy", "alarms")},
-            "edges_ms": edges,
+            **{key: value for key, value in plan.judging.items() if key not in BESIDE},
+            "edges_ms": list(edges),
             "history": [
                 past.history_entry(frame, begin, factor)
-                for frame in frames(before, first, wide, len(edges) + 1)
+                for frame in frames(before, first, factor, len(edges) + 1)
                 if frame.end <= ends and frame.stable is not None and frame.stable["requests"]
             ],
         }
-        ledger.open(header, begin)
+        ledger.open(header, begin, self._counts.name(plan))
         return ""
 
     def _push(self, ledger: Ledger, state: State, step: Step, slots: Slots, begin: int) -> None:
@@ -135,36 +136,27 @@ class ReleaseSignals:
         about: dict[str, Any] = {"step": _label(state, step), "weight": step.world.weight / ALL}
         if step.bake:
             about["bake_s"] = step.bake.total_seconds()
-        wide, buckets = width(factor), len(ledger.edges) + 1
-        for frame in frames(slots, max(begin, ledger.next), wide, buckets):
+        for frame in frames(slots, max(begin, ledger.next), factor, len(ledger.edges) + 1):
             base = past.baseline(ledger) if step.world.weight == ALL else None
             if base is None or frame.bad:
                 ledger.push(frame, factor, about)
                 continue
-            arm = Frame(
-                start=frame.start,
-                end=frame.end,
-                stable=base.arm,
-                candidate=frame.candidate,
-                stable_instances=base.instances,
-                candidate_instances=frame.candidate_instances,
-            )
+            arm = replace(frame, stable=base.arm, stable_instances=base.instances)
             ledger.push(arm, factor, {**about, "weight": base.weight, "baseline": "past"})
 
     def _say(
         self, ledger: Ledger, window: saying.Window, slots: Slots, begin: int, now: Instant
     ) -> Sequence[Verdict]:
-        wide = width(self._pace.factor)
-        newest = max(begin, int(slots.watermark))
-        waited = self._pace.real(now) - newest
+        late = SILENT_FRAMES * width(self._pace.factor, slots.slot_s) + slots.closes_s
+        waited = self._pace.real(now) - max(begin, slots.watermark)
         label = _label(window.state, window.step)
         mine = [piece for piece in ledger.pieces if piece.step == label and piece.start >= begin]
-        if ledger.failed or (mine and not ledger.bad and waited <= SILENT_FRAMES * wide + CLOSES_S):
+        if ledger.failed or (mine and not ledger.bad and waited <= late):
             said = ledger.said
             assert said is not None  # noqa: S101  # something was pushed
             covers = timedelta(seconds=ledger.covers(label, begin))
-            return saying.judged(window, said, covers, past_s=past.seconds(ledger))
-        if waited > SILENT_FRAMES * wide + CLOSES_S:
+            return saying.judged(window, said, covers, _seen(ledger, mine))
+        if waited > late:
             return saying.same(window, Say.NO_DATA, f"no new counts for {waited:.0f} s")
         if mine:
             return saying.same(window, Say.NO_DATA, ledger.bad)
@@ -223,6 +215,15 @@ def _answered(
         window = saying.Window(state=state, step=step, gates=gates, stable="stable")
         why = getattr(error, "what", "") or f"{type(error).__name__}: {error}"
         return saying.same(window, Say.NO_DATA, f"it could not be asked: {why}")
+
+
+def _seen(ledger: Ledger, pieces: Sequence[Piece]) -> saying.Seen:
+    names = sorted({name for piece in pieces for name in piece.aside})
+    return saying.Seen(
+        source=ledger.source,
+        past_s=past.seconds(ledger),
+        aside={name: sum(piece.aside.get(name, 0.0) for piece in pieces) for name in names},
+    )
 
 
 def _settings(plan: Plan, kind: str) -> Mapping[str, Any]:

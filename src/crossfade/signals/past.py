@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from crossfade.signals.framing import Frame, Named
-from crossfade.signals.recorded import Ledger
+from crossfade.signals.recorded import Ledger, clock_s
 from crossfade.signals.source import Arm
 
 LOOK_BACK_S: Final = 300.0
@@ -32,11 +32,11 @@ class Baseline:
     weight: float
 
 
-def history_entry(frame: Frame, origin: int, factor: float) -> dict[str, Any]:
+def history_entry(frame: Frame, origin: float, factor: float) -> dict[str, Any]:
     """An interval before the release, stable alone."""
     return {
-        "start": (frame.start - origin) * factor,
-        "end": (frame.end - origin) * factor,
+        "start": clock_s(frame.start - origin, factor),
+        "end": clock_s(frame.end - origin, factor),
         "stable": frame.stable,
         "stable_instances": [list(pair) for pair in frame.stable_instances],
     }

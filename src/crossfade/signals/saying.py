@@ -8,8 +8,8 @@ judge calls no data although the source was read is no traffic: that is `not_yet
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
@@ -34,15 +34,25 @@ class Window:
     """Revision of stable, for people."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """How what was judged was come by."""
+
+    source: str = ""
+    """Who counted."""
+    past_s: float | None = None
+    """Stable's past of so many seconds was the baseline."""
+    aside: Mapping[str, float] = field(default_factory=dict)
+    """Counts of this step that belong to neither side."""
+
+
 def same(window: Window, say: Say, text: str) -> tuple[Verdict, ...]:
     """One answer for all gates: nothing was judged."""
     return tuple(_verdict(window, gate.name, say, text) for gate in window.gates)
 
 
-def judged(
-    window: Window, said: Judged, covers: timedelta, *, past_s: float | None = None
-) -> tuple[Verdict, ...]:
-    """The judge's answer, gate by gate; `past_s`: stable's past of so many seconds was the baseline."""
+def judged(window: Window, said: Judged, covers: timedelta, seen: Seen) -> tuple[Verdict, ...]:
+    """The judge's answer, gate by gate."""
     stops = [gate.name for gate in window.gates if not gate.observe]
     blamed = _blamed(said, stops)
     own = {gate.name: _own(said, gate.name, covers, window.step.bake) for gate in window.gates}
@@ -52,7 +62,7 @@ def judged(
     if stops and all(own[name] is Say.PASS for name in stops) and whole is not Say.PASS:
         own[stops[0]] = whole  # one sick instance, or silence just now: no gate's own fault
     return tuple(
-        _told(window, said, gate.name, own[gate.name], covers=covers, past_s=past_s, blamed=blamed)
+        _told(window, said, gate.name, own[gate.name], covers=covers, seen=seen, blamed=blamed)
         for gate in window.gates
     )
 
@@ -85,7 +95,7 @@ def _told(
     say: Say,
     *,
     covers: timedelta,
-    past_s: float | None,
+    seen: Seen,
     blamed: str | None,
 ) -> Verdict:
     found = said["gates"].get(gate)
@@ -116,9 +126,14 @@ def _told(
     text = said["text"] if told else _short(gate, shown)
     if not found["n_candidate"] and not found["n_stable"] and say is Say.NOT_YET:
         text = f"no request on either side yet; {said['text']}"
-    if past_s is not None:
+    if seen.source:
+        numbers["source"] = seen.source
+    if seen.past_s is not None:
         numbers["baseline"] = "past"
-        text = f"{text}; against {window.stable}'s last {past_s:g} s, which is weaker"
+        text = f"{text}; against {window.stable}'s last {seen.past_s:g} s, which is weaker"
+    if gate == "errors" and seen.aside:
+        numbers["aside"] = dict(seen.aside)
+        text += "".join(f"; {count:g} {name} of neither side" for name, count in seen.aside.items() if count)
     return _verdict(window, gate, say, text, covers=covers, numbers=numbers)
 
 

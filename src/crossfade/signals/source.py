@@ -1,8 +1,9 @@
 """
 What signals need from outside, as tiny protocols. A platform's adapter and the engine implement them.
 
-Counts come in closed slots of one real second, both sides from one read (R29). An arm is
-plain JSON as the judge takes it: `{"requests", "errors", "latency"}`, latency per bucket.
+Counts come in closed slots, both sides from one read (R29): of one real second where each request
+is seen, of a minute where only sums of minutes are. An arm is plain JSON as the judge takes it:
+`{"requests", "errors", "latency", "kpi"}`, latency per bucket.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ Arm = Mapping[str, object]
 
 
 class Slot(Protocol):
-    """One closed second, real epoch. An arm of None could not be read; zero requests is a reading."""
+    """One closed slot, real epoch. An arm of None could not be read; zero requests is a reading."""
 
     @property
     def start(self) -> float: ...
@@ -29,10 +30,18 @@ class Slot(Protocol):
     def stable_instances(self) -> Sequence[tuple[str, Arm]]: ...
     @property
     def candidate_instances(self) -> Sequence[tuple[str, Arm]]: ...
+    @property
+    def aside(self) -> Mapping[str, float]:
+        """Counts that belong to neither side, for the evidence; no verdict is made of them."""
+        ...
 
 
 class Slots(Protocol):
-    """Seconds in [known_from, watermark) that are not in `intervals` had no request at all."""
+    """
+    Closed slots. They lie end to end, and one of them ends at the watermark.
+
+    A slot in [known_from, watermark) that is not in `intervals` had no request at all.
+    """
 
     @property
     def intervals(self) -> Sequence[Slot]: ...
@@ -45,16 +54,41 @@ class Slots(Protocol):
         """Why the source cannot be read now; empty where silence means silence."""
         ...
 
+    @property
+    def slot_s(self) -> float:
+        """Real seconds of a slot."""
+        ...
+
+    @property
+    def closes_s(self) -> float:
+        """Real seconds after its end in which a source that is well has closed a slot."""
+        ...
+
 
 class CountsSource(Protocol):
     """Counts of a release's two sides."""
 
-    @property
-    def edges_ms(self) -> Sequence[float]:
-        """Upper edges of the latency buckets."""
+    def name(self, plan: Plan) -> str:
+        """What it is called in evidence."""
         ...
 
-    def slots(self, plan: Plan, since: float) -> Slots:
+    def watch(self, plan: Plan) -> None:
+        """
+        The release is under way, with or without traffic: what needs time to begin may begin.
+
+        Called at every look. Never raises.
+        """
+        ...
+
+    def edges_ms(self, plan: Plan) -> Sequence[float]:
+        """
+        Upper edges for the latency buckets of a release about to be judged; it keeps them to its end.
+
+        Raises `CrossfadeError` where that takes a question that is not answered.
+        """
+        ...
+
+    def slots(self, plan: Plan, since: float, edges_ms: Sequence[float]) -> Slots:
         """Closed slots that start at or after this real epoch. What fails is a `problem`."""
         ...
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
 
-from crossfade.spec import aws_sense, gates, schema, stateful, strategies
+from crossfade.spec import aws_sense, gates, own_sense, schema, signal_sense, stateful, strategies
 from crossfade.spec.alb_forms import AwsForm
 from crossfade.spec.findings import KeyPath
 from crossfade.spec.mistakes import EXAMPLES, Notes, exactly_one, missing
@@ -52,6 +52,8 @@ def check(root: schema.Root, spec: Spec, notes: Notes) -> None:
     _state(root.state, root.aws or AwsForm(), notes)
     _platform(root.platform, notes)
     aws_sense.check(root, spec, notes)
+    signal_sense.check(root, spec, notes)
+    own_sense.check(root, spec, notes)
     strategies.check(root, spec, notes)
     gates.check(root, spec, notes)
     _deadlines(root.deadlines, notes)

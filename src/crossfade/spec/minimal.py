@@ -7,10 +7,12 @@ that apply it: taking away the `#` changes nothing, which a test proves.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
+from crossfade.spec.aws_models import AlbPlatform, Aws, TargetsFile
 from crossfade.spec.fields import BECAUSE, Form
 from crossfade.spec.resolved import quoted
 from crossfade.spec.schema import (
@@ -32,6 +34,56 @@ _WIDTH: Final = 30
 
 def write_minimal(service: str, command: str, port: int) -> str:
     """A crossfade.yaml for this service; it loads if the three values are sound."""
+    return _file(
+        service,
+        "platform:",
+        "  local:",
+        f"    command: {quoted(command)}",
+        f"    port: {port}",
+        *_defaults(LocalForm, "    "),
+    )
+
+
+def write_alb(service: str, aws: Aws, alb: AlbPlatform, found: Mapping[str, str]) -> str:
+    """
+    A crossfade.yaml for a service behind a load balancer.
+
+    `found` says in words what an ARN names; under "" stands what was found besides, line by line.
+    """
+    account = {"account": aws.account, "region": aws.region, "endpoint": aws.endpoint, "role": aws.role}
+    source = (
+        f"file: {quoted(alb.targets.file)}"
+        if isinstance(alb.targets, TargetsFile)
+        else f"command: {quoted(alb.targets.command)}"
+    )
+
+    def named(head: str, arn: str) -> str:
+        return f"{head}{arn}  # {_harmless(found[arn])}" if arn in found else f"{head}{arn}"
+
+    return _file(
+        service,
+        *(f"# {_harmless(line)}" for line in found.get("", "").splitlines()),
+        "aws:",
+        *(f"  {key}: {quoted(value)}" for key, value in account.items() if value is not None),
+        "platform:",
+        "  alb:",
+        "    rules:",
+        *(named("      - ", arn) for arn in alb.rules),
+        named("    test: ", alb.test),
+        "    target_groups:",
+        named("      blue: ", alb.blue),
+        named("      green: ", alb.green),
+        f"    targets: {{{source}}}  # one ip:port a line",
+        f"    health: {quoted(alb.health)}",
+    )
+
+
+def _harmless(text: str) -> str:
+    """As a comment can carry it: names and conditions are other people's words."""
+    return "".join(one if one.isprintable() else "?" for one in text)
+
+
+def _file(service: str, *platform: str) -> str:
     steps = ", ".join(f"{{weight: {weight}, bake: {bake}}}" for weight, bake in CANARY_STEPS)
     lines = [
         f"# yaml-language-server: $schema=./{SCHEMA_FILE}",
@@ -40,11 +92,7 @@ def write_minimal(service: str, command: str, port: int) -> str:
         "apiVersion: crossfade/v1",
         f"service: {quoted(service)}",
         *_defaults(Root, "", "state"),
-        "platform:",
-        "  local:",
-        f"    command: {quoted(command)}",
-        f"    port: {port}",
-        *_defaults(LocalForm, "    "),
+        *platform,
         "strategy:",
         "  canary:",
         f"    steps: [{steps}]  # then 100 %; an unclear bake lasts up to {MAX_BAKE_TIMES} times as long",
@@ -111,10 +159,14 @@ def json_schema() -> dict[str, Any]:
             # Where the form says None for "not written", the schema says nothing.
             if setting.get("default", "") is None:
                 del setting["default"]
-    words = list(schema["$defs"]["StrategyForm"]["properties"])
-    strategy = schema["properties"]["strategy"]
-    schema["properties"]["strategy"] = {
-        "description": strategy.pop("description"),
-        "anyOf": [{"enum": words}, strategy],
-    }
+    for name, form in (("strategy", "StrategyForm"), ("signals", "SignalsForm")):
+        _or(schema["properties"], name, {"enum": list(schema["$defs"][form]["properties"])})
+    _or(schema["$defs"]["CustomGateForm"]["properties"]["alarms"], "items", {"type": "string"})
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "crossfade.yaml", **schema}
+
+
+def _or(holder: dict[str, Any], name: str, word: JsonSchemaValue) -> None:
+    """A bare word may stand in the mapping's place."""
+    mapping = holder[name]
+    said = {"description": mapping.pop("description")} if "description" in mapping else {}
+    holder[name] = {**said, "anyOf": [word, mapping]}

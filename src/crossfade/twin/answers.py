@@ -11,7 +11,7 @@ from typing import Any, Final
 from xml.sax.saxutils import escape
 
 from crossfade.twin.call import Call
-from crossfade.twin.cbor import text_map
+from crossfade.twin.cloudwatch.wire import to_cbor
 
 NOT_MODELLED: Final = "NotModelledInTwin"
 """The code of what this twin does not do. Its status is 501, which no SDK repeats."""
@@ -73,7 +73,7 @@ def error(call: Call, status: int, code: str, message: str) -> Answer:
             ).encode()
             content = "application/xml"
         case "cbor":
-            body = text_map({"__type": code, "message": message})
+            body = to_cbor({"__type": code, "message": message})
             content = "application/cbor"
         case "json" | "rest-json":
             body = json.dumps({"__type": code, "message": message}).encode()

@@ -8,16 +8,18 @@ named as boto3 names them. Nothing here answers; only what a log may keep is kep
 
 from __future__ import annotations
 
+import contextlib
+import gzip
 import io
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, Literal
 from urllib.parse import parse_qsl
 
-from crossfade.twin.cbor import decoded
+from crossfade.twin.cloudwatch.wire import from_cbor
 
 Protocol = Literal["query", "ec2", "json", "cbor", "rest-json", "rest-xml"]
 Environ = dict[str, Any]
@@ -58,10 +60,29 @@ class Call:
     params: Mapping[str, Any] = field(default_factory=dict)
     agent: str = ""
 
+    def names(self) -> Iterator[str]:
+        """Everything that it names: its resource, and each text among its parameters."""
+        yield self.resource
+        yield from _texts(self.params)
+
     @property
     def reads(self) -> bool:
         """Whether it changes nothing, as AWS names its actions."""
         return self.action.startswith(("Describe", "List", "Get", "Head"))
+
+
+def _texts(value: Any) -> Iterator[str]:
+    match value:
+        case str():
+            yield value
+        case Mapping():
+            for one in value.values():
+                yield from _texts(one)
+        case list():
+            for one in value:
+                yield from _texts(one)
+        case _:
+            return
 
 
 def recognise(environ: Environ) -> Call:
@@ -75,12 +96,12 @@ def recognise(environ: Environ) -> Call:
     known = _BOTO_NAMES.get(signed_for, signed_for)
     if (cbor := _CBOR_PATH.match(path)) is not None:
         service = known or _BY_TARGET.get(cbor[1], cbor[1].lower())
-        params = _mapping(decoded(_body(environ)))
+        params = _read(from_cbor, _body(environ))
         return envelope(service=service, action=cbor[2], protocol="cbor", params=params)
     if target := environ.get("HTTP_X_AMZ_TARGET", ""):
         prefix, _, action = target.rpartition(".")
         service = known or _BY_TARGET.get(prefix, prefix.lower())
-        params = _mapping(_json(_body(environ)))
+        params = _read(json.loads, _body(environ))
         return envelope(service=service, action=action, protocol="json", params=params)
     if content.startswith("application/x-www-form-urlencoded") or "Action=" in environ["QUERY_STRING"]:
         form = dict(parse_qsl(environ["QUERY_STRING"], keep_blank_values=True))
@@ -129,24 +150,25 @@ def _rest_action(environ: Environ, service: str) -> str:
 
 
 def _body(environ: Environ) -> bytes:
-    """The whole body, put back for whoever reads it next; empty where its length is not said."""
+    """The whole body, unpacked, and put back as it came; empty where its length is not said."""
     try:
         length = min(int(environ.get("CONTENT_LENGTH") or 0), _LONGEST_BODY)
     except ValueError:
         return b""
     body: bytes = environ["wsgi.input"].read(length) if length else b""
     environ["wsgi.input"] = io.BytesIO(body)
+    if environ.get("HTTP_CONTENT_ENCODING") == "gzip":  # botocore packs what is longer than 10 kB
+        with contextlib.suppress(OSError, EOFError):
+            return gzip.decompress(body)
     return body
 
 
-def _json(body: bytes) -> Any:
+def _read(form: Callable[[bytes], Any], body: bytes) -> Mapping[str, Any]:
+    """The parameters; none where the body is nothing of that form: the service will say what is wrong."""
     try:
-        return json.loads(body or b"{}")
+        value = form(body)
     except ValueError:
         return {}
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 

@@ -9,6 +9,7 @@ its own, so the n-th call that a fault could hit is hit or not whatever other ca
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 from collections.abc import Iterable, Mapping
@@ -21,7 +22,7 @@ from crossfade.twin.call import Call
 
 Kind = Literal[
     "latency", "limits", "throttle", "fail_before", "fail_after", "drop_before", "drop_after", "stale",
-    "propagation", "chaos",
+    "propagation", "publish_delay", "chaos",
 ]  # fmt: skip
 
 KINDS: Final[Mapping[str, str]] = {
@@ -34,6 +35,7 @@ KINDS: Final[Mapping[str, str]] = {
     "drop_after": "done, and the connection closed without an answer",
     "stale": "a Describe of ELBv2 answers what was true `delay` ago",
     "propagation": "new routing is in force `delay` after the API said so",
+    "publish_delay": "a load balancer's metrics of a minute can be read `delay` after its end",
     "chaos": "another hand changes the weights of a rule, once in each `delay`",
 }
 
@@ -59,12 +61,25 @@ class Fault:
         return (
             fnmatchcase(call.service, self.service)
             and fnmatchcase(call.action, self.action)
-            and fnmatchcase(call.resource, self.resource)
+            and (self.resource == "*" or any(fnmatchcase(one, self.resource) for one in call.names()))
         )
 
     def line(self) -> dict[str, Any]:
         """As JSON has it."""
         return {**asdict(self), "delay": list(self.delay)}
+
+    def words(self) -> str:
+        """For people, in one line."""
+        low, high = self.delay
+        span = f"{low:g} s" if low == high else f"{low:g}-{high:g} s"
+        said = (
+            f"{self.probability * 100:g} % of calls" if self.probability < 1 else "",
+            f"next {self.count}" if self.count is not None else "",
+            span if high else "",
+            f"others {self.others * 100:g} %" if self.others else "",
+        )
+        more = ", ".join(filter(None, said))
+        return f"{self.kind}: {KINDS[self.kind]}" + (f" ({more})" if more else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +92,7 @@ class Fate:
     stale: float = 0.0
 
 
+_EVERYWHERE: Final = ("propagation", "publish_delay", "chaos")
 _ENDS: Final = ("throttle", "fail_before", "drop_before", "fail_after", "drop_after")
 
 
@@ -133,6 +149,10 @@ class Faults:
         """Twin seconds until a new routing is in force; the longest of what is drawn."""
         return max(self._drawn_of("propagation"), default=0.0)
 
+    def publish_delay(self) -> float:
+        """Twin seconds from the end of a minute until its metrics can be read; the longest drawn."""
+        return max(self._drawn_of("publish_delay"), default=0.0)
+
     def chaos(self) -> tuple[tuple[Fault, float], ...]:
         """The hands that are at work, each with its next pause in twin seconds."""
         with self._lock:
@@ -147,10 +167,6 @@ class Faults:
         with self._lock:
             one = self._live.get(fault_id)
             return one is not None and self._happens(one)
-
-    def any(self, kind: Kind) -> bool:
-        """Whether one of this kind is in force."""
-        return any(one.fault.kind == kind for one in list(self._live.values()))
 
     def _drawn_of(self, kind: Kind) -> list[float]:
         with self._lock:
@@ -213,15 +229,21 @@ def _prove(fault: Fault) -> None:
         raise BadFault("service, action, resource and code are texts")
     if not _number(fault.probability) or not 0 <= fault.probability <= 1:
         raise BadFault("probability is between 0 and 1")
-    if fault.count is not None and (not isinstance(fault.count, int) or fault.count < 1):
+    if fault.count is not None and (not _whole(fault.count) or fault.count < 1):
         raise BadFault("count is a whole number of calls, at least 1")
-    if not isinstance(fault.status, int) or not 400 <= fault.status <= 599:
+    if not _whole(fault.status) or not 400 <= fault.status <= 599:
         raise BadFault("status is an HTTP error, 400 to 599")
     if not _number(fault.others) or not 0 <= fault.others < 1:
         raise BadFault("others is a share, at least 0 and below 1")
+    if fault.kind in _EVERYWHERE and (fault.service, fault.action) != ("*", "*"):
+        raise BadFault(f"{fault.kind} is of no single call: it takes neither service nor action")
     if fault.kind == "chaos" and fault.delay[1] <= 0:
         raise BadFault("chaos needs a delay: how long it pauses between two edits")
 
 
+def _whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -14,6 +14,15 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
+_CLOUDY: Final = (
+    "AWS_",
+    "BOTO",
+    "MOTO_",
+    "TEST_SERVER_MODE",
+    "TEST_PROXY_MODE",
+    "INITIAL_NO_AUTH_",
+    "S3_IGNORE_",
+)
 _NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1", ""})
 _SOCKETS: Final = ("socket.connect", "socket.sendto", "socket.sendmsg")
 _LOOKUPS: Final = ("socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr", "socket.getnameinfo")
@@ -44,7 +53,7 @@ def forget_the_cloud() -> None:
     For the twin's own process, before moto and botocore are imported.
     """
     for name in list(os.environ):
-        if name.startswith(("AWS_", "MOTO_")) or name.lower().endswith("_proxy"):
+        if name.startswith(_CLOUDY) or name.lower().endswith("_proxy"):
             del os.environ[name]
     os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
     os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull

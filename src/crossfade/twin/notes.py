@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from crossfade.twin.cloudwatch import NOT_MODELLED as _OF_CLOUDWATCH
+
 NOT_MODELLED: Final = (
     "absolute times, capacity, and how the load balancer itself scales: order, repeats and ways back only",
     "TLS and HTTP/2 between clients, load balancer and targets: a listener of HTTPS is served as plain HTTP",
@@ -18,4 +20,5 @@ NOT_MODELLED: Final = (
     "ECS, CodeDeploy, Auto Scaling and Lambda: moto's own answers, nothing runs behind them",
     "stale reads of services other than ELBv2; target health is always fresh",
     "prices",
+    *_OF_CLOUDWATCH,
 )

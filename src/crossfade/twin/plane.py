@@ -3,7 +3,7 @@ Between the API's state and the balancer that serves it: every change is in forc
 
 ELBv2's actions run one at a time. After each that may have changed something, the whole state is
 translated and handed to the balancer; what the balancer cannot serve is undone, so API and traffic
-never disagree. Pictures of what was before are kept for stale reads, as long as such are asked for.
+never disagree. Pictures of what was before are kept for a while, to answer stale reads from.
 """
 
 from __future__ import annotations
@@ -41,12 +41,9 @@ class Balancers(Protocol):
 class Plane:
     """The one lock around moto's ELBv2 state, and what keeps the balancer in step with it."""
 
-    def __init__(
-        self, balancers: Balancers, now: Callable[[], float], *, keeps_past: Callable[[], bool]
-    ) -> None:
+    def __init__(self, balancers: Balancers, now: Callable[[], float]) -> None:
         self._balancers = balancers
         self._now = now
-        self._keeps_past = keeps_past
         self._past = Past()
         self._lock = threading.RLock()
         self._served = Balancing()
@@ -87,9 +84,8 @@ class Plane:
                 said = f"this twin cannot serve it, and nothing was changed: {reason}"
                 return error(call, 501, NOT_MODELLED, said)
             self._served = wanted
-        if self._keeps_past():
-            for place, picture_of in before.items():
-                self._past.keep(place, self._now(), picture_of)
+        for place, picture_of in before.items():
+            self._past.keep(place, self._now(), picture_of)
         return answer
 
     def wanted(self) -> Balancing:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 import socketserver
 import threading
-from typing import Any, Final
+from typing import Any
 
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.elbv2.models import FakeTargetGroup
@@ -20,21 +20,17 @@ from moto.moto_server.werkzeug_app import (
 )
 from werkzeug.serving import ThreadedWSGIServer
 
-from crossfade.dataplane.ports import holder_of
-from crossfade.errors import UsageError
 from crossfade.twin.chaos import Chaos
 from crossfade.twin.clock import TwinClock
 from crossfade.twin.elbv2.refused import not_modelled
 from crossfade.twin.elbv2.response import Mended
+from crossfade.twin.endpoint import HOST
 from crossfade.twin.faults import Faults
 from crossfade.twin.gate import Gate
 from crossfade.twin.plane import Balancers, Plane
 from crossfade.twin.recorder import Recorder
 from crossfade.twin.steering import Steering
 from crossfade.twin.wanted import Wanted
-
-HOST: Final = "127.0.0.1"
-_BACKLOG: Final = 512
 
 
 class Server:
@@ -47,11 +43,12 @@ class Server:
         clock: TwinClock,
         faults: Faults,
         balancers: Balancers,
+        listening: socket.socket,
     ) -> None:
-        """Raises `UsageError` CF4311 when the port is taken."""
+        """`listening` is closed with it."""
         self.faults, self.recorder = faults, Recorder()
         account = wanted.account or DEFAULT_ACCOUNT_ID
-        plane = Plane(balancers, clock.now, keeps_past=lambda: faults.any("stale"))
+        plane = Plane(balancers, clock.now)
         self.steering = Steering(
             clock=clock,
             faults=faults,
@@ -74,7 +71,7 @@ class Server:
         )
         self.chaos = Chaos(self.gate, clock, faults, wanted.seed)
         install(balancers)
-        self._socket = _listening(wanted.port)
+        self._socket = listening
         self._http = _Http(HOST, 0, self.gate, _Handler, fd=self._socket.fileno())
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.1,), daemon=True, name="api")
 
@@ -111,24 +108,6 @@ def install(balancers: Balancers) -> None:
 def _past_our_actions(group: Any, targets: Any) -> None:
     del group, targets
     not_modelled("an Auto Scaling group's targets")
-
-
-def _listening(port: int) -> socket.socket:
-    made = socket.socket()
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        made.bind((HOST, port))
-        made.listen(_BACKLOG)
-    except OSError as error:
-        made.close()
-        holder = holder_of(port)
-        raise UsageError(
-            "CF4311",
-            f"port {port} on {HOST} cannot be used for the twin's endpoint",
-            f"held by {holder}" if holder else f"the system says: {error.strerror}",
-            "stop that process, or give --port another one; without --port a free one is taken",
-        ) from error
-    return made
 
 
 class _Http(ThreadedWSGIServer):

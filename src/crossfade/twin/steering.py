@@ -62,6 +62,7 @@ class Steering:
             "region": self.region,
             "account": self.account,
             "pid": os.getpid(),
+            "faults": [one.line() for one in self.faults.all()],
             "ports": self.ports(),
             "not_modelled": list(NOT_MODELLED),
         }

@@ -16,38 +16,18 @@ from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, Protocol
 
-from crossfade.aws import Call, Condition, Door, calling
+from crossfade.aws import Door, calling
 from crossfade.aws.failures import code_of
-from crossfade.aws.permissions import partition
 from crossfade.engine.records import StoreAwayError
 from crossfade.errors import AccessError, PlatformError
-from crossfade.spec.places import S3Place
 
 ACTIONS: Final = ("s3:GetObject", "s3:PutObject", "s3:ListBucket")
+"""What the store calls, for a policy. Without ListBucket S3 says 403 of an object that is not there."""
 
 _SECOND: Final = frozenset({"PreconditionFailed", "412", "ConditionalRequestConflict", "OperationAborted"})
 _MISSING: Final = frozenset({"NoSuchKey", "404"})
 _SAME: Final = frozenset({"304", "NotModified"})
 _ELSEWHERE: Final = frozenset({"PermanentRedirect", "301", "AuthorizationHeaderMalformed"})
-
-
-def calls(place: S3Place) -> tuple[Call, ...]:
-    """
-    What the store calls.
-
-    To whom ListBucket is not allowed S3 says 403 of an object that is not there. It asks so without a
-    prefix, which is why the condition must hold where there is none.
-    """
-    bucket = f"arn:{partition(place.region)}:s3:::{place.bucket}"
-    prefix = f"{place.prefix}/*" if place.prefix else "*"
-    objects = (f"{bucket}/{prefix}",)
-    below = Condition(operator="StringLikeIfExists", key="s3:prefix", values=(prefix,))
-    return (
-        Call(service="sts", action="GetCallerIdentity"),
-        Call(service="s3", action="GetObject", on=objects),
-        Call(service="s3", action="PutObject", on=objects, mutating=True),
-        Call(service="s3", action="ListObjectsV2", on=(bucket,), given=(below,)),
-    )
 
 
 class SecondError(Exception):

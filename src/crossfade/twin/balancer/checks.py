@@ -8,6 +8,7 @@ LOOPBACK ONLY: a target elsewhere is never connected to, and its checks time out
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import threading
 from collections.abc import Callable
@@ -23,6 +24,8 @@ FLOOR_S: Final = 0.1
 _LEAST_TIMEOUT_S: Final = 1.0  # real: an answer takes its time however fast the twin's clock runs
 _LOOK_S: Final = 0.05
 _MOST_BYTES: Final = 1 << 20
+_REST_S: Final = 0.2
+_LENGTH: Final = re.compile(rb"content-length:\s*(\d+)", re.IGNORECASE)
 _STATUS: Final = re.compile(rb"HTTP/1\.[01] ([1-5]\d\d)\b")
 
 TIMED_OUT: Final = Failed(reason="Target.Timeout", description="Request timed out")
@@ -49,11 +52,11 @@ async def ask(ip: str, port: int, check: HealthCheck, timeout_s: float) -> Outco
     try:
         async with asyncio.timeout(timeout_s):
             status = await _status(ip, port, check.path)
+        return Passed() if matches(check.matcher, status) else mismatch(status)
     except TimeoutError:
         return TIMED_OUT
     except (OSError, ValueError):
         return BROKEN
-    return Passed() if matches(check.matcher, status) else mismatch(status)
 
 
 async def _status(ip: str, port: int, path: str) -> int:
@@ -64,12 +67,24 @@ async def _status(ip: str, port: int, path: str) -> int:
         found = _STATUS.match(await reader.readline())
         if found is None:
             raise ValueError("not an answer of HTTP")
-        left = _MOST_BYTES
-        while left > 0 and (part := await reader.read(left)):  # or the target meets a broken pipe
-            left -= len(part)
+        with contextlib.suppress(
+            OSError, ValueError
+        ):  # the answer is known; the rest is for the target's peace
+            async with asyncio.timeout(_REST_S):
+                await _rest(reader)
     finally:
         writer.close()
     return int(found[1])
+
+
+async def _rest(reader: asyncio.StreamReader) -> None:
+    """Headers and body, so that a target does not meet a broken pipe; not all of them close when asked."""
+    left = _MOST_BYTES
+    while (line := await reader.readline()) not in (b"\r\n", b"\n", b""):
+        if length := _LENGTH.match(line):
+            left = min(left, int(length[1]))
+    while left > 0 and (part := await reader.read(left)):
+        left -= len(part)
 
 
 class Checker(threading.Thread):

@@ -60,7 +60,9 @@ class Files:
 
 def compiled(plan: Plan, folder: str) -> Files:
     """All three files; `folder` holds them and logs/."""
-    named = {arn for seat in plan.seats for arn in named_by(seat.listener.rules)}
+    named = {
+        arn for seat in plan.seats for rules in (seat.listener.rules, *seat.coming) for arn in named_by(rules)
+    }
     return Files(
         clusters={
             group_name(arn): _cluster(arn, plan.serving[arn]) for arn in sorted(named) if arn in plan.serving

@@ -16,6 +16,7 @@ class Seat:
     balancer: str  # ARN
     idle_timeout_s: float
     port: int
+    coming: tuple[tuple[Rule, ...], ...] = ()  # rules that will be in force later
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

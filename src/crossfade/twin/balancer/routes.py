@@ -4,6 +4,9 @@ The routes of all listeners, as a pure function of the plan.
 A listener is a virtual host; its rules stand in the order of their priorities, the default rule last. Every
 condition is a header matcher (`conditions.py`). A forward rule that keeps users has a route for each group's
 cookie before the one with the weights (`sticky.py`).
+
+Rules that come into force later are hosts already, which no listener names: what Envoy would refuse then, it
+refuses when it is asked for.
 """
 
 from __future__ import annotations
@@ -39,14 +42,20 @@ def routes(plan: Plan) -> str:
         "name": ROUTES,
         "vhost_header": SEAT_HEADER,
         "request_headers_to_remove": [SEAT_HEADER, SOURCE_HEADER, *_ENVOYS],
-        "virtual_hosts": [_host(seat, plan) for seat in plan.seats],
+        "virtual_hosts": [host for seat in plan.seats for host in _hosts(seat, plan)],
     }
     return pieces.file(_ROUTE, [table])
 
 
-def _host(seat: Seat, plan: Plan) -> Entry:
+def _hosts(seat: Seat, plan: Plan) -> Iterable[Entry]:
     name = listener_name(seat.listener.arn)
-    in_order = sorted(seat.listener.rules, key=lambda rule: (rule.priority is None, rule.priority or 0))
+    yield _host(name, seat.listener.rules, seat, plan)
+    for number, rules in enumerate(seat.coming):
+        yield _host(f"{name}/coming-{number}", rules, seat, plan)
+
+
+def _host(name: str, rules: Iterable[Rule], seat: Seat, plan: Plan) -> Entry:
+    in_order = sorted(rules, key=lambda rule: (rule.priority is None, rule.priority or 0))
     return {
         "name": name,
         "domains": [name],

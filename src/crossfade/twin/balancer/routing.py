@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from crossfade.twin.balancer.model import Rule
 
@@ -43,6 +43,12 @@ class Routing:
                 course.coming.append((max(before, now + delay()), rules))
         self.elapse(now)
 
+    def copy(self) -> Routing:
+        """The same, to come back to."""
+        same = Routing()
+        same._courses = {arn: replace(c, coming=deque(c.coming)) for arn, c in self._courses.items()}
+        return same
+
     def elapse(self, now: float) -> bool:
         """What is due comes into force; True when anything did."""
         changed = False
@@ -60,7 +66,6 @@ class Routing:
         """The rules that a listener has now."""
         return self._courses[listener].rules
 
-    def ahead(self, listener: str) -> Iterable[tuple[Rule, ...]]:
-        """The rules that a listener has now, and those that it will have."""
-        course = self._courses[listener]
-        return (course.rules, *(rules for _, rules in course.coming))
+    def coming(self, listener: str) -> tuple[tuple[Rule, ...], ...]:
+        """The rules that a listener will have, in their order."""
+        return tuple(rules for _, rules in self._courses[listener].coming)

@@ -17,6 +17,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -57,6 +58,7 @@ class Balancers:
     def __init__(self, folder: Path, clock: TwinClock, sink: Sink, propagation: Callable[[], float]) -> None:
         self._clock, self._sink, self._propagation = clock, sink, propagation
         self._store = Store(folder)
+        self._applying = threading.Lock()  # one after the other: a change that is refused is taken back
         self._news = threading.Condition(threading.RLock())  # guards all below
         self._wanted = Balancing()
         self._kept: dict[str, TargetGroup] = {}  # gone, but a rule still in force names them
@@ -65,7 +67,7 @@ class Balancers:
         self._proxy: ProxyProcess | None = None
         self._measuring: Measuring | None = None
         self._stale = False  # others serve than Envoy was told
-        self._over = False
+        self._over = self._closed = False
         self._bell, self._ring = os.pipe()
         os.set_blocking(self._ring, False)
         os.set_blocking(self._bell, False)
@@ -81,13 +83,16 @@ class Balancers:
         Returns when Envoy runs with it, or, where rules propagate, with what is in force by now.
         Raises BalancerError when Envoy refuses it: then all is as before.
         """
-        with self._news:
-            before = self._wanted
+        with self._applying, self._news:
+            if self._over:
+                raise BalancerError("the load balancers were stopped")
+            before, routing = self._wanted, self._routing.copy()
             self._take(wanted)
             try:
                 self._enforce()
             except BalancerError:
-                self._take(before, at_once=True)
+                self._routing = routing
+                self._take(before)
                 with contextlib.suppress(BalancerError):
                     self._enforce()
                 raise
@@ -106,6 +111,13 @@ class Balancers:
     def start(self) -> None:
         """Starts Envoy with whatever was applied by now, and returns when it serves."""
         program = find_envoy()
+        try:
+            self._start(program)
+        except BaseException:
+            self.stop()
+            raise
+
+    def _start(self, program: str) -> None:
         self._store.create()
         mark = self._store.mark()
         self._store.access_log.unlink(missing_ok=True)
@@ -129,40 +141,44 @@ class Balancers:
             if self._over:
                 return
             self._over = True
-        if self._proxy is not None:
+        if self._keeper.ident is not None:
             self._wake()
             self._keeper.join()
+        if self._checker.ident is not None:
             self._checker.stop()
-            if self._measuring is not None:
-                self._measuring.stop()  # after Envoy has written its last line
+        if self._measuring is not None and self._measuring.ident is not None:
+            self._measuring.stop()  # after Envoy has written its last line
+        if self._proxy is not None:
             self._store.forget_sockets()
-        os.close(self._bell)
-        os.close(self._ring)
+        with self._news:
+            self._closed = True
+            os.close(self._bell)
+            os.close(self._ring)
 
     # --- doing it; the lock is held ----------------------------------------------------------
 
-    def _take(self, wanted: Balancing, *, at_once: bool = False) -> None:
+    def _take(self, wanted: Balancing) -> None:
         """Everybody learns of it; Envoy not yet."""
         now = self._clock.now()
         listeners = [listener for _, listener in _listeners(wanted)]
-        delay = (lambda: 0.0) if at_once else self._propagation
-        self._routing.want([(one.arn, one.rules) for one in listeners], now, delay)
+        self._routing.want([(one.arn, one.rules) for one in listeners], now, self._propagation)
         self._wanted = wanted
         self._seats.want([(one.arn, one.port) for one in listeners], self._targets())
         self._register(now)
 
     def _register(self, now: float) -> None:
         known = {group.arn: group for group in self._wanted.groups}
-        ahead = {
-            arn
-            for _, listener in _listeners(self._wanted)
-            for rules in self._routing.ahead(listener.arn)
-            for arn in named_by(rules)
-        }
+        ahead = {arn for _, listener in _listeners(self._wanted) for arn in self._named(listener)}
         self._kept = {
             arn: group for arn, group in {**self._kept, **known}.items() if arn in ahead or arn in known
         }
         self._registry.want(self._kept.values(), ahead, now)
+
+    def _named(self, listener: Listener) -> set[str]:
+        """The groups to which a listener sends, or will send."""
+        arn = listener.arn
+        rules = (self._routing.in_force(arn), *self._routing.coming(arn))
+        return {group for some in rules for group in named_by(some)}
 
     def _targets(self) -> set[int]:
         return {target.port for group in self._wanted.groups for target in group.targets}
@@ -211,15 +227,22 @@ class Balancers:
             return
         before = self._files.clusters if self._files is not None else {}
         leaving = [cluster for name, cluster in before.items() if name not in files.clusters]
+        try:
+            self._proxy.publish(self._texts(files, files.cds(leaving)), adding=True)
+            if leaving and not self._proxy.waiting and not self._proxy.reason:
+                self._proxy.publish(self._texts(files, files.cds()), adding=True)
+        except OSError as error:
+            self._files, self._stale = None, True  # nobody knows what is on the disk
+            raise BalancerError(f"the files of Envoy cannot be written: {error}") from error
         self._files = files
-        self._proxy.publish(self._texts(files, files.cds(leaving)), adding=True)
-        if leaving and not self._proxy.waiting and not self._proxy.reason:
-            self._proxy.publish(self._texts(files, files.cds()), adding=True)
 
     def _seat(self, balancer: LoadBalancer, listener: Listener, port: int) -> Seat:
-        in_force = Listener(arn=listener.arn, port=listener.port, rules=self._routing.in_force(listener.arn))
         return Seat(
-            listener=in_force, balancer=balancer.arn, idle_timeout_s=balancer.idle_timeout_s, port=port
+            listener=replace(listener, rules=self._routing.in_force(listener.arn)),
+            balancer=balancer.arn,
+            idle_timeout_s=balancer.idle_timeout_s,
+            port=port,
+            coming=self._routing.coming(listener.arn),
         )
 
     @staticmethod
@@ -245,8 +268,7 @@ class Balancers:
             return {
                 (balancer_name(balancer.arn), group_name(arn)): tally[arn]
                 for balancer, listener in _listeners(self._wanted)
-                for rules in self._routing.ahead(listener.arn)
-                for arn in named_by(rules)
+                for arn in self._named(listener)
                 if arn in tally
             }
 
@@ -265,8 +287,9 @@ class Balancers:
     # --- the keeper ---------------------------------------------------------------------------
 
     def _wake(self) -> None:
-        with contextlib.suppress(BlockingIOError):
-            os.write(self._ring, b".")
+        with self._news, contextlib.suppress(BlockingIOError):
+            if not self._closed:  # the number may be somebody else's by now
+                os.write(self._ring, b".")
 
     def _keep(self) -> None:
         """Alone starts Envoy: it hangs on the thread that did."""
@@ -276,7 +299,7 @@ class Balancers:
                     break
                 try:
                     self._turn()
-                except (OSError, ValueError):  # disk full: serve on, try again
+                except (OSError, ValueError, BalancerError):  # disk full: serve on, try again
                     complain()
                 self._news.notify_all()
                 wait = self._until_next()

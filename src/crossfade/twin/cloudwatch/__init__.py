@@ -24,6 +24,8 @@ NOT_MODELLED: Final[tuple[str, ...]] = (
     "CloudWatch: accounts and regions share one set of metrics and alarms",
     "CloudWatch: how far an alarm reaches back for missing data is known for long periods, else guessed",
     "CloudWatch: a metric put in several units needs Unit in GetMetricData; an alarm without takes the first",
+    "CloudWatch: metrics put with old timestamps show as soon as new ones (AWS: up to two days later)",
+    "CloudWatch: after a jump of the clock of more than three hours, alarms are not looked at for the rest",
     "CloudWatch: beyond 64 distinct values a minute, values are rounded by at most 0.05 %",
 )
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final, Literal
 
 Params = Mapping[str, Any]
@@ -91,6 +92,7 @@ def _seconds(text: str, name: str) -> float:
         raise ApiError("InvalidParameterValue", message) from None
 
 
+@lru_cache(maxsize=16_384)
 def moment(at: float) -> datetime:
     """The epoch as an aware datetime, as answers carry it."""
     return datetime.fromtimestamp(at, UTC)

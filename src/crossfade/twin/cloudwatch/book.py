@@ -19,11 +19,11 @@ from crossfade.twin.cloudwatch.alarms import CompositeAlarm, Definition, MetricA
 from crossfade.twin.cloudwatch.api import ApiError, Caller
 from crossfade.twin.cloudwatch.judging import State
 from crossfade.twin.cloudwatch.standing import Past, Standing, configured
-from crossfade.twin.cloudwatch.store import DAY, Store
+from crossfade.twin.cloudwatch.store import DAY, HOUR, Store
 
 HISTORY_KEPT: Final = 14 * DAY
 HISTORY_SIZE: Final = 20_000
-CATCH_UP: Final = DAY  # looks older than this are left out after a jump
+CATCH_UP: Final = 3 * HOUR  # looks older than this are left out after a jump
 
 
 class Book:

@@ -13,7 +13,16 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from crossfade.twin.cloudwatch.grid import EXACT_UP_TO, Bins, merged, pack_exact, pack_points, point, unpack
+from crossfade.twin.cloudwatch.grid import (
+    EXACT_UP_TO,
+    Bins,
+    Exact,
+    merged,
+    pack_exact,
+    pack_points,
+    point,
+    unpack,
+)
 
 OPEN_CELLS: Final = 3  # the minute that runs, the one just over, and one for stragglers
 _OVERHEAD: Final = 56  # bytes of a row without its values
@@ -36,7 +45,7 @@ class Row(NamedTuple):
 class Cell:
     """The samples of one period while they come in."""
 
-    __slots__ = ("_exact", "_points", "count", "high", "known", "low", "shown_at", "total")
+    __slots__ = ("_exact", "_points", "_row", "count", "high", "known", "low", "shown_at", "total")
 
     def __init__(self, shown_at: float) -> None:
         self.shown_at = shown_at
@@ -45,9 +54,11 @@ class Cell:
         self.known = True
         self._exact: dict[float, float] | None = {}
         self._points: dict[int, float] = {}
+        self._row: Row | None = None
 
     def add(self, value: float, count: float) -> None:
         """Samples of one value."""
+        self._row = None
         self.count += count
         self.total += value * count
         self.low = min(self.low, value)
@@ -68,11 +79,12 @@ class Cell:
         if row.packed == _NO_VALUES:
             self.known = False
             return
-        bins = ((row.low,), (row.samples,)) if row.packed is None else unpack(row.packed)
-        for value, count in zip(*bins, strict=True):
+        bins = _bins(row)
+        for value, count in zip(bins.values, bins.counts, strict=True):
             self._put(value, count)
 
     def _weigh(self, count: float, total: float, low: float, high: float) -> None:
+        self._row = None
         self.count += count
         self.total += total
         self.low = min(self.low, low)
@@ -98,7 +110,12 @@ class Cell:
             self._points[number] = self._points.get(number, 0.0) + count
 
     def row(self, at: int) -> Row:
-        """The cell as the column keeps it."""
+        """The cell as the column keeps it; packed once, however many look at it."""
+        if self._row is None:
+            self._row = self._whole(at)
+        return self._row
+
+    def _whole(self, at: int) -> Row:
         return Row(at, self.shown_at, self.count, self.total, self.low, self.high, self._packed())
 
     def _packed(self) -> bytes | None:
@@ -113,8 +130,12 @@ def values_of(rows: list[Row]) -> Bins | None:
     """All values of these periods together; None where they are not known."""
     if any(row.packed == _NO_VALUES for row in rows):
         return None
-    bins = [((row.low,), (row.samples,)) if row.packed is None else unpack(row.packed) for row in rows]
+    bins = [_bins(row) for row in rows]
     return bins[0] if len(bins) == 1 else merged(bins)
+
+
+def _bins(row: Row) -> Bins:
+    return Exact((row.low,), (row.samples,)) if row.packed is None else unpack(row.packed)
 
 
 class Column:

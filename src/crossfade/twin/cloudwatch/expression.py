@@ -143,6 +143,7 @@ class _Reader:
         while text[place:].strip():
             match = _TOKEN.match(text, place)
             if match is None:
+                place = len(text) - len(text[place:].lstrip())
                 raise ApiError("ValidationError", f"Unexpected character at {place + 1} in: {text}")
             place = match.end()
             kind = str(match.lastgroup)

@@ -162,13 +162,11 @@ def _if(_: Scope, arguments: Sequence[Argument]) -> Value:
     match condition:
         case Series():
             return made(condition, _chosen(condition.points, then, other))
-        case float() if isinstance(then, Series):
+        case float() if isinstance(then, Series) and not isinstance(other, float):
             chosen = then if condition else other
-            if isinstance(chosen, float):
-                raise _wrong("IF", "a time series as its third argument when the first is a number")
             return chosen if isinstance(chosen, Series) else made(then, {})
         case _:
-            raise _wrong("IF", "a time series as its first or second argument")
+            raise _wrong("IF", "a time series as its first argument, or as all others")
 
 
 def _chosen(condition: Points, then: Argument, other: Argument | None) -> Points:
@@ -207,6 +205,13 @@ def _time_series(scope: Scope, arguments: Sequence[Argument]) -> Value:
     return Series(points=dict.fromkeys(scope.window.grid, number) if math.isfinite(number) else {})
 
 
+def _place(name: str, argument: Argument) -> int:
+    number = _scalar(name, argument)
+    if not math.isfinite(number):
+        raise _wrong(name, "a number here, and this one has no value")
+    return int(number)
+
+
 def _first(_: Scope, arguments: Sequence[Argument]) -> Value:
     return _end("FIRST", arguments, 0)
 
@@ -223,7 +228,7 @@ def _end(name: str, arguments: Sequence[Argument], index: int) -> Series:
 def _slice(_: Scope, arguments: Sequence[Argument]) -> Value:
     if len(arguments) not in {2, 3}:
         raise _wrong("SLICE", "an array, a start and perhaps an end")
-    bounds = [int(_scalar("SLICE", each_)) for each_ in arguments[1:]]
+    bounds = [_place("SLICE", each_) for each_ in arguments[1:]]
     return _array("SLICE", arguments[0])[slice(bounds[0], bounds[1] if len(bounds) == 2 else None)]
 
 
@@ -243,7 +248,7 @@ def _sort(_: Scope, arguments: Sequence[Argument]) -> Value:
             # Series without a point have nothing to be sorted by: they come last.
             rising = sorted(measured, key=_ORDERS[by], reverse=order == "DESC")
             whole = (*rising, *(one for one in series if not one.points))
-            return whole[: int(_scalar("SORT", limit[0]))] if limit else whole
+            return whole[: _place("SORT", limit[0])] if limit else whole
         case _:
             raise _wrong("SORT", "an array, one of AVG, SUM, MIN, MAX, then ASC or DESC, and perhaps a limit")
 

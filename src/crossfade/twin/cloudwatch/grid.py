@@ -11,7 +11,10 @@ from __future__ import annotations
 
 import math
 from array import array
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 EXACT_UP_TO: Final = 64  # distinct values of one period that are kept as they came
@@ -23,8 +26,57 @@ _GRID: Final = b"G"
 _SMALLEST: Final = 1e-110  # CloudWatch takes nothing nearer to zero than 2**-360
 _ZERO: Final = -4_000_000  # below every other point
 
-Bins = tuple[Sequence[float], Sequence[float]]
-"""Values in rising order, and how many samples each has."""
+
+@dataclass(frozen=True, slots=True)
+class Exact:
+    """Values in rising order, and how many samples each has."""
+
+    values: Sequence[float]
+    counts: Sequence[float]
+
+    def value(self, index: int) -> float:
+        return self.values[index]
+
+    def some(self, first: int, last: int) -> Sequence[float]:
+        """The values of these places."""
+        return self.values[first:last]
+
+    def up_to(self, bound: float) -> int:
+        """How many of the values are no greater."""
+        return bisect_right(self.values, bound)
+
+
+@dataclass(frozen=True, slots=True)
+class Points:
+    """The same on the grid: a point's number is `first` + offset - 1, offset 0 is the value zero."""
+
+    first: int
+    offsets: array[int]
+    counts: Sequence[float]
+
+    @property
+    def values(self) -> Sequence[float]:
+        return self.some(0, len(self.offsets))
+
+    def some(self, first: int, last: int) -> Sequence[float]:
+        """The values of these places."""
+        before = self.first - 1
+        return [value_of(before + offset) if offset else 0.0 for offset in self.offsets[first:last]]
+
+    def value(self, index: int) -> float:
+        offset = self.offsets[index]
+        return value_of(self.first + offset - 1) if offset else 0.0
+
+    def up_to(self, bound: float) -> int:
+        """How many of the values are no greater: found by numbers, for speed."""
+        if not 0.0 <= bound < math.inf:
+            return len(self.offsets) if bound > 0 else 0
+        number = point(bound)
+        number -= value_of(number) > bound
+        return bisect_right(self.offsets, max(number - self.first + 1, 0))
+
+
+Bins = Exact | Points
 
 
 def point(value: float) -> int:
@@ -40,6 +92,7 @@ def point(value: float) -> int:
     return power * _MANTISSAS + digits - 1000
 
 
+@lru_cache(maxsize=32_768)
 def value_of(number: int) -> float:
     """The value of a grid point, as the nearest double to its decimal digits: equal to the literal."""
     if number <= _ZERO:
@@ -71,23 +124,23 @@ def unpack(blob: bytes) -> Bins:
     if blob[:1] == _EXACT:
         both = array("d", blob[1:])
         half = len(both) // 2
-        return both[:half], both[half:]
+        return Exact(both[:half], both[half:])
     head = array("i", blob[3:11])
     first, size = head
     offsets = array(chr(blob[1]))
     end = 11 + size * offsets.itemsize
     offsets.frombytes(blob[11:end])
-    return [value_of(first + o - 1) if o else 0.0 for o in offsets], array(chr(blob[2]), blob[end:])
+    return Points(first, offsets, array(chr(blob[2]), blob[end:]))
 
 
 def merged(many: Iterable[Bins]) -> Bins:
     """The values of several periods as those of one."""
     together: dict[float, float] = {}
-    for values, counts in many:
-        for value, count in zip(values, counts, strict=True):
+    for bins in many:
+        for value, count in zip(bins.values, bins.counts, strict=True):
             together[value] = together.get(value, 0.0) + count
     rising = sorted(together)
-    return rising, [together[value] for value in rising]
+    return Exact(rising, [together[value] for value in rising])
 
 
 def _narrowest(numbers: Sequence[float]) -> array[int] | array[float]:

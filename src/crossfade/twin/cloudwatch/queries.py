@@ -22,6 +22,7 @@ from crossfade.twin.cloudwatch.statistics import Statistic
 from crossfade.twin.cloudwatch.store import Key
 
 MAX_QUERIES: Final = 500
+MAX_EXPRESSION: Final = 2048
 SHORT_PERIODS: Final = (1, 5, 10, 20, 30)
 
 _ID: Final = re.compile(r"[a-z][A-Za-z0-9_]{0,254}")
@@ -130,6 +131,8 @@ def period_of(given: Any, name: str = "Period", short: tuple[int, ...] = SHORT_P
 
 
 def _node(id_: str, text: str, raw: Mapping[str, Params]) -> Node:
+    if len(text) > MAX_EXPRESSION:
+        raise ApiError("ValidationError", f"Expression '{id_}' is longer than {MAX_EXPRESSION} characters.")
     if text.lstrip()[:6].upper() == "SELECT":
         raise not_modelled("A Metrics Insights query")
     try:

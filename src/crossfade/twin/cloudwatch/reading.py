@@ -144,13 +144,13 @@ class _Page:
 
 
 def _result(series: Series, skip: int, count: int, *, descending: bool, partial: bool) -> dict[str, Any]:
-    times = sorted(series.points, reverse=descending)
+    times = list(reversed(series.points)) if descending else list(series.points)
     shown = times[skip : skip + count]
     return {
         "Id": series.id,
         "Label": series.label,
-        "Timestamps": [moment(at) for at in shown],
-        "Values": [series.points[at] for at in shown],
+        "Timestamps": list(map(moment, shown)),
+        "Values": list(map(series.points.__getitem__, shown)),
         "StatusCode": "PartialData" if partial or skip + count < len(times) else "Complete",
     }
 

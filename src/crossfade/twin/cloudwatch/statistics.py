@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import math
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
+from operator import mul
 from typing import Final, Literal, assert_never, get_args
 
 from crossfade.twin.cloudwatch.api import ApiError
@@ -52,7 +54,7 @@ Statistic = Plain | Percentile | Trimmed | Rank
 _PLAIN: Final[dict[str, Statistic]] = {plain: plain for plain in PLAIN}
 _NUMBER: Final = r"\d+(?:\.\d{1,10})?"
 _SHORT: Final = re.compile(rf"(p|tm|tc|ts|wm)({_NUMBER})")
-_RANGE: Final = re.compile(rf"(TM|TC|TS|WM|PR)\(({_NUMBER})?(%)?:({_NUMBER})?(%)?\)")
+_RANGE: Final = re.compile(rf"(TM|TC|TS|WM|PR)\((?:({_NUMBER})(%)?)?:(?:({_NUMBER})(%)?)?\)")
 
 
 @lru_cache(maxsize=4096)
@@ -81,15 +83,13 @@ def _range(text: str) -> Statistic | None:
     match = _RANGE.fullmatch(text)
     if match is None or (match[2] is None and match[4] is None):
         return None
-    percents = [
-        sign is not None
-        for bound, sign in ((match[2], match[3]), (match[4], match[5]))
-        if bound is not None or sign is not None
-    ]
-    percent = percents[0]
-    low = float(match[2] or 0.0) if match[2] or percent else -math.inf
+    percents = {
+        sign is not None for bound, sign in (match.group(2, 3), match.group(4, 5)) if bound is not None
+    }
+    percent = True in percents
+    low = float(match[2]) if match[2] else 0.0 if percent else -math.inf
     high = float(match[4]) if match[4] else 100.0 if percent else math.inf
-    if len(set(percents)) > 1 or low >= high or (percent and high > 100):
+    if len(percents) > 1 or low >= high or (percent and high > 100):
         return None
     if match[1] == "PR":
         return None if percent else Rank(low, high)
@@ -115,7 +115,7 @@ def value(statistic: Statistic, rows: list[Row]) -> float | None:
         case Percentile(percent):
             return _percentile(bins, percent)
         case Rank(low, high):
-            return 100.0 * _between(bins, low, high).count / sum(bins[1])
+            return 100.0 * _count_between(bins, low, high) / sum(bins.counts)
         case Trimmed():
             return _trimmed(statistic, bins)
         case _:
@@ -140,14 +140,9 @@ def plain(statistic: Plain, rows: Sequence[Row]) -> float:
 
 
 def _percentile(bins: Bins, percent: float) -> float:
-    values, counts = bins
-    wanted = max(_share(sum(counts), percent), 1e-9)
-    seen = 0.0
-    for value_, count in zip(values, counts, strict=True):
-        seen += count
-        if seen >= wanted:
-            return value_
-    return values[-1]
+    seen = list(accumulate(bins.counts))
+    wanted = max(_share(seen[-1], percent), 1e-9)
+    return bins.value(min(bisect_left(seen, wanted), len(seen) - 1))
 
 
 def _share(total: float, percent: float) -> float:
@@ -165,30 +160,31 @@ class _Part:
 
 def _between(bins: Bins, low: float, high: float) -> _Part:
     """The samples in (low, high]."""
-    values, counts = bins
-    first, last = bisect_right(values, low), bisect_right(values, high)
-    count = sum(counts[first:last])
-    total = sum(v * c for v, c in zip(values[first:last], counts[first:last], strict=True))
-    return _Part(count, total, low, high)
+    first, last = bins.up_to(low), bins.up_to(high)
+    total = sum(map(mul, bins.some(first, last), bins.counts[first:last]))
+    return _Part(sum(bins.counts[first:last]), total, low, high)
+
+
+def _count_between(bins: Bins, low: float, high: float) -> float:
+    return float(sum(bins.counts[bins.up_to(low) : bins.up_to(high)]))
 
 
 def _between_percents(bins: Bins, low: float, high: float) -> _Part:
     """The samples whose place in the order, in per cent, is in (low, high]."""
-    values, counts = bins
-    whole = sum(counts)
-    first, last = math.floor(_share(whole, low)), math.ceil(_share(whole, high))
-    count = total = seen = 0.0
-    edges: list[float] = []
-    for value_, here in zip(values, counts, strict=True):
-        part = min(seen + here, last) - max(seen, first)
-        seen += here
-        if part > 0:
-            count, total = count + part, total + value_ * part
-            edges.append(value_)
-    return _Part(count, total, *((edges[0], edges[-1]) if edges else (0.0, 0.0)))
+    seen = list(accumulate(bins.counts))
+    first, last = math.floor(_share(seen[-1], low)), min(math.ceil(_share(seen[-1], high)), seen[-1])
+    if last <= first:
+        return _Part(0.0, 0.0, 0.0, 0.0)
+    left, right = bisect_right(seen, first), bisect_left(seen, last)
+    values, counts = bins.some(left, right + 1), bins.counts[left : right + 1]
+    before, after = first - (seen[left] - bins.counts[left]), seen[right] - last
+    total = sum(map(mul, values, counts)) - before * values[0] - after * values[-1]
+    return _Part(last - first, total, values[0], values[-1])
 
 
 def _trimmed(statistic: Trimmed, bins: Bins) -> float | None:
+    if statistic.kind == "TC" and not statistic.percent:
+        return _count_between(bins, statistic.low, statistic.high)
     cut = _between_percents if statistic.percent else _between
     part = cut(bins, statistic.low, statistic.high)
     match statistic.kind:
@@ -205,8 +201,5 @@ def _trimmed(statistic: Trimmed, bins: Bins) -> float | None:
 
 
 def _winsorized(part: _Part, bins: Bins) -> float:
-    values, counts = bins
-    moved = (
-        min(max(value_, part.low), part.high) * count for value_, count in zip(values, counts, strict=True)
-    )
-    return math.fsum(moved) / math.fsum(counts)
+    moved = (min(max(value_, part.low), part.high) for value_ in bins.values)
+    return math.fsum(map(mul, moved, bins.counts)) / math.fsum(bins.counts)

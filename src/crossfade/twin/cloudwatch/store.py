@@ -52,11 +52,12 @@ class Sample:
 class Stream:
     """One metric in one unit."""
 
-    __slots__ = ("fives", "hours", "last", "late", "minutes", "seconds")
+    __slots__ = ("fine", "fives", "hours", "last", "late", "minutes", "seconds")
 
     def __init__(self) -> None:
         self.seconds, self.minutes, self.late = Column(1), Column(MINUTE), Column(MINUTE)
         self.fives, self.hours = Column(5 * MINUTE), Column(HOUR)
+        self.fine = False  # put with a resolution of one second
         self.last = 0.0
 
     @property
@@ -75,8 +76,9 @@ class Stream:
 
     def rows(self, start: float, end: float, now: float, step: int) -> Iterator[Row]:
         """All rows that begin in [start, end), of cells that a period of `step` seconds can be made of."""
-        if step < MINUTE and (self.seconds.oldest is not None):
-            yield from self.seconds.rows(start, end, now)
+        if step < MINUTE:
+            for column in (self.seconds,) if self.fine else (self.minutes, self.late):
+                yield from column.rows(max(start, now - SECONDS_KEPT), end, now)
             return
         yield from self.minutes.rows(start, end, now)
         yield from self.late.rows(start, end, now)
@@ -170,6 +172,7 @@ class Store:
         stream.last = max(stream.last, sample.at)
         cells = [stream.minutes.cell(int(sample.at // MINUTE) * MINUTE)]
         if sample.fine:
+            stream.fine = True
             cells.append(stream.seconds.cell(int(sample.at // 1)))
         for cell in cells:
             for value, count in sample.values:

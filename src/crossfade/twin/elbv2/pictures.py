@@ -13,7 +13,8 @@ from collections import deque
 from typing import Any, Final
 
 _REMEMBERED_S: Final = 300.0
-_MOST: Final = 1_000
+_MOST: Final = 100
+"""Of a region with 300 services a picture is about 1 MB; of many changes in a row the oldest go first."""
 
 
 def picture(backend: Any) -> Any:

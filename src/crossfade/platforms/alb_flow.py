@@ -1,0 +1,155 @@
+"""
+Requests per target group, minute by minute, from CloudWatch; a minute counts once it is closed.
+
+A load balancer publishes a minute late, and a group without requests in a minute has no point in it at
+all: what is missing is not yet there, or zero. A minute is *closed*, its missing points zero, when it is
+SETTLED_S old and a newer point of either group has come; or when it is OLD_S old. A whole service that
+falls silent at once looks like metrics that stopped: where its own past says that requests should have
+come, that is a problem and no zero (R24).
+
+LIMITS: minutes. A source that counts in seconds implements the same port, and every step is proved sooner.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from math import floor
+from typing import Any, Final, Protocol
+
+from crossfade.errors import CrossfadeError
+from crossfade.platforms.alb_model import COLOURS, Flowed, Minute, Site, named
+
+MINUTE_S: Final = 60
+LOOK_BACK_S: Final = 15 * MINUTE_S
+"""How much of the past is read: what is normal, and silence that lasts."""
+
+SETTLED_S: Final = 150.0
+"""After its end a minute is believed, if something newer has come: what AWS takes to publish, mostly."""
+
+OLD_S: Final = 300.0
+"""After its end a minute is taken as it is: nothing of it is published any more."""
+
+EXPECTED: Final = 50.0
+"""So many requests missing, by the service's own past, are no accident."""
+
+EVERY_S: Final = 10.0
+"""Seconds of the clock between two questions: a minute does not close more often."""
+
+Points = Mapping[int, Mapping[str, float]]
+"""Begin of a minute to the requests of each group that has a point in it."""
+
+
+class Flow(Protocol):
+    """Requests of both groups over closed periods. Never raises: what fails is a `problem`."""
+
+    def read(self, site: Site, now: float) -> Flowed: ...
+
+
+class Metrics(Protocol):
+    """What is used of the gateway."""
+
+    def metrics(
+        self, queries: Sequence[Mapping[str, Any]], start: datetime, end: datetime
+    ) -> Iterable[Mapping[str, Any]]: ...
+
+
+class CloudWatchFlow:
+    """Implements `Flow`. What was read is kept for a few seconds, so that looks are cheap."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._lock = threading.Lock()
+        self._read: dict[str, tuple[float, Flowed]] = {}
+
+    def read(self, site: Site, now: float) -> Flowed:
+        """Closed minutes up to now."""
+        with self._lock:
+            at, found = self._read.get(site.service, (0.0, Flowed()))
+            if not found.problem and 0 <= now - at < EVERY_S:
+                return found
+        try:
+            flowed = closed(self._points(site, now), now)
+        except CrossfadeError as error:
+            return Flowed(problem=f"{error.what}: {error.why}")
+        with self._lock:
+            self._read[site.service] = (now, flowed)
+        return flowed
+
+    def _points(self, site: Site, now: float) -> Points:
+        end = floor(now / MINUTE_S) * MINUTE_S + MINUTE_S
+        answers = self._metrics.metrics(
+            [query(site, colour) for colour in COLOURS],
+            datetime.fromtimestamp(end - MINUTE_S - LOOK_BACK_S, UTC),
+            datetime.fromtimestamp(end, UTC),
+        )
+        return points(answers)
+
+
+def query(site: Site, colour: str) -> dict[str, Any]:
+    """One group's requests in each minute. Dimensions are exact: no sum is made over others."""
+    return {
+        "Id": colour,
+        "MetricStat": {
+            "Metric": {
+                "Namespace": "AWS/ApplicationELB",
+                "MetricName": "RequestCount",
+                "Dimensions": [
+                    {"Name": "TargetGroup", "Value": named(site.groups[colour]).group},
+                    {"Name": "LoadBalancer", "Value": site.balancer},
+                ],
+            },
+            "Period": MINUTE_S,
+            "Stat": "Sum",
+        },
+        "ReturnData": True,
+    }
+
+
+def points(answers: Iterable[Mapping[str, Any]]) -> Points:
+    """The answers by minute, whatever page and order they came in."""
+    found: dict[int, dict[str, float]] = {}
+    for answer in answers:
+        times, values = answer.get("Timestamps", ()), answer.get("Values", ())
+        for time, value in zip(times, values, strict=True):
+            start = floor(_epoch(time) / MINUTE_S) * MINUTE_S
+            found.setdefault(start, {})[answer["Id"]] = float(value)
+    return found
+
+
+def _epoch(time: Any) -> float:
+    return float(time.timestamp()) if isinstance(time, datetime) else float(time)
+
+
+def closed(read: Points, now: float) -> Flowed:
+    """Every minute of the look-back that is closed; a `problem` where metrics seem to have stopped."""
+    newest = max(read, default=None)
+    first = floor((now - LOOK_BACK_S) / MINUTE_S) * MINUTE_S
+    minutes: list[Minute] = []
+    for start in range(first, floor(now), MINUTE_S):
+        age = now - (start + MINUTE_S)
+        followed = newest is not None and newest > start
+        if not (age >= OLD_S or (age >= SETTLED_S and followed)):
+            break
+        there = read.get(start, {})
+        counts = {colour: round(there.get(colour, 0.0)) for colour in COLOURS}
+        minutes.append(Minute(start=float(start), end=float(start + MINUTE_S), requests=counts))
+    problem = _stopped(minutes, newest)
+    return Flowed(problem=problem) if problem else Flowed(minutes=tuple(minutes))
+
+
+def _stopped(minutes: Sequence[Minute], newest: int | None) -> str:
+    """Why the silence at the end is none; empty where it may well be one."""
+    if newest is None:
+        return ""
+    before = [minute for minute in minutes if minute.start <= newest]
+    after = [minute for minute in minutes if minute.start > newest]
+    usual = sum(sum(minute.requests.values()) for minute in before) / max(len(before), 1)
+    if usual * len(after) < EXPECTED:
+        return ""
+    until = datetime.fromtimestamp(newest + MINUTE_S, UTC)
+    return f"no point since {until:%H:%M} UTC, and {usual:.0f} requests a minute before"
+
+
+Now = Callable[[], float]

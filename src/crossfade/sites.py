@@ -1,0 +1,182 @@
+"""
+Where services run: this machine, or a load balancer of AWS that a spec or a plan names.
+
+Part of the wiring, called by `bootstrap.py` alone. An adapter of a load balancer is made once a site, and
+all of one account share a door, so that they share its clients, its proof and its budget of calls.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from crossfade.engine.clock import EngineClock
+from crossfade.errors import RefusedError
+from crossfade.release.plan import Plan
+from crossfade.release.values import Side
+from crossfade.spec import AlbPlatform as AlbSettings
+from crossfade.spec import Spec
+from crossfade.whereabouts import State
+
+if TYPE_CHECKING:
+    from crossfade.aws import Door, Where
+    from crossfade.platforms.alb import AlbPlatform
+    from crossfade.platforms.alb_gateway import Gateway
+    from crossfade.platforms.alb_model import Site
+    from crossfade.platforms.local import LocalPlatform
+    from crossfade.release.policy import Objection
+    from crossfade.signals import Memory, ReleaseSignals
+
+
+class Sites:
+    """The platforms of one house."""
+
+    def __init__(self, folder: Path, clock: EngineClock) -> None:
+        self._folder = folder
+        self._clock = clock
+        self._doors: dict[Where, Door] = {}
+        self._gateways: dict[Where, Gateway] = {}
+        self._signals: dict[Where, ReleaseSignals] = {}
+        self._albs: dict[str, AlbPlatform] = {}
+
+    @cached_property
+    def local(self) -> LocalPlatform:
+        """This machine."""
+        from crossfade.platforms.local import LocalPlatform
+
+        return LocalPlatform(self._folder)
+
+    def of_spec(self, spec: Spec) -> LocalPlatform | AlbPlatform:
+        """The platform that `crossfade.yaml` names."""
+        if not isinstance(spec.platform, AlbSettings):
+            return self.local
+        from crossfade.platforms.alb_model import site_of_spec
+
+        return self._alb(site_of_spec(spec))
+
+    def of_plan(self, plan: Plan) -> LocalPlatform | AlbPlatform:
+        """The platform that a plan was made for, whatever became of its file."""
+        candidate = plan.artifact.get("candidate")
+        if not isinstance(candidate, Mapping) or candidate.get("platform") != "alb":
+            return self.local
+        from crossfade.platforms.alb_model import site_of
+
+        return self._alb(site_of(candidate))
+
+    def _alb(self, site: Site) -> AlbPlatform:
+        from crossfade.platforms.alb import AlbPlatform
+        from crossfade.platforms.alb_flow import CloudWatchFlow
+
+        key = json.dumps(site.document(), sort_keys=True)
+        if key not in self._albs:
+            gateway = self._gateway(site.where)
+            self._albs[key] = AlbPlatform(site, gateway, CloudWatchFlow(gateway), now=self._now)
+        return self._albs[key]
+
+    def _gateway(self, where: Where) -> Gateway:
+        from crossfade.platforms.alb_gateway import Gateway
+
+        if where not in self._gateways:
+            self._gateways[where] = Gateway(self._door(where))
+        return self._gateways[where]
+
+    def _door(self, where: Where) -> Door:
+        from crossfade.aws import Door
+
+        if where not in self._doors:
+            self._doors[where] = Door(where)
+        return self._doors[where]
+
+    def _now(self) -> float:
+        return self._clock.now().timestamp()
+
+    def signals_of(self, plan: Plan, memory: Memory) -> ReleaseSignals | None:
+        """Verdicts about a release behind a load balancer; None where it is on this machine."""
+        from crossfade.platforms import alb_arms
+        from crossfade.platforms.alb import AlbPlatform
+        from crossfade.signals import ReleaseSignals
+        from crossfade.signals.cloudwatch import CloudWatch
+
+        platform = self.of_plan(plan)
+        if not isinstance(platform, AlbPlatform):
+            return None
+        where = platform.site.where
+        if where not in self._signals:
+            self._signals[where] = ReleaseSignals(
+                counts=CloudWatch(self._door(where), alb_arms.arms, self._clock),
+                health=_Health(self),
+                memory=memory,
+                pace=self._clock,
+            )
+        return self._signals[where]
+
+    # --- what differs between them ---------------------------------------------------------
+
+    def place(self, spec: Spec) -> str:
+        """What is about to be written to, proved, for a person to read (R47); empty for this machine."""
+        from crossfade.platforms.alb import AlbPlatform
+
+        platform = self.of_spec(spec)
+        return platform.place() if isinstance(platform, AlbPlatform) else ""
+
+    def preflight(self, spec: Spec) -> tuple[Objection, ...]:
+        """What of the load balancer speaks against a release; this machine is asked where it is used."""
+        from crossfade.platforms.alb import AlbPlatform
+
+        platform = self.of_spec(spec)
+        return platform.preflight(spec) if isinstance(platform, AlbPlatform) else ()
+
+    def left(self, spec: Spec, past: Sequence[Plan]) -> Mapping[str, object]:
+        """What earlier releases may have left, for the plan to clear (R13)."""
+        from crossfade.platforms.alb import AlbPlatform
+
+        platform = self.of_spec(spec)
+        return {"left": platform.left(past)} if isinstance(platform, AlbPlatform) else {}
+
+    def environment(self, plan: Plan) -> Mapping[str, str]:
+        """What hooks are told of the way to the candidate."""
+        from crossfade.platforms.alb import AlbPlatform
+
+        platform = self.of_plan(plan)
+        if not isinstance(platform, AlbPlatform):
+            return {"CROSSFADE_TEST_URL": platform.test_url(plan.service) or ""}
+        way = platform.way_in()
+        headers = "\n".join(f"{name}: {value}" for name, value in way.headers.items())
+        return {"CROSSFADE_TEST_URL": way.url, "CROSSFADE_TEST_HEADERS": headers}
+
+
+class _Health:
+    """Implements `InstanceHealth` of `crossfade.signals` for every load balancer of a house."""
+
+    def __init__(self, sites: Sites) -> None:
+        self._sites = sites
+
+    def instances(self, plan: Plan) -> Mapping[Side, Sequence[tuple[str, str, int, int]]]:
+        """As the load balancer sees them. Raises `PlatformError`."""
+        from crossfade.platforms import alb_arms
+        from crossfade.platforms.alb import AlbPlatform
+
+        platform = self._sites.of_plan(plan)
+        assert isinstance(platform, AlbPlatform)  # noqa: S101  # see `signals_of`
+        return alb_arms.instances(plan, platform.lately(plan))
+
+
+def refuse_lonely_state(spec: Spec, state: State) -> None:
+    """
+    A runner's folder is no place for the journal of a release on AWS.
+
+    Raises `RefusedError` CF4436. A twin lives on the same machine and ends with it.
+    """
+    on_aws = isinstance(spec.platform, AlbSettings) and spec.aws is not None and spec.aws.endpoint is None
+    if not on_aws or not isinstance(state, Path) or os.environ.get("CI", "").lower() in ("", "0", "false"):
+        return
+    raise RefusedError(
+        "CF4436",
+        f"the state of {spec.service} would lie in {state}, on a CI runner",
+        "CI is set: the folder is gone after the job, and nobody could go on with or undo the release",
+        "write `state: s3://BUCKET/PREFIX` into crossfade.yaml",
+    )

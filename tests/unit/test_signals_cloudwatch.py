@@ -1,0 +1,521 @@
+"""Minutes of CloudWatch become counts: exact, late, never invented, and asked for once for all releases."""
+
+from __future__ import annotations
+
+import math
+import random
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from metrics_world import ARMS, Balancer, FakeCloudWatch
+from signals_world import PLAN, Health, Memory, Paced
+
+from crossfade.release.state import State
+from crossfade.release.values import Instant, Say, Verdict
+from crossfade.signals import Alarms, ReleaseSignals
+from crossfade.signals.cloudwatch import CloudWatch, CloudWatchSlots
+from crossfade.signals.cloudwatch_asked import Metric, asked, bins
+from crossfade.signals.cloudwatch_metrics import EVERY_S, RETRY_S
+from crossfade.signals.cloudwatch_reading import NOBODYS, Point, Read, Settle, closed, dealt, first_period
+from crossfade.signals.edges import SAME, Wish, edges
+
+BEGIN = 1_800_000_000.0  # on a minute's border
+EDGES = (10.0, 20.0, 25.0, 50.0, 100.0, 200.0)
+
+
+class Desk:
+    """One process: a clock, a CloudWatch, a source, and releases that ask it."""
+
+    def __init__(self, factor: float = 1.0, **traffic: Any) -> None:
+        self.real = BEGIN
+        self.pace = Paced(factor)
+        self.watch = FakeCloudWatch(now=self.clock)
+        self.balancer = Balancer(self.watch, **traffic)
+        self.source = CloudWatch(self.watch, lambda _plan: ARMS, self.pace, now=lambda: self.real)
+
+    def clock(self) -> float:
+        return self.pace.instant(self.real).timestamp()
+
+    def at(self, seconds: float) -> None:
+        """So many seconds of the clock after the beginning."""
+        self.real = self.pace.real(datetime.fromtimestamp(BEGIN + seconds, UTC))
+
+    def slots(self, since: float = 0.0, plan: str = "r1", edges: Sequence[float] = EDGES) -> CloudWatchSlots:
+        begin = self.pace.real(datetime.fromtimestamp(BEGIN + since, UTC))
+        return self.source.slots(replace(PLAN, release=plan), begin, edges)
+
+    def settled(self, since: float, until: float) -> CloudWatchSlots:
+        """Looks as a controller does, often enough for the last minute to be believed."""
+        self.at(until)
+        self.slots(since)
+        self.at(until + 40)
+        return self.slots(since)
+
+
+class TestCounts:
+    def test_counts_and_histogram_are_those_of_the_traffic_to_the_last_request(self) -> None:
+        desk = Desk()
+        desk.balancer.until(BEGIN - 600, BEGIN + 600)
+        found = desk.settled(0, 1000)
+
+        assert len(found.intervals) == 10
+        for slot in found.intervals:
+            for arm, group in ((slot.stable, ARMS.stable), (slot.candidate, ARMS.candidate)):
+                here = (group, int(slot.start))
+                row = [0] * (len(EDGES) + 1)
+                for took in desk.balancer.times[here]:
+                    row[bisect_left(EDGES, took * 1000)] += 1
+                assert arm["requests"] == desk.balancer.asked[here]
+                assert arm["errors"] == desk.balancer.failed[here]
+                assert arm["latency"] == row
+
+    @pytest.mark.parametrize("factor", [1.0, 7.0, 20.0, 61.3])
+    def test_a_faster_clock_s_minutes_lie_at_their_real_times_end_to_end(self, factor: float) -> None:
+        desk = Desk(factor)
+        desk.balancer.until(BEGIN - 600, BEGIN + 600)
+        found = desk.settled(0, 1000)
+
+        assert found.slot_s == 60 / factor
+        assert len(found.intervals) == 10
+        assert found.watermark == pytest.approx(found.intervals[-1].start + found.slot_s, abs=1e-4)
+        assert found.known_from == pytest.approx(found.intervals[0].start, abs=1e-4)
+
+    def test_requests_that_no_target_took_are_the_candidate_s_errors(self) -> None:
+        desk = Desk(refused=0.1)
+        desk.balancer.until(BEGIN - 600, BEGIN + 600)
+        for slot in desk.settled(0, 1000).intervals:
+            assert slot.candidate["errors"] == desk.balancer.failed[ARMS.candidate, int(slot.start)]
+            assert slot.stable["errors"] == desk.balancer.failed[ARMS.stable, int(slot.start)]
+            assert not slot.aside
+
+    def test_requests_that_a_target_never_answered_are_dealt_to_whom_they_were_sent(self) -> None:
+        """CloudWatch has the load balancer's own 5xx for all groups together, without a name on them."""
+        desk = Desk(silent=0.2)
+        desk.balancer.until(BEGIN - 600, BEGIN + 600)
+        for slot in desk.settled(0, 1000).intervals:
+            assert slot.candidate["errors"] == desk.balancer.failed[ARMS.candidate, int(slot.start)]
+            assert slot.stable["errors"] == desk.balancer.failed[ARMS.stable, int(slot.start)]
+
+    def test_another_service_s_503_are_of_neither_side_and_are_shown(self) -> None:
+        desk = Desk()
+        desk.balancer.until(BEGIN - 600, BEGIN + 600)
+        desk.watch.record(
+            "HTTPCode_ELB_5XX_Count", 1, BEGIN + 120, {"LoadBalancer": ARMS.load_balancer}, count=500
+        )
+        slots = {int(slot.start - BEGIN): slot for slot in desk.settled(0, 1000).intervals}
+
+        assert slots[120].aside == {NOBODYS: 500}
+        assert slots[120].candidate["errors"] == desk.balancer.failed[ARMS.candidate, int(BEGIN + 120)]
+        assert not slots[180].aside
+
+    @given(
+        st.floats(0, 1e6),
+        st.lists(st.tuples(st.floats(0, 1e6), st.floats(0, 1e6)), min_size=2, max_size=2),
+    )
+    def test_no_more_is_dealt_out_than_there_is_and_to_nobody_who_lost_nothing(
+        self, own: float, groups: list[tuple[float, float]]
+    ) -> None:
+        lost = dealt(own, groups)
+
+        assert sum(lost) <= max(own, sum(refused for refused, _ in groups)) * (1 + 1e-9) + 1e-9
+        for (refused, silent), part in zip(groups, lost, strict=True):
+            assert refused <= part <= (refused + silent) * (1 + 1e-9)
+
+
+class TestMissing:
+    def test_R24_a_series_of_errors_that_is_not_there_is_zero_only_because_requests_are(self) -> None:
+        desk = Desk(errors=0.0, candidate_errors=0.0)
+        desk.balancer.until(BEGIN - 600, BEGIN + 600)
+
+        assert all(slot.stable["errors"] == 0 for slot in desk.settled(0, 1000).intervals)
+
+    def test_R24_no_traffic_is_a_reading_where_the_group_lives(self) -> None:
+        desk = Desk(weight=lambda _at: 0.0)
+        desk.balancer.until(BEGIN - 600, BEGIN + 600)
+        found = desk.settled(0, 1000)
+
+        assert [slot.candidate["requests"] for slot in found.intervals] == [0.0] * 10
+
+    def test_R28_without_a_sign_of_life_it_is_waited_for_before_silence_is_believed(self) -> None:
+        desk = Desk(weight=lambda _at: 0.0, hosts=False)
+        desk.balancer.until(BEGIN - 600, BEGIN + 1200)
+        early = desk.settled(0, 200)
+        late = desk.settled(0, 400)
+
+        assert not early.intervals
+        assert [slot.candidate["requests"] for slot in late.intervals][:2] == [0.0, 0.0]
+
+    def test_R28_a_minute_is_not_read_before_it_is_settled(self) -> None:
+        desk = Desk()
+        desk.balancer.until(BEGIN - 600, BEGIN + 1200)
+        for seconds in range(0, 600, 10):
+            desk.at(seconds)
+            found = desk.slots()
+            assert BEGIN + seconds - found.watermark >= 120 or not found.intervals
+        assert len(found.intervals) >= 6
+
+    def test_R28_a_minute_that_still_changes_is_waited_for(self) -> None:
+        desk = Desk()
+        desk.balancer.until(BEGIN - 600, BEGIN + 600)
+        where = {"LoadBalancer": ARMS.load_balancer, "TargetGroup": ARMS.stable}
+        watermarks = []
+        for seconds in range(130, 300, 10):
+            desk.at(seconds)
+            watermarks.append(desk.slots().watermark - BEGIN)
+            desk.watch.record("RequestCount", 1, BEGIN, where)
+
+        assert watermarks[-1] == 0
+        desk.at(370)
+        assert desk.slots().watermark - BEGIN >= 60
+
+    def test_R24_nothing_of_the_load_balancer_at_all_is_a_problem_and_not_silence(self) -> None:
+        desk = Desk()
+        found = desk.settled(0, 600)
+
+        assert "no point at all" in found.problem
+        assert not found.intervals
+
+    def test_R24_figures_that_stopped_coming_are_a_problem(self) -> None:
+        desk = Desk()
+        desk.balancer.until(BEGIN - 600, BEGIN + 300)
+        good, bad = desk.settled(0, 500), desk.settled(0, 900)
+
+        assert not good.problem
+        assert "the newest point ended" in bad.problem
+
+    @pytest.mark.parametrize("value", [math.nan, -3.0, math.inf])
+    def test_R24_what_is_no_count_makes_its_minute_unread_and_no_other(self, value: float) -> None:
+        desk = Desk()
+        desk.balancer.until(BEGIN - 600, BEGIN + 600)
+        where = {"LoadBalancer": ARMS.load_balancer, "TargetGroup": ARMS.candidate}
+        desk.watch.values["AWS/ApplicationELB", "RequestCount", frozenset(where.items())][
+            int(BEGIN) + 120
+        ] = [(value, 1.0)]
+        found = desk.settled(0, 1000)
+
+        bad = [slot for slot in found.intervals if math.isnan(float(str(slot.candidate["requests"])))]
+        assert [int(slot.start - BEGIN) for slot in bad] == [120]
+
+    def test_buckets_that_do_not_add_up_are_no_histogram(self) -> None:
+        desk = Desk()
+        desk.balancer.until(BEGIN - 600, BEGIN + 600)
+        desk.watch.refuses = ""
+        found = desk.settled(0, 1000)
+        first = found.intervals[0]
+        read = desk.source.metrics.read("r1", asked(ARMS, EDGES).metrics, BEGIN)
+        broken = dict(read.series)
+        samples = asked(ARMS, EDGES).stable.samples
+        broken[samples] = {start: Point(point.value + 3, 0.0) for start, point in broken[samples].items()}
+        told = closed(Read(at=read.at, series=broken), asked(ARMS, EDGES), int(BEGIN), Settle())
+
+        assert first.stable["latency"]
+        assert told.minutes[0].stable["latency"] == []
+        assert told.minutes[0].candidate["latency"] == first.candidate["latency"]
+
+    @settings(deadline=None, max_examples=60)
+    @given(st.randoms(use_true_random=False))
+    def test_R28_whatever_is_late_or_missing_settled_minutes_have_no_gap_and_only_grow(
+        self, rng: random.Random
+    ) -> None:
+        wanted = asked(ARMS, EDGES[:1])
+        minutes = [int(BEGIN) + 60 * k for k in range(6)]
+        odds = rng.choice([(0, 70), (0, 70, 130, 200), (70, 400, math.inf), (math.inf,)])
+        arrives = {
+            (metric, start): start + 60 + rng.choice(odds) for metric in wanted.metrics for start in minutes
+        }
+        judged = int(BEGIN)
+        for at in range(60, 900, 45):
+            now = BEGIN + at
+            series = {
+                metric: {
+                    start: Point(1.0, arrives[metric, start])
+                    for start in minutes
+                    if arrives[metric, start] <= now
+                }
+                for metric in wanted.metrics
+            }
+            found = closed(Read(at=now, series=series), wanted, judged, Settle())
+            assert [minute.start for minute in found.minutes] == list(range(judged, found.until, 60))
+            assert all(now - minute.start - 60 >= 120 for minute in found.minutes)
+            assert found.problem or found.until <= minutes[-1] + 60
+            judged = found.until
+
+
+class TestAsking:
+    def test_one_question_serves_all_releases_until_the_next_is_due(self) -> None:
+        desk = Desk()
+        desk.balancer.until(BEGIN - 600, BEGIN + 1200)
+        desk.at(600)
+        names = [f"r{number}" for number in range(4)]
+        for name in names:
+            desk.slots(plan=name)
+        at_first = len(desk.watch.calls)
+        for seconds in range(600, 900):
+            desk.at(seconds)
+            for name in names:
+                desk.slots(plan=name)
+
+        assert at_first == 1  # they are the same series
+        assert len(desk.watch.calls) - at_first == 300 // EVERY_S - 1
+
+    def test_five_hundred_series_are_one_call_and_more_are_two(self) -> None:
+        desk = Desk()
+        desk.balancer.until(BEGIN - 600, BEGIN + 1200)
+
+        def arms(plan: Any) -> Any:
+            return replace(ARMS, candidate=f"targetgroup/{plan.release}/1")
+
+        desk.source = CloudWatch(desk.watch, arms, desk.pace, now=lambda: desk.real)
+        own = len(asked(ARMS, EDGES).candidate.metrics)
+        shared = len(asked(ARMS, EDGES).metrics) - own
+        for number in range((500 - shared) // own):
+            desk.slots(plan=f"r{number}")
+        desk.watch.calls.clear()
+        desk.at(EVERY_S)
+        desk.slots(plan="r0")
+        assert len(desk.watch.calls) == 1
+        desk.slots(plan="one-more")
+        desk.watch.calls.clear()
+        desk.at(2 * EVERY_S)
+        desk.slots(plan="r0")
+        assert len(desk.watch.calls[0]["MetricDataQueries"]) == 500
+        assert len(desk.watch.calls) == 2
+
+    def test_pages_are_read_to_the_end(self) -> None:
+        whole, paged = Desk(), Desk()
+        for desk in (whole, paged):
+            desk.balancer.until(BEGIN - 600, BEGIN + 600)
+        paged.watch.page = 7
+
+        assert whole.settled(0, 1000).intervals == paged.settled(0, 1000).intervals
+
+    @pytest.mark.parametrize(
+        ("code", "told"), [("ThrottlingException", "throttled"), ("AccessDenied", "denied")]
+    )
+    def test_R24_a_question_that_fails_is_a_problem_with_its_reason_and_is_asked_again(
+        self, code: str, told: str
+    ) -> None:
+        desk = Desk()
+        desk.balancer.until(BEGIN - 600, BEGIN + 1200)
+        desk.watch.fails = code
+        desk.at(600)
+        assert told in desk.slots().problem
+        for seconds in range(600, 605):
+            desk.at(seconds)
+            desk.slots()
+        assert len(desk.watch.calls) == 1
+        desk.watch.fails = ""
+        desk.at(600 + RETRY_S)
+        assert not desk.slots().problem
+
+    def test_one_release_s_question_that_is_refused_blinds_no_other(self) -> None:
+        desk = Desk()
+        desk.balancer.until(BEGIN - 600, BEGIN + 1200)
+        desk.at(600)
+        bad = Metric(namespace="Shop", name="No:Such", dimensions=(), stat="Sum")
+        desk.watch.refuses = "No:Such"
+        desk.slots()
+        with pytest.raises(Exception, match="refused"):
+            desk.source.metrics.read("bad", (bad,), BEGIN)
+        for seconds in range(600, 900, 10):
+            desk.at(seconds)
+            found = desk.slots()
+            with pytest.raises(Exception, match="refused"):
+                desk.source.metrics.read("bad", (bad,), BEGIN)
+
+        assert not found.problem
+        assert found.watermark >= BEGIN + 660
+
+    def test_R24_an_answer_in_part_is_neither_zero_nor_empty(self) -> None:
+        desk = Desk()
+        desk.balancer.until(BEGIN - 600, BEGIN + 1200)
+        desk.watch.partial = "HTTPCode_Target_5XX_Count"
+
+        assert "in part" in desk.settled(0, 600).problem
+
+    def test_R22_a_release_that_is_over_is_not_asked_for_any_more(self) -> None:
+        desk = Desk()
+        desk.balancer.until(BEGIN - 600, BEGIN + 600)
+        own = Metric(namespace="Shop", name="Own", dimensions=(), stat="Sum")
+        desk.source.metrics.read("over", (own,), BEGIN)
+        desk.at(2000)
+        desk.slots()
+        named = [one["MetricStat"]["Metric"] for one in desk.watch.calls[-1]["MetricDataQueries"]]
+
+        assert "Own" not in {one["MetricName"] for one in named}
+
+    def test_a_long_release_reads_what_is_new_and_not_its_whole_past_again(self) -> None:
+        desk = Desk(rate=1.0)
+        desk.balancer.until(BEGIN - 600, BEGIN + 4 * 3600)
+        for seconds in range(600, 4 * 3600, 600):
+            desk.at(seconds)
+            desk.slots(since=seconds - 300)
+        call = desk.watch.calls[-1]
+
+        assert (call["EndTime"] - call["StartTime"]).total_seconds() <= 1800
+
+
+class TestEdges:
+    @given(
+        st.lists(st.floats(0.5, 20_000), min_size=1, max_size=5),
+        st.floats(1.05, 4.0),
+        st.floats(1.1, 5.0),
+        st.lists(st.floats(1.0, 60_000), max_size=2),
+    )
+    def test_each_quantile_has_an_edge_near_it_and_its_partner_at_most_times_above(
+        self, times: list[float], at_most: float, more: float, limits: list[float]
+    ) -> None:
+        assume(all(b / a > 1 + SAME for a, b in pairwise(sorted(limits))))
+
+        found = edges(times, Wish(at_most=at_most, must_see=at_most * more, limits_ms=tuple(limits)))
+
+        assert list(found) == sorted(set(found))
+        assert all(b / a > 1 + SAME / 2 for a, b in pairwise(found))
+        for time in times:
+            near = [edge for edge in found if 1 / 1.16 <= edge / time <= 1.16]
+            assert near
+            assert any(abs(other / (edge * at_most) - 1) < 0.01 for edge in near for other in found)
+        for limit in limits:
+            assert any(abs(edge / limit - 1) < 0.001 for edge in found)
+
+    def test_a_usual_service_needs_about_twenty_edges_and_an_unknown_one_twice_as_many(self) -> None:
+        wish = Wish(at_most=1.25, must_see=2.0)
+
+        assert len(edges((40, 120, 250, 400), wish)) <= 22
+        assert 35 <= len(edges((), wish)) <= 48
+
+    def test_the_source_lays_them_on_stable_s_own_quantiles(self) -> None:
+        desk = Desk()
+        desk.balancer.until(BEGIN - 1800, BEGIN + 60)
+        desk.at(300)
+        found = desk.source.edges_ms(PLAN)
+        times = sorted(
+            took
+            for (group, start), listed in desk.balancer.times.items()
+            if group == ARMS.stable and BEGIN - 900 <= start < BEGIN
+            for took in listed
+        )
+        p99 = times[math.ceil(len(times) * 0.99) - 1] * 1000
+
+        assert any(abs(edge / p99 - 1) < 0.15 for edge in found)
+        assert len(desk.watch.calls) == 1
+
+    @given(st.lists(st.floats(0.05, 60_000), min_size=1, max_size=20, unique=True))
+    def test_buckets_lie_end_to_end_and_miss_nobody(self, times: list[float]) -> None:
+        found = edges(times, Wish(at_most=1.25, must_see=2.0))
+        stats = bins(found)
+        borders = [stat.removeprefix("TC(").removesuffix(")").split(":") for stat in stats]
+
+        assert len(stats) == len(found) + 1
+        assert borders[0][0] == borders[-1][1] == ""
+        assert all(a[1] == b[0] for a, b in pairwise(borders))
+        assert [float(one[1]) * 1000 for one in borders[:-1]] == pytest.approx(found)
+
+
+def test_a_period_that_begins_a_hair_before_an_instant_counts_as_on_it() -> None:
+    assert first_period(120.0) == first_period(120.4) == 120
+    assert first_period(119.9) == 120
+    assert first_period(130.0) == 180
+
+
+class Release:
+    """A release judged by CloudWatch, minute by minute, from its first look on."""
+
+    def __init__(self, factor: float = 1.0, **traffic: Any) -> None:
+        self.desk = Desk(factor, weight=lambda at: 0.1 if at >= BEGIN else 0.0, **traffic)
+        self.desk.balancer.until(BEGIN - 1800, BEGIN + 1500)
+        self.memory = Memory()
+        bake = replace(PLAN.on[1], bake=datetime.fromtimestamp(600, UTC) - datetime.fromtimestamp(0, UTC))
+        self.plan = replace(PLAN, on=(PLAN.on[0], bake, *PLAN.on[2:]))
+        self.signals = self.controller()
+
+    def controller(self) -> ReleaseSignals:
+        return ReleaseSignals(
+            counts=self.desk.source,
+            health=Health(),
+            memory=self.memory,
+            pace=self.desk.pace,
+            alarms=Alarms(fetch=lambda _url, _s: "OK", monotonic=lambda: 0.0),
+        )
+
+    def look(self, seconds: float) -> dict[str, Verdict]:
+        self.desk.at(seconds)
+        state = State(since=self.instant(1), index=1, reached=self.instant(4))
+        return {one.gate: one for one in self.signals.verdicts(self.plan, state, self.instant(seconds))}
+
+    def instant(self, seconds: float) -> Instant:
+        return datetime.fromtimestamp(BEGIN + seconds, UTC)
+
+    def until_said(self, gate: str, say: Say) -> tuple[float, Verdict]:
+        for seconds in range(5, 1500, 10):
+            found = self.look(seconds)[gate]
+            if found.say is say:
+                return seconds, found
+        raise AssertionError(f"never {say}: {found.say} {found.text}")
+
+
+class TestJudged:
+    @pytest.mark.parametrize("factor", [1.0, 7.0])
+    def test_a_good_release_passes_once_its_bake_is_settled(self, factor: float) -> None:
+        release = Release(factor, rate=60.0)
+        seconds, found = release.until_said("errors", Say.PASS)
+
+        assert 600 + 120 <= seconds <= 600 + 60 + 180 + 20
+        assert found.numbers["source"] == "cloudwatch"
+        assert {one.say for one in release.look(seconds).values()} == {Say.PASS}
+
+    def test_p99_three_times_as_long_is_seen_though_no_percentile_was_ever_asked_for(self) -> None:
+        release = Release(rate=60.0, slower=3.0)
+        seconds, found = release.until_said("latency", Say.FAIL)
+
+        assert seconds <= 480
+        assert "slower than" in found.text
+        stats = {
+            query["MetricStat"]["Stat"]
+            for call in release.desk.watch.calls[1:]
+            for query in call["MetricDataQueries"]
+        }
+        assert not any(stat.startswith("p") for stat in stats)
+
+    def test_a_candidate_that_refuses_connections_is_stopped(self) -> None:
+        seconds, _ = Release(rate=60.0, refused=0.3).until_said("errors", Say.FAIL)
+
+        assert seconds <= 420
+
+    def test_a_candidate_whose_answers_never_come_is_stopped(self) -> None:
+        seconds, _ = Release(rate=60.0, silent=0.3).until_said("errors", Say.FAIL)
+
+        assert seconds <= 420
+
+    def test_R27_a_restarted_controller_asks_for_the_same_buckets_and_says_the_same(self) -> None:
+        one, two = Release(rate=30.0), Release(rate=30.0)
+        for seconds in range(5, 1000, 10):
+            if seconds == 505:
+                two.desk.source = CloudWatch(
+                    two.desk.watch, lambda _plan: ARMS, two.desk.pace, now=lambda: two.desk.real
+                )
+                two.signals = two.controller()
+            first, second = one.look(seconds), two.look(seconds)
+        entries = two.memory.entries["r1"]
+
+        assert first == second
+        assert one.memory.entries["r1"] == entries
+        assert random.Random(0).choice(entries)  # there are some
+
+    def test_R25_cloudwatch_gone_in_mid_bake_is_no_data_and_never_a_pass(self) -> None:
+        release = Release(rate=60.0)
+        for seconds in range(5, 300, 10):
+            release.look(seconds)
+        release.desk.watch.fails = "InternalFailure"
+        for seconds in range(300, 1500, 10):
+            found = release.look(seconds)
+            assert found["errors"].say is not Say.PASS
+        assert found["errors"].say is Say.NO_DATA
+        assert "GetMetricData" in found["errors"].text
