@@ -95,7 +95,7 @@ def _state(root: schema.Root, folder: Path) -> Path | S3Place:
     text, aws = root.state, root.aws or AwsForm()
     if text is not None and is_place(text):
         try:
-            return s3_place(text, account=aws.account, region=aws.region, endpoint=aws.endpoint)
+            return s3_place(text, **aws.model_dump())
         except NoPlaceError:
             text = None  # `meaning` says so
     return folder / Path(os.path.expanduser(text or STATE_FOLDER))  # noqa: PTH111 - Path.expanduser raises for unknown users

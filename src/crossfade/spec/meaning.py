@@ -73,7 +73,7 @@ def _state(state: str | None, aws: AwsForm, notes: Notes) -> None:
     scheme = re.match(r"([a-z][a-z0-9+.-]*)://", state, re.IGNORECASE)
     if is_place(state):
         try:
-            s3_place(state, account=aws.account, region=aws.region, endpoint=aws.endpoint)
+            s3_place(state, **aws.model_dump())
         except NoPlaceError as error:
             notes.say(
                 "CF2004", ("state",), f"{shown(state)} is not a place for the state", str(error),
