@@ -31,6 +31,7 @@ from balancer_world import (
 )
 
 from crossfade.dataplane.process import alive, marked, start_time
+from crossfade.twin.balancer import seats
 from crossfade.twin.balancer.failures import BalancerError
 from crossfade.twin.balancer.model import (
     Balancing,
@@ -371,6 +372,17 @@ class TestPorts:
 
         assert here.port != crew[1].target.port
         assert here.get()[1] == "blue"
+
+    def test_whoever_is_faster_at_a_port_has_it_and_the_listener_another(
+        self, here: World, crew: list[App], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        taken, look = crew[1].target.port, iter((True,))
+        free = seats._free
+        monkeypatch.setattr(seats, "_free", lambda port, *rest: next(look, False) or free(port, *rest))
+        here.balancers.apply(balancing((rule(FixedResponse(status=200, body="x")),), port=taken))
+
+        assert here.port != taken
+        assert here.get()[1] == "x"
 
     def test_a_listener_that_went_and_came_again_has_its_port(self, here: World) -> None:
         asked = closed_port()

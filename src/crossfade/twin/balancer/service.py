@@ -41,7 +41,7 @@ from crossfade.twin.balancer.targets import Check, Outcome, Registry
 from crossfade.twin.clock import TwinClock
 from crossfade.twin.metrics import Sink
 
-_PATIENCE_S: Final = 10.0  # real, on a busy machine; usually it takes 2 ms
+_PATIENCE_S: Final = 30.0  # real, on a busy machine; usually it takes 5 ms, a start 200
 _BREATH_S: Final = 0.1
 _ASK_S: Final = 0.005
 _GRACE_S: Final = 2.0
