@@ -87,6 +87,7 @@ BEYOND_THE_SPEC = {
     "CF4434": "A setting of the load balancer would hide what a candidate does, or keep users where they may not stay.",
     "CF4436": "A CI runner's folder is gone after the job, and with it the journal of a release that still runs. Keep the "
     "state off the runner: `state: s3://BUCKET/PREFIX`.",
+    "CF4403": "A gate watches a metric of CloudWatch, and no account is named where it could be asked for.",
     "CF5001": "The state folder is on a network file system, whose locks do not keep two controllers apart.",
     "CF5002": "The state folder cannot be written. Without a journal no effect is allowed (R34).",
     "CF5003": "The journal cannot be used now (full disk, read-only). A running release sends all traffic to stable, "
