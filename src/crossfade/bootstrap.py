@@ -7,10 +7,8 @@ so that a verb pays only for what it uses.
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -19,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crossfade import whereabouts
-from crossfade.engine.clock import ScaledClock, SystemClock
+from crossfade.clocks import clock_of, keep_twins_time
 from crossfade.engine.ports import Store
 from crossfade.engine.records import Entry, Interval, Row
 from crossfade.errors import UsageError
@@ -27,7 +25,7 @@ from crossfade.release.plan import Plan
 from crossfade.release.state import Outcome
 from crossfade.release.values import Event, EventType, Known, Truth, Unknown
 from crossfade.release.way_back import way_back
-from crossfade.sites import CLOCK_FILE, Sites, keep_twins_time, refuse_lonely_state, written_clock
+from crossfade.sites import Sites, refuse_lonely_state
 from crossfade.spec import AlbPlatform, Spec
 from crossfade.whereabouts import State
 
@@ -114,6 +112,10 @@ class House:
         counts = LocalCounts(self.platform)
         return ReleaseSignals(counts=counts, health=counts, memory=StoreMemory(self.store), pace=self.clock)
 
+    def signals_of(self, plan: Plan) -> ReleaseSignals:
+        """Those that judge this release."""
+        return self.sites.signals_of(plan, StoreMemory(self.store)) or self.signals
+
     def controller(self, service: str | None = None) -> Controller:
         """Of every release of this folder; where the state is elsewhere, of this service alone."""
         from crossfade.engine.loop import Controller
@@ -128,9 +130,9 @@ class House:
 
         return Controller(self.store, self.ports, self.clock, f"{ACTOR}:{new_owner()}", service=service)
 
-    def has_dead_man(self, _plan: Plan) -> bool:
+    def has_dead_man(self, plan: Plan) -> bool:
         """Whether the platform of this release takes it back by itself when nobody drives it."""
-        return self.platform.capabilities().dead_man
+        return self.sites.of_plan(plan).capabilities().dead_man
 
     def again(self) -> House:
         """The same once more, with lines of its own to the store and to the platform."""
@@ -153,7 +155,7 @@ class House:
         """What one release's ticks reach the outside through."""
         from crossfade.engine.tick import Ports
 
-        return Ports(platform=self.sites.of_plan(plan), signals=self.signals, hooks=self.hooks)
+        return Ports(platform=self.sites.of_plan(plan), signals=self.signals_of(plan), hooks=self.hooks)
 
     def open(self, spec: Spec, text: str, wish: Wish) -> Plan | None:
         """
@@ -181,7 +183,7 @@ class House:
             events = refuse_or_events(
                 plan,
                 truth,
-                alarms=self.signals.before(plan, now),
+                alarms=self.signals_of(plan).before(plan, now),
                 record=_record(plan, past, self._first(spec)),
                 wish=wish,
                 spec=spec,
@@ -350,17 +352,6 @@ def _record(plan: Plan, past: Sequence[Row], first: Mapping[str, str]) -> Record
     mine = plan.artifact.get("identity")
     endings = [row.outcome.value for row in past if row.outcome and row.plan.artifact.get("identity") == mine]
     return Record(endings={plan.candidate: endings[0]} if endings else {}, first=first)
-
-
-def clock_of(folder: Path) -> SystemClock | ScaledClock:
-    """Real time, unless a demo or a twin has written its own into this folder."""
-    return written_clock(folder) or SystemClock()
-
-
-def set_clock(folder: Path, factor: float) -> None:
-    """Give this folder a clock of its own, running from now on."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / CLOCK_FILE).write_text(json.dumps({"factor": factor, "start": time.time()}))
 
 
 def find_house(file: Path, state: State | None) -> tuple[House, str | None]:

@@ -12,25 +12,24 @@ import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from crossfade.engine.clock import EngineClock, ScaledClock
-from crossfade.errors import AccessError, RefusedError
+from crossfade.engine.clock import EngineClock
+from crossfade.errors import RefusedError
 from crossfade.release.plan import Plan
+from crossfade.release.values import Side
 from crossfade.spec import AlbPlatform as AlbSettings
 from crossfade.spec import Spec
 from crossfade.whereabouts import State
 
 if TYPE_CHECKING:
-    from crossfade.aws import Where
+    from crossfade.aws import Door, Where
     from crossfade.platforms.alb import AlbPlatform
     from crossfade.platforms.alb_gateway import Gateway
     from crossfade.platforms.alb_model import Site
     from crossfade.platforms.local import LocalPlatform
     from crossfade.release.policy import Objection
-
-CLOCK_FILE: Final = "clock.json"
-"""In a state folder: the clock of its demo or twin, so that every process reads the same time."""
+    from crossfade.signals import Memory, ReleaseSignals
 
 
 class Sites:
@@ -39,7 +38,9 @@ class Sites:
     def __init__(self, folder: Path, clock: EngineClock) -> None:
         self._folder = folder
         self._clock = clock
+        self._doors: dict[Where, Door] = {}
         self._gateways: dict[Where, Gateway] = {}
+        self._signals: dict[Where, ReleaseSignals] = {}
         self._albs: dict[str, AlbPlatform] = {}
 
     @cached_property
@@ -77,15 +78,41 @@ class Sites:
         return self._albs[key]
 
     def _gateway(self, where: Where) -> Gateway:
-        from crossfade.aws import Door
         from crossfade.platforms.alb_gateway import Gateway
 
         if where not in self._gateways:
-            self._gateways[where] = Gateway(Door(where))
+            self._gateways[where] = Gateway(self._door(where))
         return self._gateways[where]
+
+    def _door(self, where: Where) -> Door:
+        from crossfade.aws import Door
+
+        if where not in self._doors:
+            self._doors[where] = Door(where)
+        return self._doors[where]
 
     def _now(self) -> float:
         return self._clock.now().timestamp()
+
+    def signals_of(self, plan: Plan, memory: Memory) -> ReleaseSignals | None:
+        """Verdicts about a release behind a load balancer; None where it is on this machine."""
+        from crossfade.platforms import alb_arms
+        from crossfade.platforms.alb import AlbPlatform
+        from crossfade.signals import ReleaseSignals
+        from crossfade.signals.cloudwatch import CloudWatch
+
+        platform = self.of_plan(plan)
+        if not isinstance(platform, AlbPlatform):
+            return None
+        where = platform.site.where
+        if where not in self._signals:
+            self._signals[where] = ReleaseSignals(
+                counts=CloudWatch(self._door(where), alb_arms.arms, self._clock),
+                health=_Health(self),
+                memory=memory,
+                pace=self._clock,
+            )
+        return self._signals[where]
 
     # --- what differs between them ---------------------------------------------------------
 
@@ -122,6 +149,22 @@ class Sites:
         return {"CROSSFADE_TEST_URL": way.url, "CROSSFADE_TEST_HEADERS": headers}
 
 
+class _Health:
+    """Implements `InstanceHealth` of `crossfade.signals` for every load balancer of a house."""
+
+    def __init__(self, sites: Sites) -> None:
+        self._sites = sites
+
+    def instances(self, plan: Plan) -> Mapping[Side, Sequence[tuple[str, str, int, int]]]:
+        """As the load balancer sees them. Raises `PlatformError`."""
+        from crossfade.platforms import alb_arms
+        from crossfade.platforms.alb import AlbPlatform
+
+        platform = self._sites.of_plan(plan)
+        assert isinstance(platform, AlbPlatform)  # noqa: S101  # see `signals_of`
+        return alb_arms.instances(plan, platform.lately(plan))
+
+
 def refuse_lonely_state(spec: Spec, state: State) -> None:
     """
     A runner's folder is no place for the journal of a release on AWS.
@@ -136,42 +179,4 @@ def refuse_lonely_state(spec: Spec, state: State) -> None:
         f"the state of {spec.service} would lie in {state}, on a CI runner",
         "CI is set: the folder is gone after the job, and nobody could go on with or undo the release",
         "write `state: s3://BUCKET/PREFIX` into crossfade.yaml",
-    )
-
-
-def keep_twins_time(folder: Path, endpoint: str) -> None:
-    """Gives a folder the clock of the twin that its service is on. Raises `AccessError` without a twin."""
-    from crossfade.aws.twin import twin_time
-
-    now = twin_time(endpoint)
-    folder.mkdir(parents=True, exist_ok=True)
-    said = {"factor": now.factor, "start": now.real, "shows": now.twin, "endpoint": endpoint}
-    (folder / CLOCK_FILE).write_text(json.dumps(said))
-
-
-def written_clock(folder: Path) -> ScaledClock | None:
-    """
-    The clock that a demo or a twin gave this folder; None where it has real time.
-
-    A twin's is asked for again: it may have been set forward. Without an answer it is as it was written.
-    """
-    try:
-        said: Mapping[str, float | str] = json.loads((folder / CLOCK_FILE).read_text())
-    except FileNotFoundError:
-        return None
-    endpoint = said.get("endpoint")
-    if isinstance(endpoint, str):
-        from crossfade.aws.twin import twin_time
-
-        try:
-            now = twin_time(endpoint)
-        except AccessError:
-            pass
-        else:
-            return ScaledClock(factor=now.factor, start=now.real, shows=now.twin)
-    shows = said.get("shows")
-    return ScaledClock(
-        factor=float(said["factor"]),
-        start=float(said["start"]),
-        shows=None if shows is None else float(shows),
     )

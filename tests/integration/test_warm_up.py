@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from crossfade.bootstrap import House, set_clock
+from crossfade.bootstrap import House
+from crossfade.clocks import set_clock
 from crossfade.dataplane import EDGES_MS, down
 from crossfade.engine import SqliteStore, SystemClock
 from crossfade.engine.hooks import HookRunner

@@ -28,7 +28,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from crossfade.bootstrap import House, set_clock
+from crossfade.bootstrap import House
+from crossfade.clocks import set_clock
 from crossfade.dataplane import Observed, down
 from crossfade.dataplane.process import marked
 from crossfade.dataplane.store import Store

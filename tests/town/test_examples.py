@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from crossfade.bootstrap import set_clock
+from crossfade.clocks import set_clock
 from town import Town
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(240)]

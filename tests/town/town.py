@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from crossfade.bootstrap import House, set_clock
+from crossfade.bootstrap import House
+from crossfade.clocks import set_clock
 from crossfade.dataplane import down
 from crossfade.demo.receipt import Join, join
 from crossfade.demo.traffic import DEFAULT_PATHS, Load, Traffic

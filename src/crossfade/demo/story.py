@@ -19,7 +19,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from crossfade.bootstrap import LAST_DEMO, House, set_clock
+from crossfade.bootstrap import LAST_DEMO, House
+from crossfade.clocks import set_clock
 from crossfade.dataplane import down
 from crossfade.demo import builds
 from crossfade.demo.measure import Measured, measure

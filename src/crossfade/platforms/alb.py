@@ -32,8 +32,7 @@ from crossfade.platforms.alb_model import (
     Tag,
     Untag,
     Write,
-    artifact_of,
-    site_of,
+    site_of_plan,
 )
 from crossfade.platforms.alb_tags import ours
 from crossfade.platforms.alb_writes import home, writes
@@ -41,6 +40,9 @@ from crossfade.release.plan import Plan
 from crossfade.release.values import Effect, Fact, GoHome, Known, RunHook, Truth, Unknown
 
 T = TypeVar("T")
+
+FRESH_S = 2.0
+"""Seconds of the clock for which a look tells others how instances are."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -69,13 +71,14 @@ class AlbPlatform(AlbGround):
         super().__init__(site, line)
         self._flow = flow
         self._now = now
+        self._last: Looked | None = None
 
     # --- facts -----------------------------------------------------------------------------
 
     def observe(self, plan: Plan) -> AlbLook:
         """All facts of one look, and its fence. Never raises (R06)."""
         try:
-            looked = self.look(site_of(artifact_of(plan, "candidate")))
+            looked = self._last = self.look(site_of_plan(plan))
             truth = facts(plan, looked)
         except Exception as error:  # noqa: BLE001  # the port promises facts, whatever happens
             return AlbLook(truth=blind(said(error)), fence=None)
@@ -89,6 +92,13 @@ class AlbPlatform(AlbGround):
         targets = {colour: self._targets(arn) for colour, arn in site.groups.items()}
         flow = self._flowed(site, at)
         return Looked(at=at, routes=self._again(site, first), tags=tags, targets=targets, flow=flow)
+
+    def lately(self, plan: Plan) -> Looked:
+        """The look of this very tick where there was one, else a new one: nobody pays twice for it."""
+        last = self._last
+        if last is None or not 0 <= self._now() - last.at < FRESH_S:
+            last = self._last = self.look(site_of_plan(plan))
+        return last
 
     def _again(self, site: Site, first: Fact[Mapping[str, Actions | None]]) -> Fact[Routes]:
         """The production rules once more, after everything else was read: a look that was torn shows it."""
@@ -126,7 +136,7 @@ class AlbPlatform(AlbGround):
                         "crossfade status",
                     )
                 self._prove_unchanged(plan, fence)
-                site = site_of(artifact_of(plan, "candidate"))
+                site = site_of_plan(plan)
                 for write in writes(scene_of(plan, fence.looked), effect, self._now()):
                     self._line.do(site, write)
                     fence.looked = _after(fence.looked, write)
@@ -134,7 +144,7 @@ class AlbPlatform(AlbGround):
 
     def _prove_unchanged(self, plan: Plan, fence: Fence) -> None:
         """Read again, right before the write: as close to compare-and-set as AWS allows."""
-        site = site_of(artifact_of(plan, "candidate"))
+        site = site_of_plan(plan)
         now = replace(
             fence.looked,
             routes=Known(Routes(first=self._line.routes(site.routes))),
@@ -150,7 +160,7 @@ class AlbPlatform(AlbGround):
 
     def _go_home(self, plan: Plan) -> None:
         """Blind: reads only what it writes; every rule is tried, whatever becomes of the others."""
-        site = site_of(artifact_of(plan, "candidate"))
+        site = site_of_plan(plan)
         looked = Looked(
             at=self._now(),
             routes=Known(Routes(first=self._line.routes(site.routes))),

@@ -27,7 +27,7 @@ from crossfade.platforms.alb_model import (
     artifact_of,
     listed,
     sides_of,
-    site_of,
+    site_of_plan,
 )
 from crossfade.platforms.alb_seen import seen
 from crossfade.platforms.alb_tags import Ledger, ledger
@@ -87,7 +87,7 @@ def scene_of(plan: Plan, looked: Looked) -> Scene:
     """The look, ready to be asked."""
     return Scene(
         plan=plan,
-        site=site_of(artifact_of(plan, "candidate")),
+        site=site_of_plan(plan),
         who=sides_of(plan),
         looked=looked,
         book=ledger(looked.tags.value) if isinstance(looked.tags, Known) else None,

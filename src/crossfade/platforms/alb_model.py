@@ -252,6 +252,11 @@ def artifact_of(plan: Plan, side: str) -> Mapping[str, Any]:
     return found if isinstance(found, Mapping) else {}
 
 
+def site_of_plan(plan: Plan) -> Site:
+    """Where a plan's service is."""
+    return site_of(artifact_of(plan, "candidate"))
+
+
 def sides_of(plan: Plan) -> Sides:
     """The sides of a plan. They never swap in a release, whatever becomes of tags."""
     candidate = str(artifact_of(plan, "candidate")["group"])
