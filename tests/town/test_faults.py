@@ -239,7 +239,8 @@ def bound(town: Town, *words: str) -> Said:
 
 class TestFrozen:
     @pytest.mark.parametrize(
-        ("then", "code", "event"), [("abort", 5, "rolled_back"), ("resume", 0, "succeeded")]
+        ("then", "code", "event"),
+        [("abort", 5, "rolled_back"), pytest.param("resume", 0, "succeeded", marks=pytest.mark.long)],
     )
     def test_R23_a_frozen_controller_is_replaced_and_acts_no_more(
         self, town: Town, then: str, code: int, event: str
