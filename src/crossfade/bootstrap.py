@@ -77,7 +77,7 @@ class House:
     def __init__(self, state: State, beside: Path | None = None) -> None:
         self.state = state
         self.folder = whereabouts.folder_of(state, beside or Path.cwd())
-        self.clock = clock_of(self.folder)
+        self.clock = clock_of(self.folder, whereabouts.twin_of(state))
         self.sites = Sites(self.folder, self.clock)
 
     @classmethod

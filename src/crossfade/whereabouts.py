@@ -49,6 +49,11 @@ def folder_of(state: State, beside: Path) -> Path:
     return beside / BESIDE if isinstance(state, S3Place) else state
 
 
+def twin_of(state: State) -> str | None:
+    """The twin in which the state lies, whose time it is then told in; None anywhere else."""
+    return state.endpoint if isinstance(state, S3Place) else None
+
+
 def begun(state: State) -> bool:
     """Whether there may be a journal; looking for one makes none."""
     return isinstance(state, S3Place) or (state / FILE).exists()
@@ -63,6 +68,6 @@ def open_store(state: State, folder: Path, clock: EngineClock) -> Store:
     from crossfade.aws import Door, Where
     from crossfade.engine.s3 import MARGIN, S3Objects, S3Store
 
-    where = Where(account=state.account, region=state.region, endpoint=state.endpoint)
+    where = Where(account=state.account, region=state.region, endpoint=state.endpoint, role=state.role)
     margin: timedelta = real_span(clock, MARGIN)
     return S3Store(S3Objects(Door(where), state.bucket, state.prefix), folder, margin=margin)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import threading
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from functools import cache
 from typing import Any
 
@@ -17,9 +21,26 @@ REGION = "eu-west-1"
 App = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
+@dataclass
+class Weather:
+    """What becomes of the calls on one bucket."""
+
+    refuses: tuple[str, str] | None = None
+    """Status line and code of every answer, before anything is done."""
+    swallows: int = 0
+    """So many writes are done and answered with a 500."""
+    clock: timedelta = timedelta(0)
+    """How far its clock is ahead of ours."""
+    calls: list[str] = field(default_factory=list)
+
+
+WEATHER: dict[str, Weather] = {}
+"""By bucket."""
+
+
 class OneAtATime:
     """
-    What a twin answers of itself, and before moto a lock.
+    What a twin answers of itself, and before moto a lock and the weather.
 
     moto looks at the condition of a write and then writes; S3 does both at once.
     """
@@ -32,8 +53,27 @@ class OneAtATime:
         if environ["PATH_INFO"] == "/twin":
             start_response("200 OK", [("content-type", "application/json")])
             return [b'{"twin": true}']
+        weather = WEATHER.get(environ["PATH_INFO"].split("/")[1], Weather())
+        weather.calls.append(f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}")
+        if weather.refuses is not None:
+            return _error(start_response, *weather.refuses)
+
+        def dated(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+            at = format_datetime(datetime.now(UTC) + weather.clock, usegmt=True)
+            others = [(name, value) for name, value in headers if name.lower() != "date"]
+            return start_response(status, [*others, ("Date", at)], *rest)
+
         with self._lock:
-            return list(self._app(environ, start_response))
+            if weather.swallows and environ["REQUEST_METHOD"] == "PUT":
+                weather.swallows -= 1
+                list(self._app(environ, lambda *_: None))
+                return _error(start_response, "500 Internal Server Error", "InternalError")
+            return list(self._app(environ, dated))
+
+
+def _error(start_response: Any, status: str, code: str) -> list[bytes]:
+    start_response(status, [("content-type", "application/xml")])
+    return [f"<Error><Code>{code}</Code><Message>said so</Message></Error>".encode()]
 
 
 @cache
@@ -48,6 +88,10 @@ def door() -> Door:
         def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002  # the base class's name
             """Not a word."""
 
+        def send_response(self, code: int, message: str | None = None) -> None:
+            """Without the date of this machine: the weather has its own."""
+            self.send_response_only(code, message)
+
     app = OneAtATime(DomainDispatcherApplication(create_backend_app))
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Silent)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -59,9 +103,10 @@ _numbers = itertools.count()
 
 def new_bucket() -> str:
     """An empty bucket; its name."""
-    name = f"state-{next(_numbers)}"
-    where = {"LocationConstraint": REGION}
-    door().client("s3").create_bucket(Bucket=name, CreateBucketConfiguration=where)
+    client, name = door().client("s3"), f"state-{next(_numbers)}"
+    # The first answer of moto may take longer than our door waits: asked again, the bucket is there.
+    with contextlib.suppress(client.exceptions.BucketAlreadyOwnedByYou):
+        client.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
     return name
 
 

@@ -17,6 +17,7 @@ from balancer_world import (
     GREEN,
     LISTENER,
     App,
+    Samples,
     World,
     apps,
     balancing,
@@ -29,7 +30,8 @@ from balancer_world import (
     world,
 )
 
-from crossfade.dataplane.process import alive, start_time
+from crossfade.dataplane.process import alive, marked, start_time
+from crossfade.twin.balancer import seats
 from crossfade.twin.balancer.failures import BalancerError
 from crossfade.twin.balancer.model import (
     Balancing,
@@ -40,6 +42,8 @@ from crossfade.twin.balancer.model import (
     Target,
     TargetGroup,
 )
+from crossfade.twin.balancer.service import Balancers
+from crossfade.twin.clock import TwinClock
 
 pytestmark = pytest.mark.real
 
@@ -369,6 +373,17 @@ class TestPorts:
         assert here.port != crew[1].target.port
         assert here.get()[1] == "blue"
 
+    def test_whoever_is_faster_at_a_port_has_it_and_the_listener_another(
+        self, here: World, crew: list[App], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        taken, look = crew[1].target.port, iter((True,))
+        free = seats._free
+        monkeypatch.setattr(seats, "_free", lambda port, *rest: next(look, False) or free(port, *rest))
+        here.balancers.apply(balancing((rule(FixedResponse(status=200, body="x")),), port=taken))
+
+        assert here.port != taken
+        assert here.get()[1] == "x"
+
     def test_a_listener_that_went_and_came_again_has_its_port(self, here: World) -> None:
         asked = closed_port()
         said = (rule(FixedResponse(status=200, body="x")),)
@@ -588,6 +603,18 @@ class TestLife:
             here.clock.advance(500)
             until(lambda: here.get()[1] == "blue")
         assert 0.8 < took < 3
+
+    def test_what_cannot_start_leaves_nothing_behind(self, tmp_path: Path) -> None:
+        balancers = Balancers(tmp_path, TwinClock(), Samples(), lambda: 0.0)
+        bad = Condition(kind="http-header", values=("x",), header="")
+        balancers.apply(balancing((rule(FixedResponse(status=200), 1, bad), rule(FixedResponse(status=200)))))
+        with pytest.raises(BalancerError):
+            balancers.start()
+
+        assert not marked((tmp_path / "id").read_text())
+        with pytest.raises(BalancerError):
+            balancers.apply(Balancing())
+        balancers.stop()
 
     def test_a_dead_envoy_is_started_again_with_all_it_had(self, tmp_path: Path) -> None:
         import os

@@ -312,7 +312,8 @@ def later(here: World) -> None:
     here.delay = 3.0
     with here.load(8) as found:
         time.sleep(1)
-        begun = here.apply(0, 1)
+        begun = time.time()
+        here.apply(0, 1)
     here.delay = 0.0
     first = min(one.over for one in found if one.said == "green") - begun
     last = max(one.sent for one in found if one.said == "blue") - begun

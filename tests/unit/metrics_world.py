@@ -48,6 +48,8 @@ class FakeCloudWatch:
     partial: str = ""
     """A metric name whose series come with this status."""
     calls: list[dict[str, Any]] = field(default_factory=list)
+    alarms: dict[str, str] = field(default_factory=dict)
+    """Alarm -> state; `composite:` before a name makes it one."""
     values: dict[Key, dict[int, list[tuple[float, float]]]] = field(default_factory=dict)
     _known: dict[tuple[Key, str, int, int], float] = field(default_factory=dict)
 
@@ -69,6 +71,26 @@ class FakeCloudWatch:
         key = (namespace, name, frozenset(where.items()))
         minutes = self.values.setdefault(key, {})
         minutes.setdefault(int(at // 60) * 60, []).append((value, count))
+
+    def describe_alarms(self, **asked: Any) -> Mapping[str, Any]:
+        self.calls.append(asked)
+        if self.fails:
+            raise ClientError({"Error": {"Code": self.fails, "Message": "as told"}}, "DescribeAlarms")
+        assert len(asked["AlarmNames"]) <= 100
+        kinds = asked.get("AlarmTypes", ["MetricAlarm"])
+        most, first = asked.get("MaxRecords", 50), int(asked.get("NextToken", "0"))
+        found = [
+            name for name in sorted(self.alarms) if name.removeprefix("composite:") in asked["AlarmNames"]
+        ]
+        page = found[first : first + min(most, self.page)]
+        answer: dict[str, Any] = {"MetricAlarms": [], "CompositeAlarms": []}
+        for name in page:
+            kind = "CompositeAlarm" if name.startswith("composite:") else "MetricAlarm"
+            if kind in kinds:
+                one = {"AlarmName": name.removeprefix("composite:"), "StateValue": self.alarms[name]}
+                answer[f"{kind}s"].append({**one, "StateReason": f"because {self.alarms[name]}"})
+        more = first + len(page)
+        return {**answer, **({"NextToken": str(more)} if more < len(found) else {})}
 
     def get_metric_data(self, **asked: Any) -> Mapping[str, Any]:
         self.calls.append(asked)

@@ -12,13 +12,16 @@ from typing import Any
 from hypothesis import strategies as st
 
 from crossfade.spec import (
+    AccessLog,
     AlarmsGate,
     AlbPlatform,
     ApprovalStep,
     Aws,
     BlueGreen,
     Canary,
+    CloudWatchSignals,
     CommandHook,
+    CounterNames,
     Deadlines,
     ErrorsGate,
     Gate,
@@ -27,9 +30,11 @@ from crossfade.spec import (
     HttpHook,
     Hybrid,
     Judging,
+    KpiGate,
     LatencyGate,
     Linear,
     LocalPlatform,
+    MetricGate,
     Mode,
     NoGates,
     OnInconclusive,
@@ -39,8 +44,11 @@ from crossfade.spec import (
     Preset,
     Preview,
     PreviewKind,
+    PrometheusSignals,
     Rolling,
     Rule,
+    ScrapeSignals,
+    Signals,
     Spec,
     Strategy,
     TargetsCommand,
@@ -54,7 +62,19 @@ from crossfade.spec.load import load_spec
 
 SPECS = Path(__file__).parent / "specs"
 GOOD = [
-    SPECS / f"{name}.yaml" for name in ("minimal", "full", "blue_green", "linear", "rolling", "hybrid", "alb")
+    SPECS / f"{name}.yaml"
+    for name in (
+        "minimal",
+        "full",
+        "blue_green",
+        "linear",
+        "rolling",
+        "hybrid",
+        "alb",
+        "figures",
+        "scrape",
+        "prometheus",
+    )
 ]
 
 
@@ -173,12 +193,12 @@ def asks(strategy: Strategy) -> bool:
 
 
 @st.composite
-def gates(draw: st.DrawFn) -> tuple[Gate, ...] | NoGates:
+def gates(draw: st.DrawFn, source: Signals, *, aws: bool) -> tuple[Gate, ...] | NoGates:
     if draw(st.integers(0, 4)) == 0:
         return NoGates(reason=draw(TEXTS))
     ignored = draw(SHARES)
     ratio = draw(st.integers(100, 900))
-    alarms = draw(st.sets(NAMES, max_size=2))
+    own = sorted(draw(st.sets(NAMES, max_size=3)) - TAKEN)
     return (
         ErrorsGate(
             at_most=draw(st.integers(100, 900)) / 100,
@@ -200,11 +220,79 @@ def gates(draw: st.DrawFn) -> tuple[Gate, ...] | NoGates:
             hold_for=draw(TIMES),
             memory=draw(st.none() | st.integers(1, units.LARGEST)),
         ),
-        *(
-            AlarmsGate(name=name, urls=("http://127.0.0.1:9/a?b=#c",), mode=draw(MODES))
-            for name in sorted(alarms - {"errors", "latency", "unhealthy", "none", "on", "off", "no", "yes"})
-        ),
+        *(draw(own_gates(name, source, aws=aws)) for name in own),
     )
+
+
+TAKEN = {"errors", "latency", "unhealthy", "none", "on", "off", "no", "yes", "traffic", "outage"}
+WORDS = st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9 #_.-]{0,8}[a-z]\Z")
+NUMBERS = st.integers(-(10**6), 10**6).map(lambda n: n / 1000)
+PERIODS = st.integers(60_000, 3_600_000).map(lambda ms: timedelta(milliseconds=ms))
+COUNTERS = st.from_regex(r"\A[a-z_:][a-z0-9_:]{0,9}_total\Z")
+
+
+@st.composite
+def own_gates(draw: st.DrawFn, name: str, source: Signals, *, aws: bool) -> Gate:
+    kinds = ["urls"] + ["names", "metric"] * aws + ["pair"] * (not isinstance(source, AccessLog))
+    cloudwatch = isinstance(source, CloudWatchSignals)
+    dimensions = st.dictionaries(WORDS, WORDS, max_size=2).map(lambda given: tuple(sorted(given.items())))
+    metrics = st.builds("{}/{}".format, WORDS, WORDS)
+    match draw(st.sampled_from(kinds)):
+        case "urls":
+            return AlarmsGate(name=name, urls=("http://127.0.0.1:9/a?b=#c",), mode=draw(MODES))
+        case "names":
+            names = draw(st.lists(WORDS, min_size=1, max_size=3))
+            return AlarmsGate(name=name, urls=("http://127.0.0.1:9/",), names=tuple(names), mode=draw(MODES))
+        case "metric":
+            low, span = draw(NUMBERS), draw(st.integers(1, 10**6)) / 1000
+            least = draw(st.none() | st.just(low))
+            return MetricGate(
+                name=name,
+                metric=draw(metrics),
+                stat=draw(st.sampled_from(["Average", "p99", "p99.95", "TC(0.1:0.5)", "tm90"])),
+                max=None if least is not None and draw(st.booleans()) else round(low + span, 3),
+                min=least,
+                hold_for=draw(PERIODS),
+                dimensions=draw(dimensions),
+                mode=draw(MODES),
+            )
+        case _:
+            seen = draw(st.integers(2, 400)) / 1000
+            given = tuple(sorted({**dict(draw(dimensions)), "Group": "{target_group}"}.items()))
+            return KpiGate(
+                name=name,
+                total=draw(metrics if cloudwatch else COUNTERS),
+                part=draw(metrics) if cloudwatch else draw(COUNTERS) + '{a="b#"}',
+                part_is_failure=draw(st.booleans()),
+                dimensions=given if cloudwatch else (),
+                at_most=draw(st.integers(100, 900)) / 100,
+                ignore_below=seen / 2,
+                must_see=seen,
+                mode=draw(MODES),
+            )
+
+
+NAMED = st.builds(
+    CounterNames,
+    requests=st.just("") | COUNTERS,
+    errors=st.sampled_from(["", 'code=~"5..", a!="b#c"']),
+    latency=st.just("") | st.just("took_seconds"),
+)
+SPANS = st.integers(1000, 60_000).map(lambda ms: timedelta(milliseconds=ms))
+SCRAPES = st.builds(
+    ScrapeSignals, path=PATHS, every=SPANS, port=st.none() | st.integers(1, 65535), names=NAMED
+)
+PROMETHEUSES = st.builds(
+    PrometheusSignals,
+    url=st.sampled_from(["http://127.0.0.1:9090", "https://p.example/a#b".replace("#", "/")]),
+    stable=st.just('version="{revision}"'),
+    candidate=st.just('version="{revision}", a=~"b{2}"'),
+    every=SPANS,
+    names=NAMED,
+)
+CLOUDWATCHES = st.builds(
+    CloudWatchSignals, settle=st.integers(60_000, 900_000).map(lambda ms: timedelta(milliseconds=ms))
+)
 
 
 HERE = "eu-west-1:123456789012"
@@ -251,6 +339,10 @@ def specs(draw: st.DrawFn, folder: Path) -> Spec:
     local = draw(st.booleans())
     strategy = draw(strategies(instances if local else None))
     others = draw(st.lists(NAMES, max_size=3, unique=True))
+    aws = draw(AWSES) if not local else draw(st.none() | AWSES)
+    usual: st.SearchStrategy[Signals] = st.just(AccessLog()) if local else CLOUDWATCHES
+    sources: st.SearchStrategy[Signals] = st.one_of(usual, SCRAPES, PROMETHEUSES)
+    source = draw(sources)
     return Spec(
         service=service,
         folder=folder,
@@ -268,7 +360,8 @@ def specs(draw: st.DrawFn, folder: Path) -> Spec:
             rules=draw(RULES),
         ),
         strategy=strategy,
-        gates=draw(gates()),
+        gates=draw(gates(source, aws=aws is not None)),
+        signals=source,
         judging=Judging(
             false_stops=draw(st.integers(1, 100)) / 1000,
             warm_up=timedelta(),
@@ -286,7 +379,7 @@ def specs(draw: st.DrawFn, folder: Path) -> Spec:
             hand_over=draw(hooks(ASKED)),
         ),
         policy=Policy(approvals=draw(st.integers(0, 9)) if asks(strategy) else 0),
-        aws=draw(AWSES) if not local else draw(st.none() | AWSES),
+        aws=aws,
         after=tuple(name for name in others if name != service),
         on_interrupt=draw(st.sampled_from(OnInterrupt)),
     )

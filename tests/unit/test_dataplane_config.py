@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from typing import Any
+
+import pytest
 
 from crossfade.dataplane import Fault, Group, Service, config, xds
 from crossfade.dataplane.routes import routes
@@ -65,6 +68,29 @@ class TestRoutes:
         assert "typed_per_filter_config" not in blue
         assert abort["percentage"] == {"numerator": 250_000, "denominator": "MILLION"}
         assert "fault" in route(text, "shop.test")["typed_per_filter_config"]
+
+
+class TestCounters:
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "cluster_manager.cds.version_text",
+            "listener_manager.lds.update_rejected",
+            "http.shop.live.rds.crossfade.version_text",
+            "http.shop.live.fault.active_faults",
+            "cluster.shop.blue.upstream_rq_total",
+            "cluster.shop.blue.upstream_rq_active",
+            "cluster.shop.blue.upstream_rq_pending_active",
+            "cluster.targetgroup/blue/1.upstream_cx_total",
+            "http.app/shop/1.downstream_cx_active",
+        ],
+    )
+    def test_envoy_keeps_what_somebody_reads_and_little_else(self, name: str) -> None:
+        text = json.loads(config.bootstrap("/f", "/s"))["stats_config"]["stats_matcher"]
+        kept = [one["safe_regex"]["regex"] for one in text["inclusion_list"]["patterns"]]
+
+        assert any(re.fullmatch(pattern, name) for pattern in kept)
+        assert not any(re.fullmatch(pattern, f"{name}_more") for pattern in kept)
 
 
 class TestFiles:

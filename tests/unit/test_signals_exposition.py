@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from crossfade.signals.conventions import KNOWN, Given, choose, reading
 from crossfade.signals.exposition import Series, names, samples
-from crossfade.signals.matchers import Matcher, all_hold, matchers
+from crossfade.spec.selectors import Matcher, all_hold, matchers
 
 PROMETHEUS = """\
 # HELP http_requests_total Everything that was asked.

@@ -76,6 +76,15 @@ def alb(aws: object = AWS, strategy: str = "canary", hooks: str = "", **settings
     return based(**sections, **({"hooks": hooks} if hooks else {}))
 
 
+def own(gate: str, signals: str = "", *, aws: object = AWS) -> str:
+    """A good file on AWS with a gate `own`, and a source of counts."""
+    more = f"signals: {signals}\n" if signals else ""
+    return alb(aws=aws) + f"gates: {{own: {gate}}}\n{more}"
+
+
+SCRAPED = based(signals="{scrape: {}}")
+KPI = "total: Shop/All, success: Shop/Ok"
+
 ELSEWHERE = "arn:aws:elasticloadbalancing:eu-west-2:123456789012:targetgroup/b/1"
 ANOTHERS = "arn:aws:elasticloadbalancing:eu-west-1:210987654321:listener/app/front/1/2"
 
@@ -117,8 +126,6 @@ CASES: list[tuple[str, str | bytes, str]] = [
     ("CF1102", based(policy="{freeze: []}"), "policy.freeze"),
     ("CF1102", based(platform="{ecs: {cluster: prod}}"), "platform.ecs"),
     ("CF1102", based(platform="{lambda: {}}"), "platform.lambda"),
-    ("CF1102", based(gates="{checkout: {success: A, total: B, at_most: 1.25x}}"), "gates.checkout"),
-    ("CF1102", based(gates="{paging: {alarms: [checkout-5xx]}}"), "gates.paging.alarms[0]"),
     ("CF2004", based(state="s3://acme/prod"), "state"),
     ("CF1102", based(state="postgresql://db/x"), "state"),
     ("CF1103", BASE.replace("service: shop\n", ""), "service"),
@@ -269,6 +276,44 @@ CASES: list[tuple[str, str | bytes, str]] = [
     ("CF2304", based(gates="{paging: {alarms: []}}"), "gates.paging.alarms"),
     ("CF2305", based(gates="{paging: {alarms: [{http: 'arn:aws:x'}]}}"), "gates.paging.alarms[0].http"),
     ("CF2305", based(gates="{paging: {alarms: [{http: 'http://[::1'}]}}"), "gates.paging.alarms[0].http"),
+    ("CF2305", own("{alarms: [a, '']}"), "gates.own.alarms[1]"),
+    ("CF2305", own("{alarms: ['arn:aws:cloudwatch:eu-west-1:123456789012:alarm:a']}"), "gates.own.alarms[0]"),
+    ("CF2305", own("{alarms: [{name: a, http: 'http://x/'}]}"), "gates.own.alarms[0]"),
+    ("CF2306", alb() + f"gates: {{traffic: {{{KPI}}}}}\n", "gates.traffic"),
+    ("CF2310", own(f"{{alarms: [a], {KPI}}}"), "gates.own"),
+    ("CF2310", own("{alarms: [a], max: 5}"), "gates.own.max"),
+    ("CF2310", own(f"{{{KPI}, for: 5m}}"), "gates.own.for"),
+    ("CF2310", own("{metric: Shop/Queue, max: 5, must_see: 5%}"), "gates.own.must_see"),
+    ("CF2310", SCRAPED + "gates: {own: {total: a, success: b, dimensions: {A: b}}}\n",
+     "gates.own.dimensions"),
+    ("CF2311", based(gates="{own: {alarms: [checkout-5xx]}}"), "gates.own.alarms[0]"),
+    ("CF2311", based(gates="{own: {metric: Shop/Queue, max: 5}}"), "gates.own"),
+    ("CF2312", based(gates=f"{{own: {{{KPI}}}}}"), "gates.own"),
+    ("CF2312", own("{total: Shop/All}"), "gates.own"),
+    ("CF2312", own(f"{{{KPI}, failure: Shop/Bad}}"), "gates.own"),
+    ("CF2312", own(f"{{{KPI}, dimensions: {{Stage: prod}}}}"), "gates.own.dimensions"),
+    ("CF1103", own("{success: Shop/Ok}"), "gates.own.total"),
+    ("CF2307", own(f"{{{KPI}, ignore_below: 5%}}"), "gates.own.must_see"),
+    ("CF2307", own(f"{{{KPI}, must_see: 0%}}"), "gates.own.must_see"),
+    ("CF2308", own(f"{{{KPI}, at_most: 0.9x}}"), "gates.own.at_most"),
+    ("CF2308", own(f"{{{KPI}, ignore_below: 60%, must_see: 70%}}"), "gates.own.ignore_below"),
+    *(("CF2313", own(f"{{metric: {text}, max: 5}}"), "gates.own.metric")
+      for text in ("Queue", "/Queue", "':a/b'")),
+    ("CF2313", own("{total: All, success: Shop/Ok}"), "gates.own.total"),
+    ("CF2313", own("{metric: Shop/Queue, max: 5, stat: median}"), "gates.own.stat"),
+    ("CF2313", own("{metric: Shop/Queue, max: 5, stat: p101}"), "gates.own.stat"),
+    ("CF2313", own("{metric: Shop/Queue}"), "gates.own"),
+    ("CF2313", own("{metric: Shop/Queue, max: 5, min: 5}"), "gates.own.min"),
+    ("CF1117", own("{metric: Shop/Queue, max: '5'}"), "gates.own.max"),
+    ("CF1117", own("{metric: Shop/Queue, max: .nan}"), "gates.own.max"),
+    ("CF1117", own("{metric: Shop/Queue, max: 5ms}"), "gates.own.max"),
+    ("CF2703", own("{metric: Shop/Queue, max: 5, for: 10s}"), "gates.own.for"),
+    ("CF2314", own(f"{{{KPI}, dimensions: {{TargetGroup: '{{target_group}}', A: '{{version}}'}}}}"),
+     "gates.own.dimensions.A"),
+    ("CF2314", own("{metric: Shop/Queue, max: 5, dimensions: {A: ''}}"), "gates.own.dimensions.A"),
+    ("CF2314", based(aws=json.dumps(AWS),
+                     gates="{own: {metric: A/B, max: 5, dimensions: {A: '{target_group}'}}}"),
+     "gates.own.dimensions.A"),
     ("CF2306", based(gates="{Paging!: {alarms: [{http: 'http://x/'}]}}"), "gates.Paging!"),
     ("CF2307", based(gates="{errors: {ignore_below: 1%}}"), "gates.errors.must_see"),
     ("CF2307", based(gates="{latency: {at_most: 2x}}"), "gates.latency.must_see"),
@@ -296,6 +341,31 @@ CASES: list[tuple[str, str | bytes, str]] = [
     ("CF2502", warm_up("{paths: [/]}") + "deadlines: {hook: 30s}\n", "hooks.before_traffic[0].warm_up.for"),
     ("CF2502", warm_up("{paths: [/, /b, /c], for: 2s, rate: 1/s}"), "hooks.before_traffic[0].warm_up"),
     ("CF2601", based(platform="{rds: {instance: prod}}"), "platform.rds"),
+    ("CF2701", based(signals="{}"), "signals"),
+    ("CF2701", based(signals="{access_log: {}, scrape: {}}"), "signals"),
+    ("CF1101", based(signals="cloud_watch"), "signals"),
+    ("CF1101", based(signals="{scrap: {}}"), "signals.scrap"),
+    ("CF2702", based(signals="cloudwatch"), "signals.cloudwatch"),
+    ("CF2702", alb() + "signals: access_log\n", "signals.access_log"),
+    ("CF2703", based(signals="{scrape: {every: 500ms}}"), "signals.scrape.every"),
+    ("CF2703", based(signals="{scrape: {every: 61s}}"), "signals.scrape.every"),
+    ("CF2703", alb() + "signals: {cloudwatch: {settle: 10s}}\n", "signals.cloudwatch.settle"),
+    ("CF2105", based(signals="{scrape: {path: metrics}}"), "signals.scrape.path"),
+    ("CF1113", based(signals="{scrape: {port: 0}}"), "signals.scrape.port"),
+    *(("CF2704", based(signals=f"{{scrape: {{{key}: '{text}'}}}}"), f"signals.scrape.{key}")
+      for key, text in (("requests", "a b"), ("requests", "1a"), ("latency", "a{}"), ("latency", "a_bucket"),
+                        ("errors", "5.."), ("errors", 'code=~"("'), ("errors", ""))),
+    ("CF1103", based(signals="{prometheus: {stable: 'a=\"b\"', candidate: 'a=\"c\"'}}"),
+     "signals.prometheus.url"),
+    *(("CF2704",
+       based(signals=f"{{prometheus: {{url: '{url}', stable: 'a=\"b\"', candidate: 'a=\"c\"'}}}}"),
+       "signals.prometheus.url") for url in ("prometheus:9090", "ftp://p", "http://p/?a=b", "http://")),
+    ("CF2704", based(signals="{prometheus: {url: 'http://p', stable: 'a=\"b\"', candidate: 'a=\"b\"'}}"),
+     "signals.prometheus.candidate"),
+    ("CF2314", based(signals="{prometheus: {url: 'http://p', stable: 'a=\"{revision}\"', "
+                             "candidate: 'a=\"{colour}\"'}}"), "signals.prometheus.candidate"),
+    ("CF2704", SCRAPED + "gates: {own: {total: 'a b', success: c}}\n", "gates.own.total"),
+    ("CF2704", SCRAPED + "gates: {own: {total: a, success: 'c{d}'}}\n", "gates.own.success"),
     ("CF2601", local(command='"postgres -p {port}"'), "platform.local.command"),
 ]  # fmt: skip
 # Provoked by a path, not by a text: see below.

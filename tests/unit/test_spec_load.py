@@ -174,9 +174,6 @@ def test_what_this_version_lacks_is_never_called_a_slip() -> None:
     expected = [
         "state",
         "platform.ecs",
-        "gates.checkout",
-        "gates.paging.alarms[0]",
-        "gates.paging.alarms[1]",
         "database",
         "policy.drill_max_age",
         "policy.freeze",

@@ -25,7 +25,7 @@ def fits(value: Any, schema: dict[str, Any], defs: dict[str, Any]) -> bool:
              "$schema", "title", "$defs"}  # fmt: skip
     assert set(schema) <= known
     kinds: dict[str, type | tuple[type, ...]] = {
-        "object": dict, "array": list, "string": str, "integer": int,
+        "object": dict, "array": list, "string": str, "integer": int, "number": (int, float),
     }  # fmt: skip
     properties = schema.get("properties", {})
     if "$ref" in schema and not fits(value, defs[schema["$ref"].removeprefix("#/$defs/")], defs):

@@ -11,6 +11,7 @@ import click
 from crossfade import __version__
 from crossfade.cli.options import file_option
 from crossfade.cli.render_alarms import alarms
+from crossfade.cli.render_iam import iam
 from crossfade.errors import UsageError
 from crossfade.render.github_actions import RUNNER
 
@@ -23,6 +24,7 @@ def render() -> None:
     """Each file is printed; `--write` puts it in its place."""
 
 
+render.add_command(iam)
 render.add_command(alarms)
 
 

@@ -11,30 +11,26 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 
+from crossfade.engine.judging import READS_TRAFFIC, judging
 from crossfade.errors import RefusedError
 from crossfade.release.plan import Limits, Plan, PlannedGate, Proof
 from crossfade.release.policy import Objection, Record, Waivers, objections
 from crossfade.release.ports import Revision
 from crossfade.release.roads import compile_roads
-from crossfade.release.shape import Shape, shape_of, strategy_word
+from crossfade.release.shape import shape_of, strategy_word
 from crossfade.release.tempo import tempo_of
 from crossfade.release.values import Event, EventType, Instant, Say, Truth
 from crossfade.spec import (
-    AlarmsGate,
     CommandHook,
-    ErrorsGate,
     Gate,
     Hook,
     HttpHook,
-    LatencyGate,
     Mode,
     NoGates,
     OnInconclusive,
     OnNoData,
     Spec,
-    UnhealthyGate,
     WarmUp,
 )
 
@@ -124,7 +120,7 @@ def compile_plan(
             "stable_identity": stable.identity if stable else None,
             "folder": str(spec.folder),
         },
-        judging=_judging(spec, shape, gates, false_stops.gates),
+        judging=judging(spec, shape, gates, false_stops.gates),
         strategy=strategy_word(spec.strategy),
         instances=candidate.instances,
     )
@@ -171,53 +167,8 @@ def _hook(hook: Hook, alpha: float) -> Mapping[str, object]:
 
 
 def _planned(gate: Gate) -> PlannedGate:
-    traffic = isinstance(gate, ErrorsGate | LatencyGate)
+    traffic = isinstance(gate, READS_TRAFFIC)
     return PlannedGate(name=gate.name, observe=gate.mode is Mode.OBSERVE, traffic=traffic)
-
-
-def _judging(spec: Spec, shape: Shape, gates: Sequence[Gate], false_stops: float) -> Mapping[str, object]:
-    """The judge's header without history, and what the gates beside it need."""
-    judged: dict[str, object] = {}
-    alarms: dict[str, object] = {}
-    unhealthy: dict[str, object] = {}
-    for gate in gates:
-        match gate:
-            case ErrorsGate():
-                judged[gate.name] = {
-                    "at_most": gate.at_most,
-                    "ignore_below": gate.ignore_below,
-                    "must_see": gate.must_see,
-                    "max": gate.max,
-                    "mode": gate.mode.value,
-                }
-            case LatencyGate():
-                judged[gate.name] = {
-                    "at_most": gate.at_most,
-                    "at": list(gate.at),
-                    "must_see": gate.must_see,
-                    "max": [[at, limit.total_seconds() * 1000] for at, limit in gate.max],
-                    "mode": gate.mode.value,
-                }
-            case UnhealthyGate():
-                memory = {} if gate.memory is None else {"memory_bytes": gate.memory}
-                unhealthy[gate.name] = {
-                    "max": gate.max,
-                    "hold_for_s": gate.hold_for.total_seconds(),
-                    **memory,
-                }
-            case AlarmsGate():
-                alarms[gate.name] = list(gate.urls)
-    bakes = (*(rung.bake for rung in shape.rungs), shape.keep)
-    return {
-        "alpha": false_stops,
-        "preset": spec.judging.preset.value,
-        "warm_up_s": spec.judging.warm_up.total_seconds(),
-        "bake_s": sum(bakes, timedelta()).total_seconds(),
-        "weight": shape.rungs[0].weight / 1000,
-        "gates": judged,
-        "unhealthy": unhealthy,
-        "alarms": alarms,
-    }
 
 
 def refuse_or_events(

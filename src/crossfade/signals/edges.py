@@ -52,8 +52,8 @@ def edges(stable_ms: Iterable[float], wish: Wish) -> tuple[float, ...]:
     else:
         low, high = UNKNOWN_MS
         on_grid = {low * step**place for place in range(ceil(log(high / low) / log(step)) + 1)}
-    limits = [limit * times for limit in wish.limits_ms for times in (1.0, wish.at_most)]
-    return _thinned(on_grid, limits)
+    partners = (limit * wish.at_most for limit in wish.limits_ms)
+    return _thinned(wish.limits_ms, (partners, on_grid))
 
 
 def _step(at_most: float) -> tuple[float, int]:
@@ -75,12 +75,13 @@ def _places(times: Sequence[float], step: float, most: int, must_see: float) -> 
     return found | {top + round(log(more) / log(step)) for more in ABOVE}
 
 
-def _thinned(on_grid: Iterable[float], limits: Sequence[float]) -> tuple[float, ...]:
-    """Rounded and rising; a limit stands where it was asked for, and an edge beside it goes."""
+def _thinned(limits: Iterable[float], beside: Iterable[Iterable[float]]) -> tuple[float, ...]:
+    """Rounded and rising: every limit where it was asked for, of the rest what stands apart."""
     kept = sorted({_rounded(limit) for limit in limits})
-    for edge in sorted(_rounded(edge) for edge in on_grid):
-        if all(abs(edge - other) > SAME * other for other in kept):
-            kept.append(edge)
+    for kind in beside:
+        for edge in sorted({_rounded(one) for one in kind}):
+            if all(abs(edge - other) > SAME * other for other in kept):
+                kept.append(edge)
     return tuple(sorted(kept))
 
 

@@ -13,13 +13,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-from crossfade.spec import schema, units
+from crossfade.spec import figures, schema, units
 from crossfade.spec import strategy_forms as forms
 from crossfade.spec.alb_forms import AlbForm, AwsForm, PairForm, TargetsForm
 from crossfade.spec.aws_models import AlbPlatform, Aws, Targets, TargetsCommand, TargetsFile
 from crossfade.spec.fields import Form
 from crossfade.spec.models import (
-    AlarmsGate,
     ApprovalStep,
     BlueGreen,
     Canary,
@@ -35,7 +34,6 @@ from crossfade.spec.models import (
     LatencyGate,
     Linear,
     LocalPlatform,
-    Mode,
     NoGates,
     OnInconclusive,
     OnInterrupt,
@@ -56,6 +54,7 @@ from crossfade.spec.models import (
     surging,
 )
 from crossfade.spec.places import NoPlaceError, S3Place, is_place, s3_place
+from crossfade.spec.signal_models import Mode, Signals
 
 STATE_FOLDER: Final = ".crossfade"
 WARM_ENOUGH: Final = timedelta(seconds=60)
@@ -69,17 +68,19 @@ def spec(root: schema.Root, path: Path) -> Spec:
     """The spec that the form means; `path` is the file it came from."""
     platform = _platform(root.platform or schema.PlatformForm())
     hooks = _hooks(root.hooks or schema.HooksForm())
+    source = figures.signals(root.signals, platform)
     folder = Path(os.path.abspath(path)).parent  # noqa: PTH100 - resolve() would follow a linked file away from its folder
     return Spec(
         service=root.service or "",
         folder=folder,
-        state=_state(root.state, folder),
+        state=_state(root, folder),
         platform=platform,
         strategy=_strategy(
             root.strategy or forms.StrategyForm(),
             platform.instances if isinstance(platform, LocalPlatform) else None,
         ),
-        gates=_gates(root.gates or schema.GatesForm.model_validate({})),
+        gates=_gates(root.gates or schema.GatesForm.model_validate({}), source),
+        signals=source,
         judging=_judging(root.judging or schema.JudgingForm(), hooks),
         deadlines=Deadlines(**_written(root.deadlines)),
         hooks=hooks,
@@ -90,10 +91,11 @@ def spec(root: schema.Root, path: Path) -> Spec:
     )
 
 
-def _state(text: str | None, folder: Path) -> Path | S3Place:
+def _state(root: schema.Root, folder: Path) -> Path | S3Place:
+    text, aws = root.state, root.aws or AwsForm()
     if text is not None and is_place(text):
         try:
-            return s3_place(text)
+            return s3_place(text, **aws.model_dump())
         except NoPlaceError:
             text = None  # `meaning` says so
     return folder / Path(os.path.expanduser(text or STATE_FOLDER))  # noqa: PTH111 - Path.expanduser raises for unknown users
@@ -220,14 +222,14 @@ def _times(bake: timedelta | None, max_bake: timedelta | None, default: timedelt
     return {"bake": bake, "max_bake": longest if max_bake is None else max_bake}
 
 
-def _gates(form: schema.GatesForm) -> tuple[Gate, ...] | NoGates:
+def _gates(form: schema.GatesForm, source: Signals) -> tuple[Gate, ...] | NoGates:
     if form.none is not None:
         return NoGates(reason=form.none)
     return (
         ErrorsGate(**_with_mode(form.errors)),
         _latency(form.latency),
         UnhealthyGate(**_with_mode(form.unhealthy)),
-        *(_alarms(name, gate) for name, gate in (form.__pydantic_extra__ or {}).items()),
+        *(figures.gate(name, gate, source) for name, gate in (form.__pydantic_extra__ or {}).items()),
     )
 
 
@@ -253,11 +255,6 @@ def is_quantile(name: str) -> bool:
     except units.UnitError:
         return False
     return True
-
-
-def _alarms(name: str, form: schema.CustomGateForm) -> AlarmsGate:
-    urls = tuple(alarm.http or "" for alarm in form.alarms or ())
-    return AlarmsGate(name=name, urls=urls, mode=Mode(form.mode or Mode.STOP))
 
 
 def _judging(form: schema.JudgingForm, hooks: Hooks) -> Judging:

@@ -61,6 +61,11 @@ Instances = Annotated[
         {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": units.PERCENT_PATTERN}]}
     ),
 ]
+Number = Annotated[
+    float,
+    _read("CF1117", "a number", units.number),
+    WithJsonSchema({"type": "number"}),
+]
 Quantile = Annotated[
     float, _read("CF1112", "a quantile", units.quantile), _text(units.QUANTILE_PATTERN, "p99")
 ]

@@ -6,16 +6,14 @@ Called by `meaning.py`, which looks after the rest of the file.
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 from decimal import Decimal
 from typing import Final, assert_never
-from urllib.parse import urlsplit
 
 from crossfade.spec import schema
 from crossfade.spec.build import is_quantile
 from crossfade.spec.findings import KeyPath
-from crossfade.spec.mistakes import EXAMPLES, Notes, missing
+from crossfade.spec.mistakes import Notes
 from crossfade.spec.models import (
     BlueGreen,
     Canary,
@@ -23,16 +21,15 @@ from crossfade.spec.models import (
     Hybrid,
     LatencyGate,
     Linear,
-    Mode,
     NoGates,
     Rolling,
     Spec,
     UnhealthyGate,
     WeightStep,
 )
+from crossfade.spec.signal_models import Mode
 from crossfade.spec.units import duration_text, percent_text, ratio_text, shown
 
-_GATE: Final = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _ZERO: Final = timedelta()
 
 
@@ -60,8 +57,6 @@ def _gates(form: schema.GatesForm | None, spec: Spec, notes: Notes) -> None:
                 "it switches all of them off", "remove `none`, or the gates",
             )  # fmt: skip
         return
-    for name, gate in custom.items():
-        _custom(name, gate, notes)
     if form.errors is not None:
         _errors(next(g for g in spec.gates if isinstance(g, ErrorsGate)), notes)
     if form.latency is not None:
@@ -77,43 +72,6 @@ def _gates(form: schema.GatesForm | None, spec: Spec, notes: Notes) -> None:
             "every gate only observes, so nothing would stop a bad release (R26)",
             'remove a `mode: observe`, or write `gates: {none: "why"}`',
         )  # fmt: skip
-
-
-def _custom(name: str, gate: schema.CustomGateForm, notes: Notes) -> None:
-    path = ("gates", name)
-    if not _GATE.fullmatch(name):
-        notes.say(
-            "CF2306", path, f"{shown(name)} cannot be the name of a gate",
-            "it appears in metrics and events: a letter, then letters, digits, `_` or `-`, lower case",
-            "write e.g. `paging`", at_key=True,
-        )  # fmt: skip
-    if gate.alarms is None:
-        missing(notes, (*path, "alarms"), EXAMPLES["alarms"])
-        return
-    if not gate.alarms:
-        notes.say(
-            "CF2304", (*path, "alarms"), f"gate {shown(name)} watches nothing", "its list of alarms is empty",
-            f"add `{EXAMPLES['http']}`, or remove the gate",
-        )  # fmt: skip
-    for i, alarm in enumerate(gate.alarms):
-        here = (*path, "alarms", i, "http")
-        if alarm.http is None:
-            missing(notes, here, EXAMPLES["http"])
-        elif not _is_url(alarm.http):
-            notes.say(
-                "CF2305", here, f"{shown(alarm.http)} is not a web address",
-                "an alarm is asked for by HTTP", 'write it like "http://127.0.0.1:9093/alarm"',
-            )  # fmt: skip
-
-
-def _is_url(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-        port = parts.port
-    except ValueError:
-        return False
-    plain = text.isascii() and not any(c.isspace() for c in text)
-    return plain and parts.scheme in {"http", "https"} and bool(parts.hostname) and port != 0
 
 
 def _errors(gate: ErrorsGate, notes: Notes) -> None:

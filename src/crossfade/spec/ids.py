@@ -82,6 +82,7 @@ _TABLE: Final = (
     ("CF1115", "not a rate", "Rates carry their unit: `20/s` is twenty a second."),
     ("CF1116", "not a number of instances",
      "Either a whole number of instances, `2`, or a part of those the service needs, `25%`."),
+    ("CF1117", "not a number", "A limit on a metric is a plain number, in the metric's own unit."),
     ("CF2001", "not a name for a service",
      ("A letter, then letters, digits or `-`, all lower case, at most 63: it becomes part of folder "
      "names, metric labels and DNS names.")),
@@ -155,7 +156,8 @@ _TABLE: Final = (
      "under another name, and needs its reason (R26).")),
     ("CF2303", "none stands beside other gates", "It would leave open which of the two is meant."),
     ("CF2304", "a gate watches nothing", "Its list of alarms is empty, so it could never fail."),
-    ("CF2305", "an alarm is not a web address", "Alarms are asked for by HTTP or HTTPS."),
+    ("CF2305", "an alarm is neither a web address nor a name",
+     "Alarms are asked for by HTTP or HTTPS, or are CloudWatch's and have a name there."),
     ("CF2306", "not a name for a gate",
      "A letter, then letters, digits, `_` or `-`, all lower case, at most 63."),
     ("CF2307", "must_see lies inside what is allowed",
@@ -164,6 +166,20 @@ _TABLE: Final = (
     ("CF2308", "a limit that decides nothing or stops healthy releases",
      "The limit lies where either every release or none is stopped."),
     ("CF2309", "latency is judged at no quantile, or twice at one", "Each quantile is judged once."),
+    ("CF2310", "a gate of several kinds, or with settings of another kind",
+     ("A gate under a name of your own is alarms, or a pair of counts (`total` with `success` or "
+     "`failure`), or one `metric` with a limit. A setting of another kind would be without effect.")),
+    ("CF2311", "a figure of CloudWatch without an account",
+     "Alarms by name and metrics are CloudWatch's; `aws` says in which account and region they are."),
+    ("CF2312", "a pair of counts that cannot be judged",
+     ("Failures of a total are compared between both versions. It takes a total, what of it went well or "
+     "failed, a source that counts figures of your own, and something that tells the versions apart.")),
+    ("CF2313", "not a metric with a limit",
+     ("A metric of CloudWatch is a namespace and a name with a statistic, and has to stay inside a limit "
+     "for the release to go on.")),
+    ("CF2314", "a dimension or condition that is not filled in",
+     ("A metric is found by exactly the dimensions it was published with. In them `{revision}` stands for "
+     "the version of a side, on `alb` also `{target_group}` and `{load_balancer}` as CloudWatch has them.")),
     ("CF2401", "false_stops is out of range",
      "The chance that a healthy release is stopped, from 0.1% to 10%. Smaller means slower verdicts."),
     ("CF2402", "latency could never be judged",
@@ -178,6 +194,15 @@ _TABLE: Final = (
      ("A release runs two versions side by side and throws one away. Done to a store of data, this "
      "splits or loses the data, and no rollback joins it again (R36). Release the service that uses "
      "the store; upgrade the store with its own tools.")),
+    ("CF2701", "not exactly one source of counts",
+     "Both versions are counted by one source; two would not agree to the request."),
+    ("CF2702", "a source that this platform does not have",
+     ("The proxy's own log is on `local`. A load balancer of AWS reports to CloudWatch by the minute; "
+     "instances that show counters, or a Prometheus that has them, are read in seconds.")),
+    ("CF2703", "a time that is out of range", "Sources are asked about as often as they know something new."),
+    ("CF2704", "not a name or a condition as Prometheus has them",
+     ("Metrics are names of letters, digits, `_` and `:`; conditions on labels are written as in PromQL, "
+     "and have to tell both versions apart.")),
 )  # fmt: skip
 
 IDS: Final = {error_id: Explained(error_id, *texts) for error_id, *texts in _TABLE}

@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
 
-from crossfade.spec import aws_sense, gates, schema, stateful, strategies
+from crossfade.spec import aws_sense, gates, own_sense, schema, signal_sense, stateful, strategies
+from crossfade.spec.alb_forms import AwsForm
 from crossfade.spec.findings import KeyPath
 from crossfade.spec.mistakes import EXAMPLES, Notes, exactly_one, missing
 from crossfade.spec.models import Spec, WarmUp
@@ -48,9 +49,11 @@ def check(root: schema.Root, spec: Spec, notes: Notes) -> None:
             "lower case, at most 63",
             f"write `{_tidy(root.service)}`",
         )  # fmt: skip
-    _state(root.state, notes)
+    _state(root.state, root.aws or AwsForm(), notes)
     _platform(root.platform, notes)
     aws_sense.check(root, spec, notes)
+    signal_sense.check(root, spec, notes)
+    own_sense.check(root, spec, notes)
     strategies.check(root, spec, notes)
     gates.check(root, spec, notes)
     _deadlines(root.deadlines, notes)
@@ -64,17 +67,18 @@ def _tidy(name: str) -> str:
     return tidy if _SERVICE.fullmatch(tidy) else f"app-{tidy}"[:63].rstrip("-")
 
 
-def _state(state: str | None, notes: Notes) -> None:
+def _state(state: str | None, aws: AwsForm, notes: Notes) -> None:
     if state is None:
         return
     scheme = re.match(r"([a-z][a-z0-9+.-]*)://", state, re.IGNORECASE)
     if is_place(state):
         try:
-            s3_place(state)
+            s3_place(state, **aws.model_dump())
         except NoPlaceError as error:
             notes.say(
                 "CF2004", ("state",), f"{shown(state)} is not a place for the state", str(error),
-                'write it like `"s3://bucket/prefix?account=123456789012&region=eu-west-1"`',
+                f"write `state: s3://bucket/prefix`, and `{EXAMPLES['aws']}`",
+                needs=[("aws", name) for name in ("account", "region", "endpoint")],
             )  # fmt: skip
     elif scheme and scheme[1].lower() in {"postgresql", "postgres"}:
         notes.say(

@@ -159,10 +159,14 @@ def json_schema() -> dict[str, Any]:
             # Where the form says None for "not written", the schema says nothing.
             if setting.get("default", "") is None:
                 del setting["default"]
-    words = list(schema["$defs"]["StrategyForm"]["properties"])
-    strategy = schema["properties"]["strategy"]
-    schema["properties"]["strategy"] = {
-        "description": strategy.pop("description"),
-        "anyOf": [{"enum": words}, strategy],
-    }
+    for name, form in (("strategy", "StrategyForm"), ("signals", "SignalsForm")):
+        _or(schema["properties"], name, {"enum": list(schema["$defs"][form]["properties"])})
+    _or(schema["$defs"]["CustomGateForm"]["properties"]["alarms"], "items", {"type": "string"})
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "crossfade.yaml", **schema}
+
+
+def _or(holder: dict[str, Any], name: str, word: JsonSchemaValue) -> None:
+    """A bare word may stand in the mapping's place."""
+    mapping = holder[name]
+    said = {"description": mapping.pop("description")} if "description" in mapping else {}
+    holder[name] = {**said, "anyOf": [word, mapping]}

@@ -23,7 +23,8 @@ from crossfade.spec import stateful
 from crossfade.spec.fields import Form
 from crossfade.spec.findings import Finding, KeyPath, dotted
 from crossfade.spec.reading import Document
-from crossfade.spec.schema import AlarmForm, CustomGateForm, GatesForm, PlatformForm, Root
+from crossfade.spec.schema import GatesForm, PlatformForm, Root
+from crossfade.spec.signal_forms import CustomGateForm, SignalsForm
 from crossfade.spec.strategy_forms import StrategyForm
 from crossfade.spec.units import shown
 
@@ -32,11 +33,14 @@ _MOST_ROUNDS: Final = 200
 _KINDS: Final = {
     "string_type": "a text",
     "int_type": "a whole number",
+    "float_type": "a number",
     "list_type": "a list",
     "dict_type": "a mapping",
     "model_type": "a mapping",
 }
-_BUILT_IN_GATES: Final = ("errors", "latency", "unhealthy", "none")
+BUILT_IN_GATES: Final = ("errors", "latency", "unhealthy", "none")
+_KINDS_OF_GATES: Final = frozenset({"alarms", "success", "failure", "total", "metric"})
+_NOUNS: Final = {StrategyForm: "strategy", SignalsForm: "source of counts"}
 
 
 class Notes:
@@ -98,6 +102,11 @@ EXAMPLES: Final = {
     "paths": "paths: [/]",
     "http": 'http: "http://…"',
     "alarms": 'alarms: [{http: "http://…"}]',
+    "total": "total: Shop/CheckoutAll",
+    "success": "success: Shop/CheckoutOk",
+    "prometheus.url": 'url: "http://prometheus:9090"',
+    "prometheus.stable": "stable: 'version=\"{revision}\"'",
+    "prometheus.candidate": "candidate: 'version=\"{revision}\"'",
     "aws": 'aws: {account: "123456789012", region: eu-west-1}',
     "account": 'account: "123456789012"',
     "region": "region: eu-west-1",
@@ -173,11 +182,16 @@ def _note(details: ErrorDetails, value: dict[str, Any], notes: Notes) -> None:
     if notes.spoiled(path):
         _cut(value, path, notes)
         return
+    if meant := _misspelt(path, value):
+        # The gate itself is the mistake, not each of its keys.
+        notes.add(*unknown_gate(path[:2], meant), at_key=True)
+        _cut(value, path[:2], notes)
+        return
     kind, given, context = details["type"], details["input"], details.get("ctx", {})
     said: tuple[str, str, str, str]
     at_key = False
     if kind == "extra_forbidden":
-        path, said = _unknown(path, value, notes)
+        path, said = _unknown(path, notes)
         # A bare-word strategy was made a key inside pydantic; in the file it is a value.
         at_key = len(path) == 1 or not isinstance(value.get(str(path[0])), str)
         path = path if at_key else path[:1]
@@ -204,6 +218,27 @@ def _note(details: ErrorDetails, value: dict[str, Any], notes: Notes) -> None:
     _cut(value, path, notes)
 
 
+def _misspelt(path: KeyPath, value: dict[str, Any]) -> str:
+    """The gate that is meant by one of one's own that holds nothing of its own; empty for any other."""
+    held = value["gates"].get(path[1]) if len(path) > 1 and path[0] == "gates" else None
+    return "" if not isinstance(held, dict) or _KINDS_OF_GATES & set(held) else like_a_gate(str(path[1]))
+
+
+def like_a_gate(name: str) -> str:
+    """The built-in gate whose name this is nearly; empty where it is none's, or one's itself."""
+    close = [] if name in BUILT_IN_GATES else difflib.get_close_matches(name, BUILT_IN_GATES, 1)
+    return close[0] if close else ""
+
+
+def unknown_gate(path: KeyPath, meant: str) -> tuple[str, KeyPath, str, str, str]:
+    """Id, place, what, why and fix of a gate whose name has a slip."""
+    return (
+        "CF1101", path, f"unknown gate {shown(str(path[-1]))}, did you mean `{meant}`?",
+        "a gate under a name of your own holds `alarms`, or `total` and `success`, or `metric`",
+        f"write `{meant}`, or give it e.g. `alarms: […]`",
+    )  # fmt: skip
+
+
 def _cut(value: dict[str, Any], path: KeyPath, notes: Notes) -> None:
     """Take the value out. From a list nothing is taken alone: the places behind it would shift."""
     notes.spoil(path)
@@ -222,29 +257,13 @@ def _cut(value: dict[str, Any], path: KeyPath, notes: Notes) -> None:
         holder.pop(path[-1], None)
 
 
-def _unknown(path: KeyPath, value: dict[str, Any], notes: Notes) -> tuple[KeyPath, tuple[str, str, str, str]]:
-    """An unknown key: stateful, known but later, a gate misspelt, or just not a key."""
+def _unknown(path: KeyPath, notes: Notes) -> tuple[KeyPath, tuple[str, str, str, str]]:
+    """An unknown key: stateful, known but later, or just not a key."""
     owner, _ = field_at(path)
     owner = owner or Root
     name, above = str(path[-1]), path[:-1]
     if owner is PlatformForm and stateful.is_resource(name):
         return path, stateful.refusal(f"`platform.{name}`")
-    if owner is CustomGateForm:
-        gate = str(above[-1])
-        close = difflib.get_close_matches(gate, _BUILT_IN_GATES, 1)
-        held = value["gates"][gate]
-        if close and "alarms" not in held and not {"success", "total"} & set(held):
-            # The gate itself is the mistake, not each of its keys.
-            return above, (
-                "CF1101", f"unknown gate {shown(gate)}, did you mean `{close[0]}`?",
-                "a gate under a name of your own holds `alarms` and `mode`",
-                f"write `{close[0]}`, or give it `alarms: […]`",
-            )  # fmt: skip
-        if name in CustomGateForm.later:
-            return above, (
-                "CF1102", f"gate {shown(gate)} is known, but not in this version",
-                f"{shown(name)} makes it a gate on your own figures", CustomGateForm.later[name],
-            )  # fmt: skip
     if name in owner.later:
         return path, (
             "CF1102", f"`{dotted(path)}` is known, but not in this version",
@@ -256,7 +275,8 @@ def _unknown(path: KeyPath, value: dict[str, Any], notes: Notes) -> tuple[KeyPat
     if close:
         # `servce` is the missing `service`: one mistake, one finding.
         notes.spoil((*above, close[0]))
-    noun, no_idea = ("strategy", f"write `{allowed[0]}`") if owner is StrategyForm else ("key", "remove it")
+    noun = _NOUNS.get(owner, "key")
+    no_idea = "remove it" if noun == "key" else f"write `{allowed[0]}`"
     return path, (
         "CF1101",
         f"unknown {noun} {shown(name)}" + (f", did you mean `{close[0]}`?" if close else ""),
@@ -275,14 +295,6 @@ def _not_a_word(path: KeyPath, given: object, expected: str) -> tuple[str, str, 
 
 
 def _wrong_kind(path: KeyPath, given: object, wanted: str) -> tuple[str, str, str, str]:
-    if path[:1] == ("gates",) and isinstance(given, str) and "alarms" in path:
-        field_owner, _ = field_at((*path, "http"))
-        if field_owner is AlarmForm:
-            return (
-                "CF1102", f"the alarm {shown(given)} is known by name only, not in this version",
-                "names belong to a cloud's alarms; here an alarm is a URL",
-                'write `{http: "http://…"}`',
-            )  # fmt: skip
     found = {
         bool: "true or false", str: "a text", int: "a number", float: "a number",
         dict: "a mapping", list: "a list",

@@ -17,13 +17,7 @@ from pathlib import Path
 
 from crossfade.spec.aws_models import AlbPlatform, Aws
 from crossfade.spec.places import S3Place
-
-
-class Mode(StrEnum):
-    """What a failed gate does: stop the release, or only be reported."""
-
-    STOP = "stop"
-    OBSERVE = "observe"
+from crossfade.spec.signal_models import AccessLog, KpiGate, MetricGate, Mode, Signals
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,14 +197,17 @@ class UnhealthyGate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlarmsGate:
-    """Alarms elsewhere, each a URL that answers OK, ALARM or INSUFFICIENT_DATA."""
+    """Alarms elsewhere, none of which may fire."""
 
     name: str
-    urls: tuple[str, ...]
+    urls: tuple[str, ...] = ()
+    """Each answers OK, ALARM or INSUFFICIENT_DATA."""
+    names: tuple[str, ...] = ()
+    """Alarms of CloudWatch, of metrics or composite."""
     mode: Mode = Mode.STOP
 
 
-Gate = ErrorsGate | LatencyGate | UnhealthyGate | AlarmsGate
+Gate = ErrorsGate | LatencyGate | UnhealthyGate | AlarmsGate | KpiGate | MetricGate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -324,6 +321,8 @@ class Spec:
     platform: Platform
     strategy: Strategy
     gates: tuple[Gate, ...] | NoGates
+    signals: Signals = field(default_factory=AccessLog)
+    """Who counts requests."""
     judging: Judging = field(default_factory=Judging)
     deadlines: Deadlines = field(default_factory=Deadlines)
     hooks: Hooks = field(default_factory=Hooks)

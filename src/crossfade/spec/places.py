@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
 _ACCOUNT = re.compile(r"[0-9]{12}", re.ASCII)
-_SAID = ("account", "region", "endpoint")
+_SAID = ("account", "region", "endpoint", "role")
 
 
 class NoPlaceError(ValueError):
@@ -30,6 +30,8 @@ class S3Place:
     region: str
     endpoint: str | None = None
     """A twin's; None = AWS itself."""
+    role: str | None = None
+    """Name of a role of that account which is assumed; None = whoever the normal chain finds."""
 
     @property
     def name(self) -> str:
@@ -42,6 +44,8 @@ class S3Place:
         said = {"account": self.account, "region": self.region}
         if self.endpoint is not None:
             said["endpoint"] = self.endpoint
+        if self.role is not None:
+            said["role"] = self.role
         return f"s3://{self.bucket}/{quote(self.prefix)}?{urlencode(said, safe=':/')}"
 
 
@@ -51,7 +55,12 @@ def is_place(text: str) -> bool:
 
 
 def s3_place(
-    text: str, *, account: str | None = None, region: str | None = None, endpoint: str | None = None
+    text: str,
+    *,
+    account: str | None = None,
+    region: str | None = None,
+    endpoint: str | None = None,
+    role: str | None = None,
 ) -> S3Place:
     """
     The place that a URL names; what it leaves out is as given.
@@ -61,7 +70,7 @@ def s3_place(
     parts = urlsplit(text.strip())
     prefix = parts.path.strip("/")
     said = dict(parse_qsl(parts.query, keep_blank_values=True))
-    given = {"account": account, "region": region, "endpoint": endpoint}
+    given = {"account": account, "region": region, "endpoint": endpoint, "role": role}
     if not _BUCKET.fullmatch(parts.netloc) or ".." in parts.netloc:
         raise NoPlaceError(f"`{parts.netloc}` is not the name of a bucket")
     if parts.fragment or any(not part.strip() or part in (".", "..") for part in prefix.split("/") if prefix):
@@ -84,4 +93,5 @@ def s3_place(
         account=found["account"],
         region=found["region"],
         endpoint=found["endpoint"],
+        role=found["role"],
     )

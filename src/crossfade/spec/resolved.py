@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final, assert_never
 
-from crossfade.spec import units
+from crossfade.spec import figures, units
 from crossfade.spec.aws_models import AlbPlatform, Aws, Targets, TargetsCommand, TargetsFile
 from crossfade.spec.build import WARM_ENOUGH, warmed
 from crossfade.spec.fields import BECAUSE
@@ -45,6 +45,7 @@ from crossfade.spec.models import (
     WeightStep,
 )
 from crossfade.spec.places import S3Place
+from crossfade.spec.signal_models import KpiGate, MetricGate
 
 _PLAIN: Final = re.compile(r"[A-Za-z/.][A-Za-z0-9/._-]*")
 _SPECIAL: Final = frozenset({"yes", "no", "on", "off", "true", "false", "null", "none", "y", "n"})
@@ -122,16 +123,24 @@ def _entry(value: _Value, path: KeyPath, head: str, indent: str) -> Iterator[tup
             yield from _lines(value, path, indent)
 
 
+def _state(spec: Spec) -> str:
+    """A place in a bucket says its account itself where `aws:` does not."""
+    if not isinstance(spec.state, S3Place):
+        return str(spec.state)
+    return spec.state.url if spec.aws is None else spec.state.name
+
+
 def _tree(spec: Spec) -> _Value:
     judging, deadlines, hooks = spec.judging, spec.deadlines, spec.hooks
     return {
         "apiVersion": "crossfade/v1",
         "service": quoted(spec.service),
-        "state": quoted(spec.state.url if isinstance(spec.state, S3Place) else str(spec.state)),
+        "state": quoted(_state(spec)),
         "platform": _platform(spec.platform),
         **({} if spec.aws is None else {"aws": _aws(spec.aws)}),
         "strategy": _strategy(spec.strategy),
         "gates": _gates(spec.gates),
+        "signals": figures.signals_tree(spec.signals, quoted),
         "judging": {
             "false_stops": units.percent_text(judging.false_stops),
             "warm_up": _time(judging.warm_up),
@@ -298,8 +307,8 @@ def _gate(gate: Gate) -> _Value:
             said = {"of": "candidate", "max": str(gate.max), "for": _time(gate.hold_for)}
             if gate.memory is not None:
                 said["memory"] = units.size_text(gate.memory)
-        case AlarmsGate():
-            said = {"alarms": [{"http": quoted(url)} for url in gate.urls]}
+        case AlarmsGate() | KpiGate() | MetricGate():
+            said = figures.gate_tree(gate, quoted)
         case _:
             assert_never(gate)
     said["mode"] = gate.mode.value

@@ -28,6 +28,7 @@ from crossfade.spec.models import (
     UnhealthyGate,
     WarmUp,
 )
+from crossfade.spec.signal_forms import MODE, CustomGateForm, ModeWord, SignalsForm
 from crossfade.spec.strategy_forms import StrategyForm
 
 _LOCAL: Final = LocalPlatform(command="", port=0)
@@ -98,8 +99,6 @@ class PlatformForm(Form):
     )
 
 
-ModeWord = Literal["stop", "observe"]
-_MODE: Final = {"default": "stop", "because": "a gate that stops nothing protects nobody"}
 _ALWAYS: Final = "always in force unless its mode says otherwise"
 
 
@@ -128,7 +127,7 @@ class ErrorsForm(Form):
         "Share of failed requests the candidate may never exceed, whatever stable does.",
         because="no absolute limit, stable is the measure",
     )
-    mode: ModeWord | None = setting("`observe` reports and never stops.", **_MODE)
+    mode: ModeWord | None = setting("`observe` reports and never stops.", **MODE)
 
 
 class LatencyForm(Form):
@@ -154,7 +153,7 @@ class LatencyForm(Form):
         "Absolute limits by quantile, e.g. {p99: 800ms}.",
         because="no absolute limit, stable is the measure",
     )
-    mode: ModeWord | None = setting("`observe` reports and never stops.", **_MODE)
+    mode: ModeWord | None = setting("`observe` reports and never stops.", **MODE)
 
 
 class UnhealthyForm(Form):
@@ -176,31 +175,7 @@ class UnhealthyForm(Form):
         "Memory at which an instance is lost: growth that reaches it within an hour fails.",
         because="memory is not watched, the limit is yours to know",
     )
-    mode: ModeWord | None = setting("`observe` reports and never stops.", **_MODE)
-
-
-class AlarmForm(Form):
-    """One alarm elsewhere."""
-
-    model_config = ConfigDict(json_schema_extra={"required": ["http"]})
-
-    http: str | None = setting("URL that answers OK, ALARM or INSUFFICIENT_DATA.")
-
-
-_LATER_KPI: Final = "gates on your own figures are not judged yet; watch them as `alarms: […]`"
-
-
-class CustomGateForm(Form):
-    """A gate under a name of your own: alarms that must not fire."""
-
-    model_config = ConfigDict(json_schema_extra={"required": ["alarms"]})
-
-    alarms: list[AlarmForm] | None = setting('Alarms, each `{http: "http://…"}`.')
-    mode: ModeWord | None = setting("`observe` reports and never stops.", **_MODE)
-    later: ClassVar[Mapping[str, str]] = dict.fromkeys(
-        ("success", "total", "failure", "against", "at_most", "must_see", "ignore_below"),
-        _LATER_KPI,
-    )
+    mode: ModeWord | None = setting("`observe` reports and never stops.", **MODE)
 
 
 class GatesForm(Form):
@@ -331,11 +306,9 @@ class PolicyForm(Form):
     }
 
 
-def _strategy(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    # A bare word means the strategy with its defaults; an unknown one is refused as a key would be.
-    return {value: {}}
+def _word(value: object) -> object:
+    # A bare word means what it names with its defaults; an unknown one is refused as a key would be.
+    return {value: {}} if isinstance(value, str) else value
 
 
 def _gates(value: object) -> object:
@@ -367,12 +340,16 @@ class Root(Form):
     )  # fmt: skip
     platform: PlatformForm | None = setting("Where the service runs.")
     aws: AwsForm | None = setting("The AWS account that is written to.", because="nothing is on AWS")
-    strategy: Annotated[StrategyForm | None, BeforeValidator(_strategy)] = setting(
+    strategy: Annotated[StrategyForm | None, BeforeValidator(_word)] = setting(
         "How traffic moves: `canary`, `blue_green`, `linear`, `rolling`, `hybrid`, or one with settings."
     )
     gates: Annotated[GatesForm | None, BeforeValidator(_gates)] = setting(
         "What must hold for a release to go on.",
         because="errors, latency and unhealthy instances, against stable",
+    )
+    signals: Annotated[SignalsForm | None, BeforeValidator(_word)] = setting(
+        "Who counts requests: `access_log`, `cloudwatch`, `scrape`, `prometheus`, or one with settings.",
+        because="our own proxy's log on `local`, CloudWatch on `alb`",
     )
     judging: JudgingForm | None = setting("How evidence becomes a verdict.")
     deadlines: DeadlinesForm | None = setting("How long each wait may last at most.")

@@ -199,6 +199,9 @@ def size(value: object) -> int:
     return bytes_
 
 
+LARGEST_NUMBER: Final = 1e15
+
+
 def size_text(value: int) -> str:
     """The shortest way to write a size of whole bytes, exactly."""
     whole = [
@@ -210,6 +213,19 @@ def size_text(value: int) -> str:
         return f"{_plain(Decimal(value) / _SIZES['MB'])}MB"
     number, unit = min(whole, key=lambda pair: pair[0])
     return f"{number}{unit}"
+
+
+def number(value: object) -> float:
+    """A plain number, of a size that a figure can have. Raises UnitError."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise UnitError(f"a number has no unit and no quotes, not {shown(value)}", "write it like `100`")
+    if not abs(value) <= LARGEST_NUMBER:
+        raise UnitError(f"no figure is beyond {LARGEST_NUMBER:g}", "write a smaller number")
+    return float(value)
+
+
+def number_text(value: float) -> str:
+    return _plain(Decimal(str(value)))
 
 
 def quantile(value: object) -> float:

@@ -17,7 +17,6 @@ from urllib.parse import urlencode
 
 from crossfade.twin.clock import TwinClock
 from crossfade.twin.elbv2.checks import MOST_WEIGHT, group_arns
-from crossfade.twin.elbv2.state import listeners_of
 from crossfade.twin.faults import Faults
 from crossfade.twin.gate import ACTOR, Gate
 from crossfade.twin.plane import Place, backends
@@ -85,13 +84,20 @@ class Chaos:
 def _rules() -> Iterator[_Rule]:
     """Those that share between groups."""
     for place, backend in backends().items():
-        for listener in list(listeners_of(backend)):
-            for rule in list(listener.rules.values()):
+        for listener in _listeners(backend):
+            for rule in listener.rules.values():
                 data = [action.data for action in rule.actions]
                 groups = tuple(dict.fromkeys(group_arns(data)))
                 if len(groups) > 1:
                     sticky = data[-1].get("ForwardConfig", {}).get("TargetGroupStickinessConfig", {})
                     yield _Rule(place, rule.arn, listener.arn, rule.is_default, groups, sticky)
+
+
+def _listeners(backend: Any) -> list[Any]:
+    """Each list is copied at once: others create and delete meanwhile."""
+    return [
+        one for balancer in list(backend.load_balancers.values()) for one in list(balancer.listeners.values())
+    ]
 
 
 def _post(gate: Callable[..., Any], rule: _Rule, weights: list[int]) -> bool:

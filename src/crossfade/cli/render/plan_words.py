@@ -124,6 +124,8 @@ def traffic(planned: Planned) -> str:
 def must_see(sight: Sight, errors: float | None) -> str:
     if sight.gate == "latency":
         return f"{words.times(sight.must_see)} at {' '.join(words.quantile(at) or '' for at in sight.at)}"
+    if sight.gate != "errors":
+        return f"{percent(sight.must_see)} more failing"
     before = 0.001 if errors is None else errors
     return f"{percent(before)} -> {percent(before + sight.must_see)}"
 

@@ -18,7 +18,7 @@ from typing import Final, Self
 
 from crossfade.engine import codec, journal, refusals
 from crossfade.engine.records import Claim, CommandResult, Consumed, Entry, Row
-from crossfade.engine.s3.document import Document, Kept, Sent
+from crossfade.engine.s3.document import Document, Kept, Part, Sent
 from crossfade.engine.s3.line import S3Line
 from crossfade.engine.s3.objects import Objects, SecondError, skewed
 from crossfade.engine.s3.proof import problems
@@ -177,11 +177,11 @@ class S3Store(SideObjects):
     def _told(self, service: str, release: str | None, after: int) -> Sequence[Entry]:
         document = self._shelf.look(service)
         kept = document.kept(release) if release is not None else None
-        parts = kept.parts if kept is not None else all_parts(document, ())
-        # Numbers have no gap: what begins right after `after` is all there is.
-        if kept is None and (not parts or parts[0].first > after + 1):
-            parts = all_parts(document, self._shelf.archives(service, document))
-        rows = self._shelf.rows_of(service, [part for part in parts if part.last > after])
+        parts = [part for part in (kept or document).parts if part.last > after]
+        if kept is None and not _without_gap(parts, after, self._head(service).seq):
+            archives = self._shelf.archives(service, document)
+            parts = [part for part in all_parts(document, archives) if part.last > after]
+        rows = self._shelf.rows_of(service, parts)
         told = [row for row in rows if row["seq"] > after and release in (None, row["release"])]
         return [journal.entry_of(row, journal.document_of(row)) for row in told]
 
@@ -396,6 +396,15 @@ class S3Store(SideObjects):
             stored = {"schema": kept.plan_schema, "plan": journal.document_of(first)["plan"]}
             self._plans[kept.id] = codec.read("plan", Plan, stored)
         return self._plans[kept.id]
+
+
+def _without_gap(parts: Sequence[Part], after: int, head: int) -> bool:
+    """Whether these are all entries behind `after`: where one is missing an archive has it."""
+    for part in parts:
+        if part.first > after + 1:
+            return False
+        after = part.last
+    return after >= head
 
 
 def _state(kept: Kept) -> State:

@@ -52,11 +52,11 @@ async def ask(ip: str, port: int, check: HealthCheck, timeout_s: float) -> Outco
     try:
         async with asyncio.timeout(timeout_s):
             status = await _status(ip, port, check.path)
+        return Passed() if matches(check.matcher, status) else mismatch(status)
     except TimeoutError:
         return TIMED_OUT
     except (OSError, ValueError):
         return BROKEN
-    return Passed() if matches(check.matcher, status) else mismatch(status)
 
 
 async def _status(ip: str, port: int, path: str) -> int:
@@ -67,7 +67,9 @@ async def _status(ip: str, port: int, path: str) -> int:
         found = _STATUS.match(await reader.readline())
         if found is None:
             raise ValueError("not an answer of HTTP")
-        with contextlib.suppress(TimeoutError):  # the answer is known; the rest is for the target's peace
+        with contextlib.suppress(
+            OSError, ValueError
+        ):  # the answer is known; the rest is for the target's peace
             async with asyncio.timeout(_REST_S):
                 await _rest(reader)
     finally:

@@ -10,3 +10,6 @@ class BalancerError(PlatformError):
 
     def __init__(self, why: str) -> None:
         super().__init__("CF4320", "the twin's load balancers could not be changed", why=why)
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.why}"

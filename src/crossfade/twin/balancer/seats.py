@@ -7,6 +7,7 @@ long as it is asked for at the same one. NOT THREAD-SAFE.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -14,6 +15,7 @@ from crossfade.dataplane.failures import PortTaken
 from crossfade.dataplane.ports import claim, free_port
 
 _PRIVILEGED: Final = 1024
+_LEAVING_S: Final = 5.0
 
 
 class Seats:
@@ -21,13 +23,17 @@ class Seats:
 
     def __init__(self) -> None:
         self._held: dict[str, tuple[int, int]] = {}
+        self._left: set[int] = set()  # ours until lately: Envoy lets a port go a moment after its listener
 
     def want(self, listeners: Iterable[tuple[str, int]], avoid: Iterable[int]) -> None:
         """Gives each listener a port; `avoid` are ports on which targets are, or will be."""
         wanted = dict(listeners)
-        self._held = {
-            arn: held for arn, held in self._held.items() if arn in wanted and wanted[arn] == held[0]
-        }
+        before, self._held = self._held, {}
+        for arn, held in before.items():
+            if wanted.get(arn) == held[0]:
+                self._held[arn] = held
+            else:
+                self._left.add(held[1])
         for arn, asked in wanted.items():
             if arn not in self._held:
                 self._held[arn] = (asked, self._choose(asked, set(avoid)))
@@ -50,15 +56,21 @@ class Seats:
         return {arn: port for arn, (_, port) in self._held.items()}
 
     def _choose(self, asked: int, avoid: set[int]) -> int:
-        taken = set(self.ports().values())
-        if asked >= _PRIVILEGED and asked not in taken and _free(asked):
+        avoid = avoid | set(self.ports().values())
+        if asked >= _PRIVILEGED and asked not in avoid and _free(asked, _LEAVING_S * (asked in self._left)):
+            self._left.discard(asked)
             return asked
-        return free_port(taken | avoid)
+        return free_port(avoid)
 
 
-def _free(port: int) -> bool:
-    try:
-        claim(port)
-    except PortTaken:
-        return False
-    return True
+def _free(port: int, patience_s: float = 0) -> bool:
+    until = time.monotonic() + patience_s
+    while True:
+        try:
+            claim(port)
+        except PortTaken:
+            if time.monotonic() >= until:
+                return False
+            time.sleep(0.005)
+        else:
+            return True

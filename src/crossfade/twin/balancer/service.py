@@ -41,7 +41,7 @@ from crossfade.twin.balancer.targets import Check, Outcome, Registry
 from crossfade.twin.clock import TwinClock
 from crossfade.twin.metrics import Sink
 
-_PATIENCE_S: Final = 10.0  # real, on a busy machine; usually it takes 2 ms
+_PATIENCE_S: Final = 30.0  # real, on a busy machine; usually it takes 5 ms, a start 200
 _BREATH_S: Final = 0.1
 _ASK_S: Final = 0.005
 _GRACE_S: Final = 2.0
@@ -67,7 +67,7 @@ class Balancers:
         self._proxy: ProxyProcess | None = None
         self._measuring: Measuring | None = None
         self._stale = False  # others serve than Envoy was told
-        self._over = False
+        self._over = self._closed = False
         self._bell, self._ring = os.pipe()
         os.set_blocking(self._ring, False)
         os.set_blocking(self._bell, False)
@@ -84,6 +84,8 @@ class Balancers:
         Raises BalancerError when Envoy refuses it: then all is as before.
         """
         with self._applying, self._news:
+            if self._over:
+                raise BalancerError("the load balancers were stopped")
             before, routing = self._wanted, self._routing.copy()
             self._take(wanted)
             try:
@@ -109,6 +111,13 @@ class Balancers:
     def start(self) -> None:
         """Starts Envoy with whatever was applied by now, and returns when it serves."""
         program = find_envoy()
+        try:
+            self._start(program)
+        except BaseException:
+            self.stop()
+            raise
+
+    def _start(self, program: str) -> None:
         self._store.create()
         mark = self._store.mark()
         self._store.access_log.unlink(missing_ok=True)
@@ -132,15 +141,19 @@ class Balancers:
             if self._over:
                 return
             self._over = True
-        if self._proxy is not None:
+        if self._keeper.ident is not None:
             self._wake()
             self._keeper.join()
+        if self._checker.ident is not None:
             self._checker.stop()
-            if self._measuring is not None:
-                self._measuring.stop()  # after Envoy has written its last line
+        if self._measuring is not None and self._measuring.ident is not None:
+            self._measuring.stop()  # after Envoy has written its last line
+        if self._proxy is not None:
             self._store.forget_sockets()
-        os.close(self._bell)
-        os.close(self._ring)
+        with self._news:
+            self._closed = True
+            os.close(self._bell)
+            os.close(self._ring)
 
     # --- doing it; the lock is held ----------------------------------------------------------
 
@@ -274,8 +287,9 @@ class Balancers:
     # --- the keeper ---------------------------------------------------------------------------
 
     def _wake(self) -> None:
-        with contextlib.suppress(BlockingIOError):
-            os.write(self._ring, b".")
+        with self._news, contextlib.suppress(BlockingIOError):
+            if not self._closed:  # the number may be somebody else's by now
+                os.write(self._ring, b".")
 
     def _keep(self) -> None:
         """Alone starts Envoy: it hangs on the thread that did."""

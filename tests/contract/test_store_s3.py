@@ -1,0 +1,467 @@
+"""What is the bucket's own: its size, its tampering, its weather, and many who write at once."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from buckets import ACCOUNT, REGION, WEATHER, Weather, door, new_bucket, objects_in
+from stores import edit
+
+from crossfade.aws import Door, Where
+from crossfade.engine import StoreAwayError, StoreError
+from crossfade.engine.s3 import Found, Objects, S3Objects, S3Store, StoreDeniedError
+from crossfade.engine.s3.document import KEEP
+from crossfade.errors import AccessError, HeldError
+from crossfade.release.state import Outcome, fold
+from crossfade.release.values import Command, Event, EventType, Verb
+from crossfade.testing import NOON, MemoryObjects, opening, small_plan
+
+LEASE = timedelta(seconds=10)
+STATE = "service/shop/state.json"
+
+
+def store_in(objects: Objects) -> S3Store:
+    return S3Store(objects, Path("/nowhere"), glance=0.0)
+
+
+def opened(objects: Objects, release: str = "R1") -> S3Store:
+    store, plan = store_in(objects), small_plan(release)
+    store.open_release(plan, opening(plan), NOON)
+    return store
+
+
+def ends(store: S3Store, release: str) -> None:
+    claim = store.claim(release, NOON, "me", LEASE)
+    assert claim is not None
+    end = Event(type=EventType.RELEASE_SUCCEEDED, ts=NOON)
+    store.save(claim, fold(claim.plan, claim.state, (end,)), (end,), (), None, now=NOON)
+
+
+def asks(number: str) -> Command:
+    return Command(id=number, verb=Verb.ABORT, actor="ada", reason="because")
+
+
+def part_of(objects: Objects, first: int) -> str:
+    return next(key for key in objects.keys("service/shop/journal/") if f"/{first:010d}-" in key)
+
+
+@cache
+def a_hundred_releases() -> dict[str, Found]:
+    """What a bucket holds after them."""
+    objects = MemoryObjects()
+    for number in range(100):
+        store, plan = store_in(objects), replace(small_plan(f"R{number:03d}"), candidate=f"v{number}")
+        store.open_release(plan, opening(plan, NOON + number * LEASE), NOON + number * LEASE)
+        ends(store, plan.release)
+    return objects.kept
+
+
+class TestMany:
+    """A hundred releases later."""
+
+    @pytest.fixture
+    def objects(self) -> MemoryObjects:
+        return MemoryObjects(kept=dict(a_hundred_releases()))
+
+    def test_the_object_that_every_tick_rewrites_stays_small(self, objects: MemoryObjects) -> None:
+        document = json.loads(objects.kept[STATE].body)
+
+        assert len(document["rows"]) <= KEEP + 2
+        assert len(objects.kept[STATE].body) < 20_000
+
+    def test_nothing_is_forgotten(self, objects: MemoryObjects) -> None:
+        store = store_in(objects)
+        rows = store.releases("shop", limit=1000)
+
+        assert [row.id for row in rows] == [f"R{number:03d}" for number in reversed(range(100))]
+        assert {row.outcome for row in rows} == {Outcome.SUCCEEDED}
+        assert store.row("R007").plan.candidate == "v7"
+        assert [entry.event.type for entry in store.entries(release="R007")] == [
+            *(event.type for event in opening(small_plan())),
+            EventType.RELEASE_SUCCEEDED,
+        ]
+        assert [entry.seq for entry in store.entries(service="shop")] == list(range(1, 301))
+        assert [entry.seq for entry in store.entries(service="shop", after=298)] == [299, 300]
+        assert store.verify() == ()
+        assert store.strays() == ()
+
+    def test_R44_a_command_to_a_release_of_long_ago_is_declined_and_stays_in_the_journal(
+        self, objects: MemoryObjects
+    ) -> None:
+        store = store_in(objects)
+        store.send("R003", asks("late"), NOON)
+        answer = store.command_result("late")
+        told = store.entries(release="R003")[-1].event
+        for number in range(100, 100 + 2 * KEEP):
+            plan = small_plan(f"R{number:03d}")
+            store.open_release(plan, opening(plan), NOON)
+            ends(store, plan.release)
+
+        assert answer is not None
+        assert not answer.accepted
+        assert (told.type, told.actor) == (EventType.COMMAND_RECEIVED, "ada")
+        assert store_in(objects).entries(release="R003")[-1].event == told
+        assert len(store_in(objects).releases("shop", limit=1000)) == 100 + 2 * KEEP
+        assert store_in(objects).verify() == ()
+
+    def test_R44_an_archive_that_was_changed_is_found(self, objects: MemoryObjects) -> None:
+        archive = objects.keys("service/shop/archive/")[0]
+
+        def better(said: dict[str, Any]) -> None:
+            said["rows"][0]["outcome"] = "rolled_back"
+
+        edit(objects, better, archive)
+
+        assert store_in(objects).verify() == ("the outcome of release R000 is not its state's",)
+
+    def test_releases_that_are_refused_again_and_again_do_not_fill_it(self) -> None:
+        objects = MemoryObjects()
+        store, refused = opened(objects), small_plan("R2")
+        for _ in range(300):
+            store.record_refused(refused, Event(type=EventType.RELEASE_REFUSED, ts=NOON, actor="ada"))
+
+        assert len(objects.kept[STATE].body) < 10_000
+        assert len(store.entries(release="R2")) == 300
+        assert store.verify() == ()
+
+    def test_so_do_commands_that_are_answered(self) -> None:
+        objects = MemoryObjects()
+        store = opened(objects)
+        ends(store, "R1")
+        for number in range(300):
+            store.send("R1", asks(f"c{number}"), NOON)
+
+        assert len(json.loads(objects.kept[STATE].body)["rows"][0]["inbox"]) <= 64
+        assert store.command_result("c299") is not None
+        assert store.verify() == ()
+
+
+class TestR44:
+    """The journal shows tampering."""
+
+    def test_R44_a_changed_entry_is_found(self) -> None:
+        objects = MemoryObjects()
+        store = opened(objects)
+
+        def other_actor(said: dict[str, Any]) -> None:
+            entry = said["entries"][0]
+            entry["body"] = entry["body"].replace("ada", "eve")
+
+        edit(objects, other_actor, part_of(objects, 1))
+
+        assert "entry 1 was changed: its hash is not that of what it says" in store.verify()
+
+    @pytest.mark.parametrize(
+        ("deed", "said"),
+        [
+            (lambda document: document["rows"][0]["parts"].pop(), "it ends at entry 2, its head is entry 3"),
+            (lambda document: document["rows"][0]["parts"].pop(0), "entries 1 to 2 are missing"),
+            (lambda document: document["rows"].clear(), "it ends at entry 0, its head is entry 3"),
+            (lambda document: document.update(head="2 " + "0" * 64), "with another hash than its head says"),
+            (
+                lambda document: document["rows"][0]["state"]["state"].update(drifts=2),
+                "the state of release R1",
+            ),
+            (lambda document: document["rows"][0].update(outcome=None), "the outcome of release R1"),
+        ],
+    )
+    def test_R44_what_was_changed_in_the_object_is_found(
+        self, deed: Callable[[dict[str, Any]], None], said: str
+    ) -> None:
+        objects = MemoryObjects()
+        ends(opened(objects), "R1")
+        edit(objects, deed)
+
+        assert any(said in problem for problem in store_in(objects).verify()), store_in(objects).verify()
+
+    def test_R44_a_part_that_is_gone_is_found(self) -> None:
+        objects = MemoryObjects()
+        ends(opened(objects), "R1")
+        del objects.kept[part_of(objects, 3)]
+        told = store_in(objects).verify()
+
+        assert any("is missing" in problem for problem in told)
+        assert any("it ends at entry 2, its head is entry 3" in problem for problem in told)
+
+    def test_a_service_whose_object_is_gone_is_not_begun_anew(self) -> None:
+        objects = MemoryObjects()
+        ends(opened(objects), "R1")
+        del objects.kept[STATE]
+
+        with pytest.raises(StoreError, match="is gone, and its journal is not") as gone:
+            opened(objects, "R2")
+        assert gone.value.id == "CF5044"
+
+    def test_the_first_part_of_one_that_died_before_it_made_the_object_stops_nobody(self) -> None:
+        objects = MemoryObjects()
+        opened(objects)
+        del objects.kept[STATE]
+        store = opened(objects, "R2")
+
+        assert store.verify() == ()
+        assert len(store.strays()) == 1
+
+    def test_an_object_of_a_newer_layout_is_left_alone(self) -> None:
+        objects = MemoryObjects()
+        opened(objects)
+        edit(objects, lambda document: document.update(layout=99))
+
+        with pytest.raises(StoreError) as refused:
+            store_in(objects).active("shop")
+        assert refused.value.id == "CF5006"
+
+    def test_an_object_that_is_none_of_ours_is_said_so(self) -> None:
+        objects = MemoryObjects()
+        objects.put(STATE, b"something else")
+
+        with pytest.raises(StoreError) as refused:
+            store_in(objects).active("shop")
+        assert refused.value.id == "CF5009"
+
+
+class TestServices:
+    def test_each_service_has_a_chain_of_its_own(self) -> None:
+        objects = MemoryObjects()
+        store, till = opened(objects), small_plan("R2", "till")
+        store.open_release(till, opening(till), NOON)
+
+        assert [entry.seq for entry in store.entries(service="till")] == [1, 2]
+        assert len(store.entries()) == 4
+        assert store.services() == ("shop", "till")
+        assert store.verify() == ()
+
+    def test_prefixes_of_one_bucket_know_nothing_of_each_other(self) -> None:
+        bucket = new_bucket()
+        prod, test = (store_in(objects_in(bucket, prefix)) for prefix in ("prod", "test"))
+        plan = small_plan()
+        prod.open_release(plan, opening(plan), NOON)
+
+        assert prod.active("shop") is not None
+        assert test.active("shop") is None
+        assert test.services() == ()
+
+
+def side_by_side(count: int, work: Callable[[int], None]) -> None:
+    """So many at once; the first that fails fails the test."""
+    broken: list[BaseException] = []
+
+    def guarded(number: int) -> None:
+        try:
+            work(number)
+        except BaseException as error:  # noqa: BLE001  # told by the test itself
+            broken.append(error)
+
+    threads = [threading.Thread(target=guarded, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if broken:
+        raise broken[0]
+
+
+class TestRaces:
+    @pytest.mark.parametrize(
+        ("times", "real"),
+        [(50, False), (5, True), pytest.param(50, True, marks=[pytest.mark.long, pytest.mark.timeout(600)])],
+    )
+    def test_six_writers_at_once_lose_nothing(self, times: int, real: bool) -> None:
+        bucket = new_bucket() if real else ""
+        memory = MemoryObjects()
+
+        def objects() -> Objects:
+            return objects_in(bucket) if real else memory
+
+        opened(objects())
+
+        def write(number: int) -> None:
+            store, refused = store_in(objects()), small_plan(f"X{number}")
+            for turn in range(times):
+                if turn % 2:
+                    store.send("R1", asks(f"c{number}-{turn}"), NOON)
+                else:
+                    event = Event(type=EventType.RELEASE_REFUSED, ts=NOON, actor=f"{number}-{turn}")
+                    store.record_refused(refused, event)
+
+        side_by_side(6, write)
+        store = store_in(objects())
+        sent = [command.id for command in store.inbox("R1")]
+        told = [entry.event.actor for entry in store.entries(service="shop", limit=9999)]
+        wanted = [f"{number}-{turn}" for number in range(6) for turn in range(times)]
+
+        assert sorted(sent) == sorted(f"c{name}" for name in wanted if int(name.split("-")[1]) % 2)
+        assert sorted(name for name in told if name and "-" in name) == sorted(
+            name for name in wanted if not int(name.split("-")[1]) % 2
+        )
+        assert store.verify() == ()
+
+    def test_R22_of_six_who_open_at_once_one_does(self) -> None:
+        bucket, held, plans = new_bucket(), list[HeldError](), [small_plan(f"R{n}") for n in range(6)]
+
+        def begin(number: int) -> None:
+            try:
+                store_in(objects_in(bucket)).open_release(plans[number], opening(plans[number]), NOON)
+            except HeldError as error:
+                held.append(error)
+
+        side_by_side(6, begin)
+        store = store_in(objects_in(bucket))
+        holder = store.active("shop")
+
+        assert len(held) == 5
+        assert {error.exit_code for error in held} == {8}
+        assert holder is not None
+        assert all(holder.id in error.what for error in held)
+        assert store.verify() == ()
+
+    def test_R23_of_six_who_claim_at_once_one_may_write(self) -> None:
+        bucket = new_bucket()
+        opened(objects_in(bucket))
+        won: list[str] = []
+
+        def claim(number: int) -> None:
+            if store_in(objects_in(bucket)).claim_due(NOON, f"c{number}", LEASE, "shop") is not None:
+                won.append(f"c{number}")
+
+        side_by_side(6, claim)
+
+        assert len(won) == 1
+        assert store_in(objects_in(bucket)).row("R1").lease_owner == won[0]
+
+
+@pytest.fixture
+def weather() -> Weather:
+    """That of a bucket of its own, with R1 opened in it."""
+    bucket = new_bucket()
+    opened(objects_in(bucket))
+    WEATHER[bucket] = Weather()
+    WEATHER[bucket].calls.append(bucket)
+    return WEATHER[bucket]
+
+
+def under(weather: Weather) -> S3Store:
+    bucket = weather.calls[0]
+    return store_in(objects_in(bucket))
+
+
+class TestWeather:
+    def test_a_write_whose_answer_was_lost_is_found_and_not_made_twice(self, weather: Weather) -> None:
+        store, refused = under(weather), small_plan("R2")
+        event = Event(type=EventType.RELEASE_REFUSED, ts=NOON, actor="ada")
+        for swallows in (1, 2):
+            weather.swallows = swallows
+            store.send("R1", asks(f"c{swallows}"), NOON)
+        weather.swallows = 1
+        store.record_refused(refused, event)
+        clean = store.strays()
+        weather.swallows = (
+            2  # so that boto3's own second try is swallowed too: the part is written under another name
+        )
+        store.record_refused(refused, event)
+
+        assert [command.id for command in store.inbox("R1")] == ["c1", "c2"]
+        assert len(store.entries(release="R2")) == 2
+        assert store.verify() == ()
+        assert (clean, len(store.strays())) == ((), 1)
+
+    @pytest.mark.parametrize(
+        ("answer", "told"),
+        [
+            (("503 Slow Down", "SlowDown"), "CF5042"),
+            (("500 Internal Server Error", "InternalError"), "CF5042"),
+            (("400 Bad Request", "SomethingNew"), "CF5042"),
+        ],
+    )
+    def test_a_bucket_that_does_not_answer_is_away_and_may_come_back(
+        self, weather: Weather, answer: tuple[str, str], told: str
+    ) -> None:
+        store = under(weather)
+        weather.refuses = answer
+
+        for call in (lambda: store.active("shop"), lambda: store.send("R1", asks("c1"), NOON)):
+            with pytest.raises(StoreAwayError) as away:
+                call()
+            assert (away.value.id, away.value.busy, away.value.exit_code) == (told, True, 11)
+        weather.refuses = None
+        assert store.active("shop") is not None
+
+    @pytest.mark.parametrize("code", ["AccessDenied", "ExpiredToken", "InvalidAccessKeyId"])
+    def test_a_denial_is_one_of_access_and_goes_home_at_once(self, weather: Weather, code: str) -> None:
+        store = under(weather)
+        weather.refuses = ("403 Forbidden", code)
+
+        with pytest.raises(StoreDeniedError) as denied:
+            store.active("shop")
+
+        assert isinstance(denied.value, AccessError)
+        assert isinstance(denied.value, StoreAwayError)
+        assert (denied.value.id, denied.value.exit_code, denied.value.busy) == ("CF4305", 3, False)
+        assert "s3:ListBucket" in denied.value.fix
+
+    def test_a_bucket_that_is_not_there_is_named_with_the_way_to_make_it(self) -> None:
+        with pytest.raises(StoreAwayError) as refused:
+            store_in(objects_in("no-such-bucket")).active("shop")
+
+        assert refused.value.id == "CF5041"
+        assert refused.value.fix.startswith(f"aws s3 mb s3://no-such-bucket --region {REGION}")
+
+    def test_R47_another_account_than_the_pinned_one_is_refused_before_anything_is_asked(self) -> None:
+        bucket = new_bucket()
+        WEATHER[bucket] = Weather()
+        other = Door(Where(account="999999999999", region=REGION, endpoint=door().where.endpoint))
+
+        with pytest.raises(StoreDeniedError) as refused:
+            opened(S3Objects(other, bucket, "prod"))
+
+        assert refused.value.id == "CF4303"
+        assert WEATHER[bucket].calls == []
+
+    def test_every_call_says_whose_bucket_it_must_be(self) -> None:
+        bucket, objects = new_bucket(), S3Objects(door(), "", "prod")
+        objects._bucket = bucket
+        asked: list[str | None] = []
+        events = door().client("s3").meta.events
+
+        def note(params: dict[str, Any], **_rest: Any) -> None:
+            asked.append(params.get("ExpectedBucketOwner"))
+
+        events.register("before-parameter-build.s3", note, unique_id="whose")
+        try:
+            store = opened(objects)
+            store.verify()
+            store.strays()
+        finally:
+            events.unregister("before-parameter-build.s3", unique_id="whose")
+
+        assert set(asked) == {ACCOUNT}
+
+    @pytest.mark.parametrize(("off", "claims"), [(1, True), (30, False), (-30, False)])
+    def test_R23_a_machine_whose_clock_is_wrong_holds_no_lease(
+        self, weather: Weather, off: int, claims: bool
+    ) -> None:
+        weather.clock = timedelta(seconds=off)
+        store = under(weather)
+
+        if claims:
+            assert store.claim("R1", NOON, "me", LEASE) is not None
+            return
+        with pytest.raises(StoreAwayError) as refused:
+            store.claim("R1", NOON, "me", LEASE)
+        assert refused.value.id == "CF5043"
+        assert store.row("R1").lease_owner is None
+
+    def test_nobody_there_is_away_within_a_lease(self) -> None:
+        nobody = Door(Where(account=ACCOUNT, region=REGION, endpoint="http://127.0.0.1:9"))
+        nobody.prove = lambda: None  # type: ignore[method-assign, assignment, return-value]  # it was, once
+
+        with pytest.raises(StoreAwayError) as away:
+            store_in(S3Objects(nobody, "state", "prod")).active("shop")
+        assert away.value.busy
