@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from crossfade.platforms.alb_model import Site
     from crossfade.platforms.local import LocalPlatform
     from crossfade.release.policy import Objection
-    from crossfade.signals import Memory, ReleaseSignals
+    from crossfade.signals import CountsSource, Memory, ReleaseSignals
 
 
 class Sites:
@@ -40,6 +40,7 @@ class Sites:
         self._clock = clock
         self._doors: dict[Where, Door] = {}
         self._gateways: dict[Where, Gateway] = {}
+        self._counts: dict[Where, CountsSource] = {}
         self._signals: dict[Where, ReleaseSignals] = {}
         self._albs: dict[str, AlbPlatform] = {}
 
@@ -96,23 +97,30 @@ class Sites:
 
     def signals_of(self, plan: Plan, memory: Memory) -> ReleaseSignals | None:
         """Verdicts about a release behind a load balancer; None where it is on this machine."""
-        from crossfade.platforms import alb_arms
         from crossfade.platforms.alb import AlbPlatform
         from crossfade.signals import ReleaseSignals
-        from crossfade.signals.cloudwatch import CloudWatch
 
         platform = self.of_plan(plan)
         if not isinstance(platform, AlbPlatform):
             return None
         where = platform.site.where
         if where not in self._signals:
+            counts, health = self.counts_of(plan), _Health(self)
             self._signals[where] = ReleaseSignals(
-                counts=CloudWatch(self._door(where), alb_arms.arms, self._clock),
-                health=_Health(self),
-                memory=memory,
-                pace=self._clock,
+                counts=counts, health=health, memory=memory, pace=self._clock
             )
         return self._signals[where]
+
+    def counts_of(self, plan: Plan) -> CountsSource:
+        """What the two groups of a load balancer did, as CloudWatch counts it."""
+        from crossfade.platforms import alb_arms
+        from crossfade.platforms.alb_model import site_of_plan
+        from crossfade.signals.cloudwatch import CloudWatch
+
+        where = site_of_plan(plan).where
+        if where not in self._counts:
+            self._counts[where] = CloudWatch(self._door(where), alb_arms.arms, self._clock)
+        return self._counts[where]
 
     # --- what differs between them ---------------------------------------------------------
 
