@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from crossfade.platforms.alb_model import Site
     from crossfade.platforms.local import LocalPlatform
     from crossfade.release.policy import Objection
-    from crossfade.signals import Memory, ReleaseSignals
+    from crossfade.signals import CountsSource, Memory, ReleaseSignals
 
 
 class Sites:
@@ -40,6 +40,7 @@ class Sites:
         self._clock = clock
         self._doors: dict[Where, Door] = {}
         self._gateways: dict[Where, Gateway] = {}
+        self._counts: dict[Where, CountsSource] = {}
         self._signals: dict[tuple[bool, Where | None], ReleaseSignals] = {}
         self._albs: dict[str, AlbPlatform] = {}
 
@@ -130,6 +131,17 @@ class Sites:
         platform = self.of_plan(plan)
         assert isinstance(platform, AlbPlatform)  # noqa: S101  # see `signals_of`
         return platform
+
+    def counts_of(self, plan: Plan) -> CountsSource:
+        """What the two groups of a load balancer did, as CloudWatch counts it."""
+        from crossfade.platforms import alb_arms
+        from crossfade.platforms.alb_model import site_of_plan
+        from crossfade.signals.cloudwatch import CloudWatch
+
+        where = site_of_plan(plan).where
+        if where not in self._counts:
+            self._counts[where] = CloudWatch(self._door(where), alb_arms.arms, self._clock)
+        return self._counts[where]
 
     # --- what differs between them ---------------------------------------------------------
 
