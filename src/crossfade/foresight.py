@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from crossfade.bootstrap import House
 from crossfade.dataplane import Client, Silent, connect
@@ -24,6 +25,10 @@ from crossfade.release.values import Known, Say, Seat, Truth, Unknown
 from crossfade.signals import Alarms
 from crossfade.spec import NoGates, Spec
 
+if TYPE_CHECKING:
+    from crossfade.platforms.alb import AlbPlatform
+    from crossfade.signals.cloudwatch import CloudWatch
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Foresight:
@@ -33,7 +38,7 @@ class Foresight:
     truth: Truth
     objections: tuple[Objection, ...]
     """Why it would be refused now, whoever else holds the service left aside."""
-    counts: LocalCounts
+    counts: LocalCounts | CloudWatch
 
 
 def foresee(house: House, spec: Spec, text: str, releaser: str) -> Foresight | None:
@@ -47,7 +52,7 @@ def foresee(house: House, spec: Spec, text: str, releaser: str) -> Foresight | N
     plan = house.compiled(spec, text, releaser, past)
     if plan is None:
         return None
-    platform = LocalPlatform(house.folder, line=lambda: _running(house.folder))
+    platform, counts = _where(house, spec)
     truth = platform.observe(plan).truth
     held = any(row.outcome is None for row in past)
     found = objections(
@@ -59,12 +64,21 @@ def foresee(house: House, spec: Spec, text: str, releaser: str) -> Foresight | N
         Waivers(),
         no_gates=spec.gates.reason if isinstance(spec.gates, NoGates) else None,
     )
+    local = isinstance(platform, LocalPlatform)
+    unfit = tuple(_no_envoy()) if local else house.sites.preflight(spec)
+    stopped = local and isinstance(truth.pair, Unknown)
     return Foresight(
-        plan=plan,
-        truth=truth,
-        objections=(*_no_envoy(), *_once(found, stopped=isinstance(truth.pair, Unknown))),
-        counts=LocalCounts(platform),
+        plan=plan, truth=truth, objections=(*unfit, *_once(found, stopped=stopped)), counts=counts
     )
+
+
+def _where(house: House, spec: Spec) -> tuple[LocalPlatform | AlbPlatform, LocalCounts | CloudWatch]:
+    """The platform, started by nobody, and who counts its requests."""
+    found = house.sites.of_spec(spec)
+    if not isinstance(found, LocalPlatform):
+        return found, house.sites.counts_at(found.site.where)
+    platform = LocalPlatform(house.folder, line=lambda: _running(house.folder))
+    return platform, LocalCounts(platform)
 
 
 def _alarms(house: House, plan: Plan) -> Mapping[str, Say]:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from crossfade.platforms.local import LocalPlatform
     from crossfade.release.policy import Objection
     from crossfade.signals import Memory, ReleaseSignals
+    from crossfade.signals.cloudwatch import CloudWatch
 
 
 class Sites:
@@ -96,10 +97,8 @@ class Sites:
 
     def signals_of(self, plan: Plan, memory: Memory) -> ReleaseSignals | None:
         """Verdicts about a release behind a load balancer; None where it is on this machine."""
-        from crossfade.platforms import alb_arms
         from crossfade.platforms.alb import AlbPlatform
         from crossfade.signals import ReleaseSignals
-        from crossfade.signals.cloudwatch import CloudWatch
 
         platform = self.of_plan(plan)
         if not isinstance(platform, AlbPlatform):
@@ -107,12 +106,19 @@ class Sites:
         where = platform.site.where
         if where not in self._signals:
             self._signals[where] = ReleaseSignals(
-                counts=CloudWatch(self._door(where), alb_arms.arms, self._clock),
+                counts=self.counts_at(where),
                 health=_Health(self),
                 memory=memory,
                 pace=self._clock,
             )
         return self._signals[where]
+
+    def counts_at(self, where: Where) -> CloudWatch:
+        """Who counts the requests of load balancers there."""
+        from crossfade.platforms import alb_arms
+        from crossfade.signals.cloudwatch import CloudWatch
+
+        return CloudWatch(self._door(where), alb_arms.arms, self._clock)
 
     # --- what differs between them ---------------------------------------------------------
 
