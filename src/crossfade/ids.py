@@ -86,6 +86,9 @@ BEYOND_THE_SPEC = {
     "CF4436": "A CI runner's folder is gone after the job, and with it the journal of a release that still runs. Keep the "
     "state off the runner: `state: s3://BUCKET/PREFIX`.",
     "CF4403": "A gate watches a metric of CloudWatch, and no account is named where it could be asked for.",
+    "CF4404": "A plan names a source of counts, or figures of target groups, that its platform does not have.",
+    "CF4405": "What counts requests is minutes late, so a bad release is stopped minutes late. Instances that show "
+    "counters are read in seconds: `signals: {scrape: {}}`.",
     "CF5001": "The state folder is on a network file system, whose locks do not keep two controllers apart.",
     "CF5002": "The state folder cannot be written. Without a journal no effect is allowed (R34).",
     "CF5003": "The journal cannot be used now (full disk, read-only). A running release sends all traffic to stable, "

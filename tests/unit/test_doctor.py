@@ -407,7 +407,7 @@ class TestTheVerbOnThisMachine:
 
         assert result.return_value == 0
         assert {one["name"]: one["state"] for one in said["checks"]} == dict.fromkeys(
-            ("envoy", "command", "platform", "state", "gates"), "ok"
+            ("envoy", "command", "platform", "state", "gates", "signals"), "ok"
         )
         assert [one.name for one in tmp_path.iterdir()] == ["crossfade.yaml"]
 

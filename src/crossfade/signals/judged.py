@@ -30,7 +30,7 @@ from crossfade.signals.unhealthy import health_verdict
 HISTORY: Final = timedelta(minutes=15)
 """How much of stable's time before the release tells the judge what is normal."""
 
-BESIDE: Final = ("unhealthy", "alarms", "metrics", "kpi", "source")
+BESIDE: Final = ("unhealthy", "alarms", "metrics", "kpi", "source", "aws")
 """Parts of `judging` that are not the judge's."""
 
 SILENT_FRAMES: Final = 3

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, Protocol
 
-from crossfade.aws import Call, calling
+from crossfade.aws import calling
 from crossfade.errors import CrossfadeError
 from crossfade.release.values import Instant
 
@@ -43,11 +43,6 @@ class Stated:
     state: str
     """OK, ALARM, INSUFFICIENT_DATA, or `MISSING`."""
     reason: str = ""
-
-
-def calls() -> tuple[Call, ...]:
-    """What is called on AWS; composite alarms are only told to those who may ask about all."""
-    return (Call(service="cloudwatch", action="DescribeAlarms"),)
 
 
 class NamedAlarms:
