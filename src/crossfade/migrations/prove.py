@@ -1,0 +1,270 @@
+"""
+The proof: does every statement of the old version fare the same after the migration, and what does it cost?
+
+    schema -> rows -> template -+-> traced: the migration alone, watched (`watched.py`)
+                                +-> before: old statements, with the values that go well
+                                +-> after:  warm session, migration, the same again, new writes, old again
+
+What a verdict is made of is pure and stands in `verdict.py`; this file fetches the facts.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from crossfade.errors import RefusedError
+from crossfade.migrations.catalog import read_catalog
+from crossfade.migrations.data import changes, read_again, read_content
+from crossfade.migrations.ground import lay
+from crossfade.migrations.legal import Literals
+from crossfade.migrations.locks import blocked, without_timeout
+from crossfade.migrations.replay import (
+    after_writes,
+    differs,
+    fails_by_itself,
+    replay,
+    shuffle,
+    warm_up,
+    write_new,
+)
+from crossfade.migrations.runs import Runner, Vector
+from crossfade.migrations.sandbox.server import Database, Server
+from crossfade.migrations.script import Script, Statement
+from crossfade.migrations.subject import Bench, Tried
+from crossfade.migrations.supply import OLD_SALT, context_of, schema_changed, supply_after, touched
+from crossfade.migrations.tolerance import Readers, loosened, needs_of
+from crossfade.migrations.trace import run_plain
+from crossfade.migrations.vectors import Supply
+from crossfade.migrations.verdict import Counterexample, Seen, Unproved, Verdict, judge
+from crossfade.migrations.watched import Watched, watch_migration
+from crossfade.migrations.wire import Failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """A version's statements; `name` is where they come from."""
+
+    name: str
+    statements: tuple[Statement, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What is to be proved."""
+
+    schema: tuple[Statement, ...]
+    schema_name: str
+    old: tuple[Version, ...]
+    new: Version
+    migration: Script
+    app_role: str | None = None
+
+
+def prove(question: Question, server: Server) -> Verdict:
+    """The verdict on a migration. Raises RefusedError where the question cannot be put."""
+    began = time.monotonic()
+    if not any(one.statements for one in question.old):
+        raise RefusedError(
+            "CF9111",
+            "there is no statement of the old version",
+            "a proof against nothing proves nothing",
+            "--old names a file with the statements that it sends, one per semicolon",
+        )
+    with ExitStack() as open_:
+        seen = _Proof(question, server, open_).run()
+    return judge(seen, time.monotonic() - began)
+
+
+class _Proof:
+    """One proof. What is learned on the way stands in attributes, each set once."""
+
+    def __init__(self, question: Question, server: Server, open_: ExitStack) -> None:
+        self._question = question
+        self._server = server
+        self._open = open_
+        listed = [one for version in (*question.old, question.new) for one in version.statements]
+        self._settings = [one.text for one in listed if one.lead[:1] == ("set",)]
+        texts = [one.text for one in (*listed, *question.schema, *question.migration.statements)]
+        self._literals = Literals(texts)
+
+    def run(self) -> Seen:
+        asked = self._question
+        ground = lay(self._server, asked.schema, asked.schema_name, self._literals, asked.app_role)
+        watched = watch_migration(ground, asked.migration)
+        self._ground = watched.ground
+        if watched.fails:
+            return self._failed(watched)
+        self._run_before()
+        self._migrate(watched)
+        return self._seen(watched)
+
+    def _failed(self, watched: Watched) -> Seen:
+        return Seen(
+            server=self._version(),
+            migration_fails=watched.fails,
+            together_only=watched.together_only,
+            refused_in_transaction=watched.refused_in_transaction,
+            invalid_left=watched.invalid_left,
+            notes=self._ground.notes,
+        )
+
+    def _run_before(self) -> None:
+        ground = self._ground
+        self._before_db = ground.template.clone()
+        supply = Supply(
+            catalog=ground.catalog, rows=ground.content.rows, legal=ground.seeds.legal, salt=OLD_SALT
+        )
+        self._before = self._bench(self._before_db, supply)
+        self._olds = [
+            tried
+            for version in self._question.old
+            for tried in self._before.try_all(_sent(version.statements), version.name)
+        ]
+
+    def _migrate(self, watched: Watched) -> None:
+        """The migration once more, in front of a session that knew the old statements; the new shape."""
+        self._after_db = self._ground.template.clone()
+        self._warm = warm_up(self._runner(self._after_db), self._olds)
+        run_plain(self._after_db, watched.script)
+        session = self._session = self._open.enter_context(self._after_db.connect())
+        self._catalog = read_catalog(session)
+        content = read_again(session, self._ground.catalog, self._catalog)
+        self._change = changes(self._ground.catalog, self._catalog, self._ground.content, content)
+        supply = supply_after(
+            session,
+            self._ground.catalog,
+            self._catalog,
+            self._ground.seeds.legal,
+            read_content(session, self._catalog),
+            self._literals,
+        )
+        self._after = self._bench(self._after_db, supply)
+
+    def _seen(self, watched: Watched) -> Seen:
+        before, after, change = self._ground.catalog, self._catalog, self._change
+        told = replay(self._after, self._olds, context_of(before, after, filled=change.filled), self._doubt)
+        wrong = {one.statement for one in told.wrong}
+        told.reconnect = self._warm.fails(lambda one: one.statement.text not in wrong)
+        news = self._after.try_all(_sent(self._question.new.statements), self._question.new.name)
+        new_before = replay(self._before, news, context_of(after, before, filled=False)).wrong
+        loose = self._loosened()
+        told.wrong += self._after_writes(news, wrong)
+        tables, indexes, steps = before.relations, before.index_table(), watched.traced.steps
+        return Seen(
+            server=self._version(),
+            outside=bool(watched.traced.outside),
+            data_failure=watched.data_failure,
+            steps=steps,
+            blocked=tuple(blocked(one, tables, indexes) for one in steps),
+            apart=watched.apart,
+            untimed=tuple(one.statement for one in steps if without_timeout(one, tables, indexes)),
+            concurrent=watched.traced.concurrent,
+            invalid_left=watched.invalid_left,
+            schema_changed=schema_changed(before, after),
+            wrote=watched.traced.wrote or bool(change.tables),
+            lost=change.lost,
+            old_wrong=tuple(told.wrong),
+            new_fails_after=tuple(found for one in news if (found := fails_by_itself(one))),
+            new_fails_before=tuple(one for one in new_before if one.wrong in {"error", "columns"}),
+            more_columns=told.more_columns,
+            types_changed=told.types_changed,
+            default_changed=told.default_changed,
+            reconnect=told.reconnect,
+            loosened=frozenset(loose),
+            unproved=tuple(self._unproved(news)),
+            proved=told.good,
+            notes=self._ground.notes,
+        )
+
+    def _after_writes(self, news: Sequence[Tried], wrong: set[str]) -> list[Counterexample]:
+        """What fails only after the new version wrote, and would not have failed without the migration."""
+        if not write_new(self._after, news):
+            return []
+        found = after_writes(self._after, self._olds, lambda one: one.statement.text not in wrong)
+        if not found:
+            return []
+        control = self._bench(self._ground.template.clone(), self._before.supply)
+        write_new(control, news)
+        failing = {one.statement for one in found}
+        anyway = after_writes(control, self._olds, lambda one: one.statement.text in failing)
+        return [one for one in found if one.statement not in {other.statement for other in anyway}]
+
+    def _doubt(self, tried: Tried, vectors: Sequence[Vector]) -> bool:
+        """Whether a difference is one that the order of rows makes as well."""
+        if self._shuffled is None:
+            clone = self._ground.template.clone()
+            tables = [
+                (one.key, column.name)
+                for one in self._ground.catalog.relations.values()
+                if one.kind == "r"
+                for column in one.columns[:1]
+                if not column.generated
+            ]
+            with clone.connect() as session:
+                shuffle(session, tables)
+            self._shuffled = self._bench(clone, self._before.supply)
+        return differs(self._shuffled.of(tried), tried, vectors)
+
+    _shuffled: Bench | None = None
+
+    def _loosened(self) -> set[str]:
+        before, after = self._ground.catalog, self._catalog
+        old = self._open.enter_context(self._before_db.connect())
+        found = list(loosened(old, self._session, before, after, self._literals))
+        if not found:
+            return set()
+        asking = self._runner(self._before_db)
+        prepared = [asking.prepare(one.statement.text, one.types()) for one in self._olds]
+        good = [one for one in prepared if not isinstance(one, Failure)]
+        readers = Readers(asking.session, before)
+        return needs_of(
+            found, {(one.table, one.column.attnum): readers.reads(good, one.column) for one in found}
+        )
+
+    def _unproved(self, news: Sequence[Tried]) -> Iterator[Unproved]:
+        there = touched(self._ground.catalog, self._catalog, self._change.tables)
+        for tried in (*self._olds, *news):
+            if tried.executed:
+                continue
+            if tried.source != self._question.new.name and self._untouched(tried, there):
+                continue
+            said = tried.refused or next(iter(tried.rejected), None)
+            yield Unproved(
+                statement=tried.statement.text,
+                source="new" if tried.source == self._question.new.name else tried.source,
+                why=f"not executed on the schema it was written for: {said}"
+                if said
+                else "no values were found",
+            )
+
+    def _untouched(self, tried: Tried, there: set[int] | None) -> bool:
+        """Whether nothing that the statement uses was changed, so that it need not be run."""
+        if there is None or tried.prepared is None or tried.refused is not None:
+            return False
+        used = self._before.of(tried).used(tried.prepared)
+        return used is not None and not used & there
+
+    def _bench(self, database: Database, supply: Supply) -> Bench:
+        owner = self._runner(database, owner=True)
+        runner = owner if self._ground.role is None else self._runner(database)
+        return Bench(runner, owner, supply)
+
+    def _runner(self, database: Database, *, owner: bool = False) -> Runner:
+        columns = {
+            one.key: [column.name for column in one.columns]
+            for one in self._ground.catalog.relations.values()
+        }
+        session = self._open.enter_context(database.connect())
+        return Runner(session, columns, role=None if owner else self._ground.role, settings=self._settings)
+
+    def _version(self) -> str:
+        number = self._server.version
+        return f"PostgreSQL {number // 10000}.{number % 10000}"
+
+
+def _sent(statements: Sequence[Statement]) -> list[Statement]:
+    """What a version sends; its settings were made when its sessions began."""
+    return [one for one in statements if one.lead[:1] != ("set",)]
