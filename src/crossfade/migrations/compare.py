@@ -156,8 +156,8 @@ def _group(category: str) -> str:
 def _rows(
     before: Outcome, after: Outcome, pairs: Sequence[tuple[int, int]], mask: Mask, context: Context
 ) -> Compared | None:
-    hidden = {at for at, _ in pairs if f"{at}" in mask.result or _excused(before, at, context)}
-    cells = [(at, now, _kind(before.fields[at], context), at in hidden) for at, now in pairs]
+    firm = [(at, now) for at, now in pairs if not _excused(before, at, context)]
+    cells = [(at, now, _kind(before.fields[at], context), f"{at}" in mask.result) for at, now in firm]
     mine = [tuple(_cell(row[at], kind, masked) for at, _, kind, masked in cells) for row in before.rows]
     theirs = [tuple(_cell(row[now], kind, masked) for _, now, kind, masked in cells) for row in after.rows]
     if _same(mine, theirs, fills=context.filled):
@@ -246,7 +246,8 @@ def _effects(before: Outcome, after: Outcome, mask: Mask, context: Context) -> C
             what = f"writes other rows to {key[1]}"
             return Compared(wrong="effect", before=_wrote(mine), after=f"{what}: {_wrote(theirs)}")
         masked = {one for one in kept if (key, one) in mask.effects}
-        told = [_projected(one, kept, masked | excused) for one in (mine, theirs)]
+        firm = [one for one in kept if one not in excused]
+        told = [_projected(one, firm, masked) for one in (mine, theirs)]
         if not _same(told[0], told[1], fills=context.filled):
             return Compared(wrong="effect", before=_wrote(mine), after=f"{key[1]} gets {_wrote(theirs)}")
         bare = [_projected(one, sorted(excused), masked) for one in (mine, theirs)]

@@ -91,6 +91,7 @@ def changes(before: Catalog, after: Catalog, old: Content, new: Content) -> Chan
             continue
         pairs, gone = _columns(table, now)
         lost += [f"column {table.name}.{one.name}" for one in gone if not one.generated]
+        pairs = [(one, other) for one, other in pairs if not _only_zoned(one, other)]
         mine = [
             tuple(_value(row[one.attnum], one, labels) for one, _ in pairs) for row in old.rows[table.oid]
         ]
@@ -114,6 +115,14 @@ def _columns(table: Relation, now: Relation) -> tuple[list[tuple[Column, Column]
         elif not one.generated:
             pairs.append((one, other))
     return pairs, gone
+
+
+def _only_zoned(old: Column, new: Column) -> bool:
+    """A timestamp that got a zone, or lost it: which zone the migration took is not known afterwards."""
+    return old.base != new.base and {old.base_name, new.base_name} == {
+        "timestamp with time zone",
+        "timestamp without time zone",
+    }
 
 
 def _renamed_labels(before: Catalog, after: Catalog) -> dict[int, dict[str, str]]:

@@ -27,12 +27,27 @@ EXCEPTION WHEN OTHERS THEN RETURN false; END $f$
 
 
 class Literals:
-    """Literals by the column names they stand beside, from every sentence there is."""
+    """Literals by the column names they stand beside, from every sentence there is.
 
-    def __init__(self, sentences: Iterable[str]) -> None:
+    What the migration itself inserts is no value to sow: it would meet its own rows, and no one else's.
+    """
+
+    def __init__(self, sentences: Iterable[str], inserts: Iterable[str] = ()) -> None:
         self._by_name: dict[str, dict[str, None]] = {}
         for sentence in sentences:
             self._learn(sentence)
+        self._inserts = [meaningful(one) for one in inserts]
+
+    def reserved(self, table: Relation) -> frozenset[str]:
+        """Values that the migration inserts into a table by hand."""
+        mine = [tokens for tokens in self._inserts if table.name in {one.value for one in tokens[:6]}]
+        values = {
+            ("-" if at and tokens[at - 1].text == "-" else "") + one.value
+            for tokens in mine
+            for at, one in enumerate(tokens)
+            if one.kind in {Kind.STRING, Kind.NUMBER}
+        }
+        return frozenset(values)
 
     def _learn(self, sentence: str) -> None:
         try:
@@ -118,7 +133,8 @@ def _question(values: Mapping[Column, Value], rules: Sequence[Rule]) -> str:
         f"{literal(value)}::{column.type_name} AS {name(column.name)}" for column, value in values.items()
     )
     tests = " AND ".join(f"(({rule.expr}) IS NOT FALSE)" for rule in rules) or "true"
-    return f"SELECT {tests} FROM (SELECT {row}) crossfade_row"
+    # The row is looked at as a whole: a value that nothing looks at is never cast.
+    return f"SELECT {tests} AND crossfade_row::text IS NOT NULL FROM (SELECT {row}) crossfade_row"
 
 
 def candidates(column: Column, catalog: Catalog, literals: Literals) -> list[Value]:

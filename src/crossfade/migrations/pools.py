@@ -17,7 +17,7 @@ from crossfade.migrations.catalog import Column
 
 WIDE: Final = 300  # characters of a long text where nothing limits it
 _TEXTS: Final = (
-    "alpha", "bravo", "Alpha", "", " ", "a@example.com", "2024-05-06", "12345", "https://example.com/a",
+    "alpha", "bravo", "", "Alpha", " ", "a@example.com", "2024-05-06", "12345", "https://example.com/a",
     "+14155550123", "a-b", "ab", "ABC", "DE", "x", "a_b", "é", "{}", "00000000-0000-4000-8000-000000000001",
 )  # fmt: skip
 _INTEGERS: Final = ("1", "2", "0", "-1", "3", "10", "100")

@@ -14,9 +14,10 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Final
 
 from crossfade.errors import RefusedError
-from crossfade.migrations.catalog import read_catalog
+from crossfade.migrations.catalog import Catalog, read_catalog
 from crossfade.migrations.data import changes, read_again, read_content
 from crossfade.migrations.ground import lay
 from crossfade.migrations.legal import Literals
@@ -25,6 +26,7 @@ from crossfade.migrations.replay import (
     after_writes,
     differs,
     fails_by_itself,
+    fails_on,
     replay,
     shuffle,
     warm_up,
@@ -34,13 +36,16 @@ from crossfade.migrations.runs import Runner, Vector
 from crossfade.migrations.sandbox.server import Database, Server
 from crossfade.migrations.script import Script, Statement
 from crossfade.migrations.subject import Bench, Tried
-from crossfade.migrations.supply import OLD_SALT, context_of, schema_changed, supply_after, touched
+from crossfade.migrations.supply import OLD_SALT, context_of, schema_changed, supply_after
 from crossfade.migrations.tolerance import Readers, loosened, needs_of
 from crossfade.migrations.trace import run_plain
 from crossfade.migrations.vectors import Supply
 from crossfade.migrations.verdict import Counterexample, Seen, Unproved, Verdict, judge
 from crossfade.migrations.watched import Watched, watch_migration
 from crossfade.migrations.wire import Failure
+
+_VARIED: Final = 160  # of the new version, where its values decide between contract and unsafe
+_SHALLOW: Final = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,8 +92,9 @@ class _Proof:
         self._open = open_
         listed = [one for version in (*question.old, question.new) for one in version.statements]
         self._settings = [one.text for one in listed if one.lead[:1] == ("set",)]
-        texts = [one.text for one in (*listed, *question.schema, *question.migration.statements)]
-        self._literals = Literals(texts)
+        told = (*question.migration.statements, *listed, *question.schema)
+        texts = [one.text for one in told if not (_adds(one) and one in question.migration.statements)]
+        self._literals = Literals(texts, inserts=[one.text for one in question.migration.statements if _adds(one)])
 
     def run(self) -> Seen:
         asked = self._question
@@ -97,6 +103,8 @@ class _Proof:
         self._ground = watched.ground
         if watched.fails:
             return self._failed(watched)
+        self._touched = watched.touched
+        self._deferred = _defers(asked)
         self._run_before()
         self._migrate(watched)
         return self._seen(watched)
@@ -119,15 +127,16 @@ class _Proof:
         )
         self._before = self._bench(self._before_db, supply)
         self._olds = [
-            tried
+            self._untouched(one, version.name) or self._before.try_one(one, version.name)
             for version in self._question.old
-            for tried in self._before.try_all(_sent(version.statements), version.name)
+            for one in _sent(version.statements)
         ]
 
     def _migrate(self, watched: Watched) -> None:
         """The migration once more, in front of a session that knew the old statements; the new shape."""
         self._after_db = self._ground.template.clone()
         self._warm = warm_up(self._runner(self._after_db), self._olds)
+        self._script = watched.script
         run_plain(self._after_db, watched.script)
         session = self._session = self._open.enter_context(self._after_db.connect())
         self._catalog = read_catalog(session)
@@ -142,16 +151,21 @@ class _Proof:
             self._literals,
         )
         self._after = self._bench(self._after_db, supply)
+        self._after.stands_in = self._before.is_denied
 
     def _seen(self, watched: Watched) -> Seen:
         before, after, change = self._ground.catalog, self._catalog, self._change
         told = replay(self._after, self._olds, context_of(before, after, filled=change.filled), self._doubt)
         wrong = {one.statement for one in told.wrong}
         told.reconnect = self._warm.fails(lambda one: one.statement.text not in wrong)
+        self._after.variations = _VARIED if wrong else _SHALLOW
         news = self._after.try_all(_sent(self._question.new.statements), self._question.new.name)
-        new_before = replay(self._before, news, context_of(after, before, filled=False)).wrong
+        new_before: list[Counterexample] = []
         loose = self._loosened()
         told.wrong += self._after_writes(news, wrong)
+        if told.wrong and not new_before:
+            new_before = fails_on(self._before, news, context_of(after, before, filled=False))
+            told.reconnect = told.reconnect or (not new_before and self._new_reconnects(news))
         tables, indexes, steps = before.relations, before.index_table(), watched.traced.steps
         return Seen(
             server=self._version(),
@@ -168,7 +182,7 @@ class _Proof:
             lost=change.lost,
             old_wrong=tuple(told.wrong),
             new_fails_after=tuple(found for one in news if (found := fails_by_itself(one))),
-            new_fails_before=tuple(one for one in new_before if one.wrong in {"error", "columns"}),
+            new_fails_before=tuple(new_before),
             more_columns=told.more_columns,
             types_changed=told.types_changed,
             default_changed=told.default_changed,
@@ -191,6 +205,13 @@ class _Proof:
         failing = {one.statement for one in found}
         anyway = after_writes(control, self._olds, lambda one: one.statement.text in failing)
         return [one for one in found if one.statement not in {other.statement for other in anyway}]
+
+    def _new_reconnects(self, news: Sequence[Tried]) -> bool:
+        """Before a contract the new version is there: whether its sessions, too, have to prepare anew."""
+        clone = self._ground.template.clone()
+        warm = warm_up(self._runner(clone), news)
+        run_plain(clone, self._script)
+        return warm.fails(lambda _: True)
 
     def _doubt(self, tried: Tried, vectors: Sequence[Vector]) -> bool:
         """Whether a difference is one that the order of rows makes as well."""
@@ -225,27 +246,26 @@ class _Proof:
         )
 
     def _unproved(self, news: Sequence[Tried]) -> Iterator[Unproved]:
-        there = touched(self._ground.catalog, self._catalog, self._change.tables)
         for tried in (*self._olds, *news):
-            if tried.executed:
-                continue
-            if tried.source != self._question.new.name and self._untouched(tried, there):
+            if tried.executed or tried.untouched:
                 continue
             said = tried.refused or next(iter(tried.rejected), None)
             yield Unproved(
                 statement=tried.statement.text,
                 source="new" if tried.source == self._question.new.name else tried.source,
-                why=f"not executed on the schema it was written for: {said}"
-                if said
-                else "no values were found",
+                why=f"not executed on the schema it was written for: {said}" if said else "no values were found",
             )
 
-    def _untouched(self, tried: Tried, there: set[int] | None) -> bool:
-        """Whether nothing that the statement uses was changed, so that it need not be run."""
-        if there is None or tried.prepared is None or tried.refused is not None:
-            return False
-        used = self._before.of(tried).used(tried.prepared)
-        return used is not None and not used & there
+    def _untouched(self, statement: Statement, source: str) -> Tried | None:
+        """The statement as proved, where nothing that it uses is changed by the migration."""
+        catalog, runner = self._ground.catalog, self._before.runner
+        if self._touched is None or _calls(statement, catalog):
+            return None
+        prepared = runner.prepare(statement.text)
+        used = None if isinstance(prepared, Failure) else runner.used(prepared)
+        if used is None or used & self._touched or _watched_over(used, catalog):
+            return None
+        return Tried(statement, source, untouched=True)
 
     def _bench(self, database: Database, supply: Supply) -> Bench:
         owner = self._runner(database, owner=True)
@@ -258,11 +278,39 @@ class _Proof:
             for one in self._ground.catalog.relations.values()
         }
         session = self._open.enter_context(database.connect())
-        return Runner(session, columns, role=None if owner else self._ground.role, settings=self._settings)
+        role = None if owner else self._ground.role
+        return Runner(session, columns, role=role, settings=self._settings, deferred=self._deferred)
 
     def _version(self) -> str:
         number = self._server.version
         return f"PostgreSQL {number // 10000}.{number % 10000}"
+
+
+def _calls(statement: Statement, catalog: Catalog) -> bool:
+    """Whether it may call a function of the schema, which may use anything."""
+    functions = {key[9:].partition("(")[0].rpartition(".")[2] for key in catalog.other if key.startswith("function:")}
+    return bool(functions & {one.value for one in statement.tokens})
+
+
+def _watched_over(used: set[int], catalog: Catalog) -> bool:
+    """Whether something hangs on a relation that may use others: a trigger, a rule, a policy, a view's function."""
+    hanging = {f"{kind}:{oid}:" for kind in ("trigger", "rule", "policy") for oid in used}
+    if any(key.startswith(tuple(hanging)) for key in catalog.other if key.startswith(("trigger", "rule", "policy"))):
+        return True
+    views = any(catalog.relations[oid].kind in "vm" for oid in used if oid in catalog.relations)
+    return views and any(key.startswith("function:") for key in catalog.other)
+
+
+def _defers(question: Question) -> bool:
+    """Whether a constraint may be checked as late as at COMMIT, before or after the migration."""
+    told = (*question.schema, *question.migration.statements)
+    return any({"deferrable"} & {token.value for token in one.tokens} for one in told) or any(
+        one.lead[:3] == ("create", "constraint", "trigger") for one in told
+    )
+
+
+def _adds(statement: Statement) -> bool:
+    return statement.lead[:1] == ("insert",)
 
 
 def _sent(statements: Sequence[Statement]) -> list[Statement]:

@@ -40,11 +40,13 @@ class Runner:
         *,
         role: str | None = None,
         settings: Iterable[str] = (),
+        deferred: bool = True,
     ) -> None:
         self.session = self._session = session
         self._columns = columns
         self._content: dict[Key, tuple[tuple[str, ...], Counter[Row]] | None] = {}
         self._count = 0
+        self._deferred = deferred  # whether some constraint may wait until the end of a transaction
         session.ask("SET statement_timeout = '5s'; SET lock_timeout = '2s'; SET client_min_messages = error")
         for one in settings:
             session.attempt(one)
@@ -110,7 +112,9 @@ class Runner:
     def _group(self, prepared: Prepared, vectors: Sequence[Vector], reads: Sequence[Order]) -> list[Order]:
         group = [Order("ROLLBACK"), Order("BEGIN")]
         for vector in vectors:
-            group += [Order(prepared=prepared.name, values=vector), Order("SET CONSTRAINTS ALL IMMEDIATE")]
+            group.append(Order(prepared=prepared.name, values=vector))
+            if self._deferred:
+                group.append(Order("SET CONSTRAINTS ALL IMMEDIATE"))
         if self._role is not None and reads:
             group.append(Order("RESET ROLE"))
         return [*group, *reads]
@@ -149,8 +153,30 @@ class Runner:
 
 
 def _reading(key: Key, columns: Sequence[str]) -> str:
+    """A table's rows, each as one text: most are the same as before and never looked into."""
     listed = ", ".join(f"{name(one)}::text" for one in columns)
-    return f"SELECT {listed} FROM {name(*key)} LIMIT {_LARGEST_TABLE + 1}"
+    return f"SELECT ROW({listed})::text FROM {name(*key)} LIMIT {_LARGEST_TABLE + 1}"
+
+
+def parts(row: str | None) -> Row:
+    """The values of a row that came as one text; what stands empty between commas is NULL."""
+    found: list[str | None] = []
+    text, at = row or "()", 1
+    while at < len(text):
+        value, quoted, here = [], False, at
+        while quoted or text[at] not in ",)":
+            if text[at] == "\\" or (quoted and text.startswith('""', at)):
+                value.append(text[at + 1])
+                at += 2
+                continue
+            if text[at] == '"':
+                quoted = not quoted
+            else:
+                value.append(text[at])
+            at += 1
+        found.append("".join(value) if at > here else None)
+        at += 1
+    return tuple(found)
 
 
 def _outcome(
@@ -168,7 +194,8 @@ def _outcome(
     for (key, (columns, content)), now in zip(wanted, answer[len(answer) - len(wanted) :], strict=True):
         rows = Counter(now.rows) if isinstance(now, Rows) else content
         added, removed = rows - content, content - rows
-        effects[key] = Effect(columns=columns, added=tuple(added.elements()), removed=removed.total())
+        rows_added = tuple(parts(one[0]) for one in added.elements())
+        effects[key] = Effect(columns=columns, added=rows_added, removed=removed.total())
     if isinstance(said, Failure):
         return Outcome(failure=said)
     return Outcome(fields=said.fields, rows=said.rows, affected=said.affected, effects=effects)

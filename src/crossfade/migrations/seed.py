@@ -20,10 +20,11 @@ from crossfade.migrations.lexer import Kind, meaningful
 from crossfade.migrations.pools import fresh, shape_of
 from crossfade.migrations.wire import Failure, Session, literal, name
 
-ROWS: Final = 16
+ROWS: Final = 20
 _TRIES: Final = 8
 _DEFAULTS_IN: Final = 1  # the row that leaves out every column with a default
 _NULLS_IN: Final = (2, 3)  # two rows, so that NULLs repeat
+_ODD_IN: Final = 13  # values that no other column holds: orphans, where nothing forbids them
 _BY_HAND_IN: Final = 15  # the row whose number was given by hand, beyond the next smaller type
 _BY_HAND: Final = {"bigint": "3000000000", "integer": "40000", "smallint": "300"}
 _REPEAT_IN: Final = 4  # the first row again, wherever nothing forbids it
@@ -146,21 +147,37 @@ class _Sower:
         self._judge = Judge(session, catalog)
         self.seeds = Seeds()
         self._fresh = itertools.count()
+        self._checked: set[int] = set()
 
     def fill(self, table: Relation) -> None:
         columns = [one for one in table.columns if not one.generated]
         pools = {one.attnum: self._pool(table, one) for one in columns}
         self.seeds.legal |= {(table.oid, attnum): pool for attnum, pool in pools.items()}
         joint = self._joint(table, pools)
+        self._checked = {at for rule in table.rules if rule.kind == "c" for at in rule.columns}
+        self._checked |= set(table.partition_columns)
         rows = self.seeds.rows.setdefault(table.oid, [])
+        if self._literals.reserved(table):
+            self._make_room(table)
         given = [one for one in columns if not _by_itself(one)]
         for kind in range(ROWS):
             self._insert(table, columns if kind == _BY_HAND_IN else given, pools, joint, kind)
         if not rows:
             self.seeds.empty.append(".".join(table.key))
 
+    def _make_room(self, table: Relation) -> None:
+        """Numbers of a sequence begin above those that the migration gives by hand."""
+        for column in table.columns:
+            if _by_itself(column):
+                self._session.attempt(
+                    "SELECT setval(pg_get_serial_sequence($1, $2), 5000)", [name(*table.key), column.name]
+                )
+
     def _pool(self, table: Relation, column: Column) -> list[Value]:
         wanted = candidates(column, self._catalog, self._literals)
+        if column.attnum in table.unique_columns():
+            reserved = self._literals.reserved(table)
+            wanted = [one for one in wanted if one not in reserved]
         if column.attnum in table.partition_columns or self._below_partitioned(table, column):
             wanted = self._routed(table, column, wanted)
         return self._judge.taken(table, column, wanted)
@@ -259,10 +276,12 @@ class _Sower:
             )
         if kind in {0, _REPEAT_IN}:
             return values[0]
+        if kind == _ODD_IN and column.kind == "b" and column.attnum not in self._checked:
+            return fresh(shape_of(column, self._catalog.enums), 5000 + 10 * place) or values[0]
         if kind in _NULLS_IN:
             return values[kind % len(values)]
         # Odd rows shift by column: equal values meet in even rows, different ones in odd rows.
-        return values[(kind + (2 * place if kind % 2 else 0)) % len(values)]
+        return values[(kind + 2 * place) % ROWS % len(values) if kind % 2 else kind % len(values)]
 
     def _references(self, table: Relation, row: Mapping[int, Value], kind: int) -> dict[int, Value]:
         found: dict[int, Value] = {}
@@ -282,6 +301,7 @@ class _Sower:
 
     def _parent(self, rule: Rule, kind: int) -> Mapping[int, Value] | None:
         rows = self.seeds.rows.get(rule.target, [])
+        kind = 0 if kind == _REPEAT_IN else kind
         same = next((values for number, values in rows if number == kind), None)
         return same or (rows[kind % len(rows)][1] if rows else None)
 

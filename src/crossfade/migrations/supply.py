@@ -72,11 +72,7 @@ def schema_changed(before: Catalog, after: Catalog) -> bool:
 
 
 def _shape(catalog: Catalog) -> object:
-    relations = {
-        oid: replace(one, node=0, indexes=tuple(replace(index, node=0) for index in one.indexes))
-        for oid, one in catalog.relations.items()
-    }
-    return relations, catalog.enum_oids, catalog.other
+    return _relations(catalog), catalog.enum_oids, catalog.other
 
 
 def touched(before: Catalog, after: Catalog, rows: frozenset[int]) -> set[int] | None:
@@ -102,12 +98,21 @@ def touched(before: Catalog, after: Catalog, rows: frozenset[int]) -> set[int] |
     found = {int(key.split(":")[1]) for key in apart if key.split(":")[1].isdigit()}
     shapes = [_relations(one) for one in (before, after)]
     found |= {oid for oid in shapes[0].keys() | shapes[1].keys() if shapes[0].get(oid) != shapes[1].get(oid)}
-    for catalog in (before, after):
-        for oid, table in catalog.relations.items():
-            targets = {rule.target for rule in table.rules if rule.kind == "f"}
-            if oid in found:
-                found |= targets  # a new reference changes what may be deleted from its target
-    return found | rows
+    return _with_targets(found | rows, (before, after))
+
+
+def _with_targets(found: set[int], catalogs: Sequence[Catalog]) -> set[int]:
+    """And what they refer to, and so on: a new reference changes what may be deleted from its target."""
+    keys = {
+        (rule.relation, rule.target)
+        for catalog in catalogs
+        for table in catalog.relations.values()
+        for rule in table.rules
+        if rule.kind == "f"
+    }
+    while more := {target for table, target in keys if table in found} - found:
+        found = found | more
+    return found
 
 
 def _relations(catalog: Catalog) -> dict[int, Relation]:

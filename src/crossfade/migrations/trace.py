@@ -253,7 +253,8 @@ class _Tracer:
                 yield Work(table=table, kind="rewrite")
             if file.scans > old.scans and not data:
                 yield Work(table=table, kind="scan")
-            if not data and file.changed - old.changed > 2:
+            changed = file.changed - old.changed
+            if not data and (changed > 2 or (changed > 0 and file.scans > old.scans)):
                 yield Work(table=table, kind="update", rows_locked=True)
         verb = next(iter(lead), "")
         for table in whole:

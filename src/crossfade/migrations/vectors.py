@@ -20,7 +20,7 @@ Vector = tuple[Value, ...]
 Rows = Sequence[Mapping[int, Value]]
 
 _BASES: Final = 16
-_POOL: Final = 22
+_POOL: Final = 26
 _COUNTS: Final = ("10", "1", "0", "100")
 _STEP: Final = 40  # fresh values apart between two vectors; no statement has as many unique columns
 
@@ -121,15 +121,16 @@ class Choices:
             return list(_COUNTS)
         found: list[Value] = []
         for column in binding.assigned.values():
-            found += [one for one in self._legal(column) if one is not None]
-            found += [self._fresh(at, 700 + at), *self._supply.column(column)[:6], None]
+            legal = [one for one in self._legal(column) if one is not None]
+            held = self._supply.column(column)
+            found += [*legal[:2], None, *held[:2], self._fresh(at, 700 + at), *legal[2:], *held[2:6]]
         for column in binding.compared.values():
             held = [one for one in self._supply.column(column) if one is not None]
             if kind.element and not self._is_array(column):
                 held = [array_of([one]) for one in held] + [array_of(held[:3])]
-            found += [*held[:10], *values_of(kind)[:4], None]
+            found += [*held[:2], None, *held[2:10], *values_of(kind)[:4]]
         if not binding.columns:
-            found += [*self._loose[at], None]
+            found += [*self._loose[at][:2], None, *self._loose[at][2:]]
         return list(dict.fromkeys(found))[:_POOL]
 
     def _unique(self, binding: Binding) -> bool:

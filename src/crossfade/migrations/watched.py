@@ -14,6 +14,7 @@ from typing import Final
 
 from crossfade.errors import RefusedError
 from crossfade.migrations.catalog import Catalog, Index, read_catalog
+from crossfade.migrations.data import changes, read_again
 from crossfade.migrations.ground import Ground, grown
 from crossfade.migrations.lexer import Kind, Token, meaningful
 from crossfade.migrations.load import missing_extension
@@ -21,11 +22,13 @@ from crossfade.migrations.locks import Blocked, blocked
 from crossfade.migrations.sandbox.server import Database
 from crossfade.migrations.script import Script, Statement, Unit
 from crossfade.migrations.seed import ROWS
+from crossfade.migrations.supply import touched
 from crossfade.migrations.trace import NOT_IN_A_TRANSACTION, NOT_IN_THE_SAME, Traced, run_plain, trace
 from crossfade.migrations.wire import Failure
 
 _OF_DATA: Final = frozenset({"21", "22", "23", "P0"})
 _TRIALS: Final = 14
+_HARMLESS: Final = frozenset({"AccessShareLock", "RowShareLock"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +44,7 @@ class Watched:
     data_failure: str = ""
     invalid_left: tuple[str, ...] = ()
     apart: tuple[Blocked, ...] | None = None
+    touched: frozenset[int] | None = None  # relations that may be others now; None: any of them
 
 
 def watch_migration(ground: Ground, script: Script) -> Watched:
@@ -54,6 +58,7 @@ class _Watcher:
         self._script = script
         self._invalid: list[str] = []
         self._data_failure = ""
+        self._touched: frozenset[int] | None = None
 
     def watch(self) -> Watched:
         traced = self._traced()
@@ -74,7 +79,7 @@ class _Watcher:
     def _traced(self) -> Traced:
         clone = self._ground.trial(None)
         traced = trace(clone, self._script, self._ground.catalog)
-        self._note_invalid(clone)
+        self._note(clone, traced)
         clone.drop()
         extension = missing_extension(traced.failure) if traced.failure else None
         if extension:
@@ -114,12 +119,18 @@ class _Watcher:
         clone.drop()
         return said
 
-    def _note_invalid(self, clone: Database) -> None:
-        if not any("index" in one.text.lower() for one in self._script.statements):
-            return
-        known = {index.oid for index in _invalid(self._ground.catalog)}
+    def _note(self, clone: Database, traced: Traced) -> None:
+        """Look at what the migration left behind."""
+        before = self._ground.catalog
         with clone.connect() as session:
-            self._invalid += [one.name for one in _invalid(read_catalog(session)) if one.oid not in known]
+            after = read_catalog(session)
+            known = {index.oid for index in _invalid(before)}
+            self._invalid += [one.name for one in _invalid(after) if one.oid not in known]
+            change = changes(before, after, self._ground.content, read_again(session, before, after))
+        held = [oid for step in traced.steps for oid, modes in step.held.items() if modes - _HARMLESS]
+        there = touched(before, after, change.tables | frozenset(held))
+        sequences = {oid for oid, one in before.relations.items() if one.kind == "S"}
+        self._touched = None if there is None or there & sequences else frozenset(there)
 
     def _failed(self, traced: Traced, failure: Failure) -> Watched:
         together = False
@@ -157,6 +168,7 @@ class _Watcher:
             traced=traced,
             data_failure=self._data_failure,
             invalid_left=tuple(dict.fromkeys(self._invalid)),
+            touched=self._touched,
         )
 
 
