@@ -301,7 +301,7 @@ class _Reader:
             called = self._tokens[at].value
             if self._sign(at - 1) == ".":
                 table = self._aliases.get(self._tokens[at - 2].value)
-                tables = (table,) if table else ()
+                tables: tuple[Relation, ...] = (table,) if table else ()
             else:
                 tables = tuple(self._tables.values())
             for table in tables:

@@ -1,9 +1,9 @@
 """
 Two runs of one statement, before and after the migration: the same to the version that sent it? Pure.
 
-Rows are compared as a multiset, numbers as numbers; what differs between two runs on the same shape (ids, now())
-is masked down to whether it is NULL. More columns are no difference but a need; a filled gap (NULL before, a
-value after) is none where the migration filled gaps.
+Rows are compared as a multiset, numbers as numbers; what differs between two runs on the same shape (ids,
+now()) is masked down to whether it is NULL. More columns are no difference but a need; a filled gap (NULL
+before, a value after) is none where the migration filled gaps.
 """
 
 from __future__ import annotations
@@ -62,11 +62,11 @@ class Mask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """What the migration is known to have changed, so that an expected difference is not taken for a fault."""
+    """What the migration is known to have changed, so that no expected difference is taken for a fault."""
 
     before: Categories = field(default_factory=dict)
     after: Categories = field(default_factory=dict)
-    defaults: frozenset[tuple[tuple[str, str], str]] = frozenset()  # columns whose default is another now
+    defaults: frozenset[tuple[tuple[str, str], str]] = frozenset()  # columns with another default now
     default_fields: frozenset[tuple[int, int]] = frozenset()  # the same by table and attnum
     filled: bool = False
 

@@ -1,8 +1,8 @@
 """
 What a migration did to the rows that were there: lost, filled, or left as they were.
 
-Lost: a row, a column, a table is gone, or a value is another one and cannot be turned back. A NULL that got a value
-is a gap filled. A view or index holds no data; a generated column is computed again.
+Lost: a row, a column, a table is gone, or a value is another one and cannot be turned back. A NULL that got
+a value is a gap filled. A view or index holds no data; a generated column is computed again.
 """
 
 from __future__ import annotations

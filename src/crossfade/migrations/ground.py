@@ -1,6 +1,4 @@
-"""
-The schema with rows in it, as a template that is cloned and never touched again.
-"""
+"""The schema with rows in it, as a template that is cloned and never touched again."""
 
 from __future__ import annotations
 

@@ -21,8 +21,9 @@ _NO_EXTENSION: Final = re.compile(
     r'extension "(.+)" is not available|extension control file .*/([\w-]+)\.control'
 )
 _STAND_INS: Final = {
-    "uuid-ossp": "CREATE FUNCTION public.uuid_generate_v4() RETURNS uuid LANGUAGE sql AS 'SELECT gen_random_uuid()'",
-    "pgcrypto": "SELECT 1",  # gen_random_uuid is PostgreSQL's own since 13; anything else of it fails, and says so
+    "uuid-ossp": "CREATE FUNCTION public.uuid_generate_v4() RETURNS uuid LANGUAGE sql "
+    "AS 'SELECT gen_random_uuid()'",
+    "pgcrypto": "SELECT 1",  # gen_random_uuid is PostgreSQL's own since 13; anything else of it fails
     "pg_stat_statements": "SELECT 1",
     "plpgsql": "SELECT 1",
 }
@@ -73,7 +74,7 @@ def _run(session: Session, statement: Statement, loaded: Loaded) -> Failure | No
             return None
         else:
             return None if _harmless(statement, said) else said
-    return said
+    return Failure(sqlstate="XX000", message="too many roles are missing")
 
 
 def _harmless(statement: Statement, said: Failure) -> bool:

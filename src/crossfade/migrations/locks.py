@@ -1,8 +1,8 @@
 """
 What a migration's locks mean for everybody else. Pure.
 
-A lock on an index counts as one on its table: planning opens every index. Blocking = work in proportion to the
-rows of some table that was there before, while a lock is held that readers or writers of such a table
+A lock on an index counts as one on its table: planning opens every index. Blocking = work in proportion to
+the rows of some table that was there before, while a lock is held that readers or writers of such a table
 must wait for; row locks of an UPDATE or DELETE over the table are such locks for writers.
 """
 

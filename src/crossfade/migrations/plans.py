@@ -1,8 +1,8 @@
 """
-Does a statement touch as many rows as the table has? Read from its plan, made with sequential scans discouraged. Pure.
+Does a statement touch as many rows as the table has? Read from its plan. Pure.
 
-Bounded: below a LIMIT; one row by a unique index; a list of keys; a range with two ends. All else grows with
-the table, whatever it holds today.
+The plan is made with sequential scans discouraged: where one is left, no index would do. Bounded: below a
+LIMIT; one row by a unique index; a list of keys; a range with two ends. All else grows with the table.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ not repeat. Whether a value is legal in a column is for the server to say (`lega
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Final
@@ -40,7 +40,8 @@ _PLAIN: Final[Mapping[str, tuple[str, ...]]] = {
         "2024-05-06 07:08:09", "2024-05-07 00:00:00", "1900-01-01 00:00:00", "2999-12-31 23:59:59.999999",
     ),
     "timestamp with time zone": (
-        "2024-05-06 07:08:09+00", "2024-05-07 00:00:00+00", "1900-01-01 00:00:00+00", "2999-12-31 23:59:59.999999+00",
+        "2024-05-06 07:08:09+00", "2024-05-07 00:00:00+00", "1900-01-01 00:00:00+00",
+        "2999-12-31 23:59:59.999999+00",
     ),
     "time without time zone": ("07:08:09", "00:00:00", "23:59:59.999999"),
     "time with time zone": ("07:08:09+00", "00:00:00+00"),
@@ -78,7 +79,7 @@ _STRINGS: Final = frozenset({"text", "character varying", "character", "name", "
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A type as pools need it: its name without length, its length, labels of an enum, what its array holds."""
+    """A type as pools need it: name, length, labels of an enum, what its array holds."""
 
     name: str
     mod: int = -1
@@ -164,40 +165,36 @@ def fresh(kind: Shape, number: int) -> str | None:
     if kind.is_string:
         text = f"fresh{number}"
         return text if _fits(text, kind) else _short(number, kind.length or 1)
-    if kind.name in _INTEGER_MAX:
-        return str(1000 + number)
-    moment = _DAY + dt.timedelta(days=number, seconds=number)
-    match kind.name:
-        case "numeric" if kind.mod > 4 and ((kind.mod - 4) >> 16) - ((kind.mod - 4) & 0x7FF) < 4:
-            return None
-        case "numeric" | "real" | "double precision" | "oid" | "money":
-            return str(1000 + number)
-        case "uuid":
-            return f"00000000-0000-4000-9000-{number:012x}"
-        case "date":
-            return moment.date().isoformat()
-        case "timestamp without time zone":
-            return moment.strftime("%Y-%m-%d %H:%M:%S")
-        case "timestamp with time zone":
-            return moment.strftime("%Y-%m-%d %H:%M:%S+00")
-        case "bytea":
-            return f"\\x{number:08x}"
-        case "json" | "jsonb":
-            return f'{{"fresh": {number}}}'
-        case "inet":
-            return f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
-        case "interval":
-            return f"{number + 2} hours"
-        case "int4range" | "int8range" | "numrange":
-            return f"[{1000 + 10 * number},{1005 + 10 * number})"
-        case "daterange":
-            return f"[{moment.date()},{moment.date() + dt.timedelta(days=1)})"
-        case "tstzrange":
-            return f'["{moment:%Y-%m-%d 01:00:00+00}","{moment:%Y-%m-%d 02:00:00+00}")'
-        case "tsrange":
-            return f'["{moment:%Y-%m-%d 01:00:00}","{moment:%Y-%m-%d 02:00:00}")'
-        case _:
-            return None
+    if kind.name == "numeric" and kind.mod > 4 and ((kind.mod - 4) >> 16) - ((kind.mod - 4) & 0x7FF) < 4:
+        return None
+    make = _ENDLESS.get(kind.name)
+    return make(number) if make else None
+
+
+def _moment(number: int) -> dt.datetime:
+    return _DAY + dt.timedelta(days=number, seconds=number)
+
+
+def _number(number: int) -> str:
+    return str(1000 + number)
+
+
+_ENDLESS: Final[Mapping[str, Callable[[int], str]]] = {
+    **dict.fromkeys(("smallint", "integer", "bigint", "numeric", "real", "double precision"), _number),
+    **dict.fromkeys(("oid", "money"), _number),
+    **dict.fromkeys(("int4range", "int8range", "numrange"), lambda n: f"[{1000 + 10 * n},{1005 + 10 * n})"),
+    **dict.fromkeys(("json", "jsonb"), lambda n: f'{{"fresh": {n}}}'),
+    "uuid": lambda n: f"00000000-0000-4000-9000-{n:012x}",
+    "date": lambda n: f"{_moment(n):%Y-%m-%d}",
+    "timestamp without time zone": lambda n: f"{_moment(n):%Y-%m-%d %H:%M:%S}",
+    "timestamp with time zone": lambda n: f"{_moment(n):%Y-%m-%d %H:%M:%S+00}",
+    "bytea": lambda n: f"\\x{n:08x}",
+    "inet": lambda n: f"10.{n >> 16 & 255}.{n >> 8 & 255}.{n & 255}",
+    "interval": lambda n: f"{n + 2} hours",
+    "daterange": lambda n: f"[{_moment(n):%Y-%m-%d},{_moment(n + 1):%Y-%m-%d})",
+    "tsrange": lambda n: f'["{_moment(n):%Y-%m-%d 01:00:00}","{_moment(n):%Y-%m-%d 02:00:00}")',
+    "tstzrange": lambda n: f'["{_moment(n):%Y-%m-%d 01:00:00+00}","{_moment(n):%Y-%m-%d 02:00:00+00}")',
+}
 
 
 def _short(number: int, length: int) -> str:

@@ -94,7 +94,9 @@ class _Proof:
         self._settings = [one.text for one in listed if one.lead[:1] == ("set",)]
         told = (*question.migration.statements, *listed, *question.schema)
         texts = [one.text for one in told if not (_adds(one) and one in question.migration.statements)]
-        self._literals = Literals(texts, inserts=[one.text for one in question.migration.statements if _adds(one)])
+        self._literals = Literals(
+            texts, inserts=[one.text for one in question.migration.statements if _adds(one)]
+        )
 
     def run(self) -> Seen:
         asked = self._question
@@ -142,14 +144,9 @@ class _Proof:
         self._catalog = read_catalog(session)
         content = read_again(session, self._ground.catalog, self._catalog)
         self._change = changes(self._ground.catalog, self._catalog, self._ground.content, content)
-        supply = supply_after(
-            session,
-            self._ground.catalog,
-            self._catalog,
-            self._ground.seeds.legal,
-            read_content(session, self._catalog),
-            self._literals,
-        )
+        held = read_content(session, self._catalog)
+        shapes = (self._ground.catalog, self._catalog)
+        supply = supply_after(session, shapes, self._ground.seeds.legal, held, self._literals)
         self._after = self._bench(self._after_db, supply)
         self._after.stands_in = self._before.is_denied
 
@@ -253,7 +250,9 @@ class _Proof:
             yield Unproved(
                 statement=tried.statement.text,
                 source="new" if tried.source == self._question.new.name else tried.source,
-                why=f"not executed on the schema it was written for: {said}" if said else "no values were found",
+                why=f"not executed on the schema it was written for: {said}"
+                if said
+                else "no values were found",
             )
 
     def _untouched(self, statement: Statement, source: str) -> Tried | None:
@@ -288,14 +287,16 @@ class _Proof:
 
 def _calls(statement: Statement, catalog: Catalog) -> bool:
     """Whether it may call a function of the schema, which may use anything."""
-    functions = {key[9:].partition("(")[0].rpartition(".")[2] for key in catalog.other if key.startswith("function:")}
+    functions = {
+        key[9:].partition("(")[0].rpartition(".")[2] for key in catalog.other if key.startswith("function:")
+    }
     return bool(functions & {one.value for one in statement.tokens})
 
 
 def _watched_over(used: set[int], catalog: Catalog) -> bool:
-    """Whether something hangs on a relation that may use others: a trigger, a rule, a policy, a view's function."""
-    hanging = {f"{kind}:{oid}:" for kind in ("trigger", "rule", "policy") for oid in used}
-    if any(key.startswith(tuple(hanging)) for key in catalog.other if key.startswith(("trigger", "rule", "policy"))):
+    """Whether something hangs on a relation that may use others: a trigger, rule, policy, view with a function."""
+    hanging = tuple(f"{kind}:{oid}:" for kind in ("trigger", "rule", "policy") for oid in used)
+    if any(key.startswith(hanging) for key in catalog.other):
         return True
     views = any(catalog.relations[oid].kind in "vm" for oid in used if oid in catalog.relations)
     return views and any(key.startswith("function:") for key in catalog.other)

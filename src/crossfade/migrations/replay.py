@@ -1,5 +1,7 @@
 """
-A statement that went well on one shape, run again on the other.
+What went well on one shape, run again on the other: cold, warm, in another order of rows, after new writes.
+
+At most one counterexample a statement: one is enough, and the first is the simplest.
 """
 
 from __future__ import annotations
@@ -142,7 +144,7 @@ def warm_up(runner: Runner, all_tried: Iterable[Tried]) -> Warm:
 
 
 def fails_on(bench: Bench, news: Iterable[Tried], context: Context) -> list[Counterexample]:
-    """New statements that do not run on the old shape; a rule that some of their values break is no such thing."""
+    """New statements that do not run on the old shape. A rule that some values break is no such thing."""
     found = []
     for tried in news:
         example = _one(bench.of(tried), tried, context, None, Told([]))

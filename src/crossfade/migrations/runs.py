@@ -22,16 +22,16 @@ _WRITTEN: Final = """
 SELECT relation::int8 FROM pg_catalog.pg_locks
 WHERE pid = pg_backend_pid() AND locktype = 'relation' AND mode = 'RowExclusiveLock'
 """
-_OPENED: Final = (
-    "SELECT relation::int8 FROM pg_catalog.pg_locks WHERE pid = pg_backend_pid() AND relation IS NOT NULL"
-)
+_OPENED: Final = """
+SELECT relation::int8 FROM pg_catalog.pg_locks WHERE pid = pg_backend_pid() AND relation IS NOT NULL
+"""
 _UNDETERMINED: Final = "42P18"
 _TEXT: Final = 25
 _MOST_PARAMS: Final = 64
 
 
 class Runner:
-    """One session on one database. `columns` are those of the old shape, by table: what writes are compared by."""
+    """One session on one database. `columns`: those of the old shape, by which writes are compared."""
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class Runner:
     def run(
         self, prepared: Prepared, runs: Sequence[Sequence[Vector]], tables: Iterable[Key] = ()
     ) -> list[Outcome]:
-        """Each run is vectors one after the other in one transaction: the outcome of its last, or its failure."""
+        """Each run is vectors in one transaction: the outcome of its last, or its failure."""
         wanted = [(one, content) for one in tables if (content := self._known(one)) is not None]
         reads = [Order(_reading(key, columns)) for key, (columns, _) in wanted]
         groups = [self._group(prepared, vectors, reads) for vectors in runs]

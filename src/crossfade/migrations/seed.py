@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from crossfade.migrations.catalog import Catalog, Column, Relation, Rule
-from crossfade.migrations.legal import Judge, Literals, Value, candidates
-from crossfade.migrations.lexer import Kind, meaningful
+from crossfade.migrations.legal import Literals, Value
+from crossfade.migrations.plots import Plot, Plots
 from crossfade.migrations.pools import fresh, shape_of
 from crossfade.migrations.wire import Failure, Session, literal, name
 
@@ -144,25 +144,19 @@ class _Sower:
         self._session = session
         self._catalog = catalog
         self._literals = literals
-        self._judge = Judge(session, catalog)
+        self._plots = Plots(session, catalog, literals)
         self.seeds = Seeds()
         self._fresh = itertools.count()
-        self._checked: set[int] = set()
 
     def fill(self, table: Relation) -> None:
-        columns = [one for one in table.columns if not one.generated]
-        pools = {one.attnum: self._pool(table, one) for one in columns}
-        self.seeds.legal |= {(table.oid, attnum): pool for attnum, pool in pools.items()}
-        joint = self._joint(table, pools)
-        self._checked = {at for rule in table.rules if rule.kind == "c" for at in rule.columns}
-        self._checked |= set(table.partition_columns)
-        rows = self.seeds.rows.setdefault(table.oid, [])
+        plot = self._plots.measure(table)
+        self.seeds.legal |= {(table.oid, attnum): list(pool) for attnum, pool in plot.pools.items()}
+        self.seeds.rows.setdefault(table.oid, [])
         if self._literals.reserved(table):
             self._make_room(table)
-        given = [one for one in columns if not _by_itself(one)]
         for kind in range(ROWS):
-            self._insert(table, columns if kind == _BY_HAND_IN else given, pools, joint, kind)
-        if not rows:
+            self._sow(plot, kind)
+        if not self.seeds.rows[table.oid]:
             self.seeds.empty.append(".".join(table.key))
 
     def _make_room(self, table: Relation) -> None:
@@ -173,130 +167,56 @@ class _Sower:
                     "SELECT setval(pg_get_serial_sequence($1, $2), 5000)", [name(*table.key), column.name]
                 )
 
-    def _pool(self, table: Relation, column: Column) -> list[Value]:
-        wanted = candidates(column, self._catalog, self._literals)
-        if column.attnum in table.unique_columns():
-            reserved = self._literals.reserved(table)
-            wanted = [one for one in wanted if one not in reserved]
-        if column.attnum in table.partition_columns or self._below_partitioned(table, column):
-            wanted = self._routed(table, column, wanted)
-        return self._judge.taken(table, column, wanted)
-
-    def _below_partitioned(self, table: Relation, column: Column) -> bool:
-        return any(
-            one.is_partition and one.kind == "p" and self._catalog.root(one.oid) == table.oid
-            and any((mine := one.column(at)) and mine.name == column.name for at in one.partition_columns)
-            for one in self._catalog.relations.values()
-        )  # fmt: skip
-
-    def _routed(self, table: Relation, column: Column, wanted: list[Value]) -> list[Value]:
-        """Values for which there is a partition: the bounds that partitions are declared with."""
-        bounds = [
-            one.bound or ""
-            for one in self._catalog.relations.values()
-            if one.is_partition and self._catalog.root(one.oid) == table.oid
-        ]
-        if not bounds or any("WITH (" in one for one in bounds):
-            return wanted
-        listed: dict[Value, None] = {}
-        for bound in bounds:
-            lower = bound.split(" TO ")[0]
-            for token in meaningful(lower):
-                if token.kind in {Kind.STRING, Kind.NUMBER}:
-                    listed[token.value] = None
-        if any(one == "DEFAULT" for one in bounds):
-            return [*listed, *wanted]
-        return list(listed) or wanted
-
-    def _joint(self, table: Relation, pools: Mapping[int, list[Value]]) -> list[list[dict[int, Value]]]:
-        """For rules over several columns: per group of rules that touch, what their columns may be together."""
-        rules = [one for one in table.rules if one.kind == "c" and len(one.columns) > 1]
-        groups: list[tuple[set[int], list[Rule]]] = []
-        for rule in rules:
-            mine = (set(rule.columns), [rule])
-            apart = []
-            for group in groups:
-                if group[0] & mine[0]:
-                    mine = (mine[0] | group[0], [*mine[1], *group[1]])
-                else:
-                    apart.append(group)
-            groups = [*apart, mine]
-        found = []
-        for attnums, grouped in groups:
-            columns = [_named(table, one) for one in sorted(attnums) if one in pools]
-            found.append(self._judge.combinations(columns, grouped, pools))
-        return found
-
-    def _insert(
-        self,
-        table: Relation,
-        columns: Sequence[Column],
-        pools: Mapping[int, list[Value]],
-        joint: Sequence[list[dict[int, Value]]],
-        kind: int,
-    ) -> None:
-        row = self._row(table, columns, pools, joint, kind)
+    def _sow(self, plot: Plot, kind: int) -> None:
+        row = self._row(plot, kind)
         for attempt in range(_TRIES):
-            said = self._put(table, row)
+            said = self._put(plot.table, row)
             if not isinstance(said, Failure):
-                self._note(table, kind, said)
+                self._note(plot.table, kind, said)
                 return
-            row = self._mended(table, columns, pools, joint, row, said, kind + attempt + 1)
+            row = self._mended(plot, row, said, kind + attempt + 1)
 
-    def _row(
-        self,
-        table: Relation,
-        columns: Sequence[Column],
-        pools: Mapping[int, list[Value]],
-        joint: Sequence[list[dict[int, Value]]],
-        kind: int,
-    ) -> dict[int, Value]:
-        unique, row = table.unique_columns(), {}
-        for place, column in enumerate(columns):
-            pool = pools[column.attnum]
-            if not pool or (kind == _DEFAULTS_IN and column.default is not None):
-                continue
-            row[column.attnum] = self._value(column, pool, kind, place, unique=column.attnum in unique)
+    def _row(self, plot: Plot, kind: int) -> dict[int, Value]:
+        row: dict[int, Value] = {}
+        for place, column in enumerate(plot.columns):
             if _by_itself(column):
-                row[column.attnum] = _BY_HAND.get(column.base_name, row[column.attnum])
-        for group in joint:
-            if group:
-                row |= {key: value for key, value in group[kind % len(group)].items() if key in row}
-        return row | self._references(table, row, kind)
+                if kind == _BY_HAND_IN and column.base_name in _BY_HAND:
+                    row[column.attnum] = _BY_HAND[column.base_name]
+            elif plot.pools[column.attnum] and (kind != _DEFAULTS_IN or column.default is None):
+                row[column.attnum] = self._value(plot, column, kind, place)
+        for group in plot.joint:
+            row |= {key: value for key, value in group[kind % len(group)].items() if key in row}
+        return row | self._references(plot.table, kind)
 
-    def _value(self, column: Column, pool: Sequence[Value], kind: int, place: int, *, unique: bool) -> Value:
-        values = [one for one in pool if one is not None]
-        if not values or (kind in _NULLS_IN and None in pool):
-            return None if None in pool else pool[0]
-        if unique:
-            if kind < len(values):
-                return values[kind]
-            return (
-                fresh(shape_of(column, self._catalog.enums), next(self._fresh)) or values[kind % len(values)]
-            )
+    def _value(self, plot: Plot, column: Column, kind: int, place: int) -> Value:
+        values, nullable = plot.values(column), None in plot.pools[column.attnum]
+        if not values or (kind in _NULLS_IN and nullable):
+            return None
+        if column.attnum in plot.table.unique_columns():
+            another = values[kind] if kind < len(values) else self._another(column)
+            return another or values[kind % len(values)]
         if kind in {0, _REPEAT_IN}:
             return values[0]
-        if kind == _ODD_IN and column.kind == "b" and column.attnum not in self._checked:
+        if kind == _ODD_IN and column.kind == "b" and column.attnum not in plot.checked:
             return fresh(shape_of(column, self._catalog.enums), 5000 + 10 * place) or values[0]
-        if kind in _NULLS_IN:
-            return values[kind % len(values)]
         # Odd rows shift by column: equal values meet in even rows, different ones in odd rows.
-        return values[(kind + 2 * place) % ROWS % len(values) if kind % 2 else kind % len(values)]
+        return values[((kind + 2 * place) % ROWS if kind % 2 else kind) % len(values)]
 
-    def _references(self, table: Relation, row: Mapping[int, Value], kind: int) -> dict[int, Value]:
+    def _another(self, column: Column) -> Value:
+        return fresh(shape_of(column, self._catalog.enums), next(self._fresh))
+
+    def _references(self, table: Relation, kind: int) -> dict[int, Value]:
         found: dict[int, Value] = {}
         for rule in table.rules:
             if rule.kind != "f":
                 continue
-            optional = not all(_named(table, one).not_null for one in rule.columns)
+            loose = [one for one in rule.columns if not _named(table, one).not_null]
             parent = self._parent(rule, kind)
-            if parent is None or (optional and kind in _NULLS_IN):
-                loose = [one for one in rule.columns if not _named(table, one).not_null]
+            if parent is None or (loose and kind in _NULLS_IN):
                 found |= dict.fromkeys(loose, None)
                 continue
             for mine, theirs in zip(rule.columns, rule.target_columns, strict=True):
                 found[mine] = parent.get(theirs)
-        del row
         return found
 
     def _parent(self, rule: Rule, kind: int) -> Mapping[int, Value] | None:
@@ -325,32 +245,21 @@ class _Sower:
         values = {one.attnum: text for one, text in zip(table.columns, said[2:], strict=True)}
         self.seeds.rows[table.oid].append((kind, values))
 
-    def _mended(
-        self,
-        table: Relation,
-        columns: Sequence[Column],
-        pools: Mapping[int, list[Value]],
-        joint: Sequence[list[dict[int, Value]]],
-        row: Mapping[int, Value],
-        said: Failure,
-        shift: int,
-    ) -> dict[int, Value]:
+    def _mended(self, plot: Plot, row: Mapping[int, Value], said: Failure, shift: int) -> dict[int, Value]:
         """The row again, changed where the server pointed."""
-        touched = _pointed(table, said)
-        changed = dict(row)
-        together = [one for one in joint if one and touched & one[0].keys()]
+        touched, changed = _pointed(plot.table, said), dict(row)
+        together = [one for one in plot.joint if touched & one[0].keys()]
         if said.sqlstate == "23514" and together:
             for group in together:
                 changed |= group[shift % len(group)]
             return changed
-        references = {at for rule in table.rules if rule.kind == "f" for at in rule.columns}
-        for column in columns:
-            if touched and column.attnum not in touched:
+        references = {at for rule in plot.table.rules if rule.kind == "f" for at in rule.columns}
+        for column in plot.columns:
+            if (touched and column.attnum not in touched) or _by_itself(column):
                 continue
-            values = [one for one in pools[column.attnum] if one is not None]
-            another = fresh(shape_of(column, self._catalog.enums), next(self._fresh))
+            values, another = plot.values(column), self._another(column)
             if column.attnum in references:
-                changed |= self._references(table, row, shift)
+                changed |= self._references(plot.table, shift)
             elif said.sqlstate in {"23505", "23P01"} and another is not None:
                 changed[column.attnum] = another
             elif values:

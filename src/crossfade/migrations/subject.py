@@ -46,7 +46,7 @@ class Tried:
         return bool(self.accepted)
 
     def types(self) -> tuple[int, ...]:
-        """Parameter types as a driver would name them: its own, where they are PostgreSQL's and no strings."""
+        """Parameter types as a driver would name them, where they are PostgreSQL's own and no strings."""
         known = self.prepared.params if self.prepared else ()
         return tuple(0 if one in _STRINGS or one >= _FIRST_USER_TYPE else one for one in known)
 

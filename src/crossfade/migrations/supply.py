@@ -1,6 +1,4 @@
-"""
-What parameters are filled from, on either shape; and what of the catalogue is another one now.
-"""
+"""What parameters are filled from on the new shape, and what of the catalogue is another one now."""
 
 from __future__ import annotations
 
@@ -21,13 +19,13 @@ NEW_SALT: Final = 10_000  # the two versions never meet over a fresh value of ou
 
 def supply_after(
     session: Session,
-    before: Catalog,
-    after: Catalog,
+    shapes: tuple[Catalog, Catalog],
     known: Mapping[tuple[int, int], Sequence[Value]],
     content: Content,
     literals: Literals,
 ) -> Supply:
     """Values for the new version on the new shape: legal ones are asked for again where a column changed."""
+    before, after = shapes
     judge, legal = Judge(session, after), {}
     for table in after.tables():
         was = before.relations.get(table.oid)

@@ -1,9 +1,9 @@
 """
 What the new version may write that the old one has never met: NULLs, labels, wider values.
 
-Asked of values, not of words: a value that the column takes after the migration and did not take before. A CHECK
-that went because NOT NULL stands for it allows nothing new. Counts only for columns that a statement of the old
-version READS, which PostgreSQL tells by refusing the statement to a role that may read all columns but that one.
+Asked of values, not of words: a value that the column takes after the migration and did not take before. A
+CHECK that went because NOT NULL stands for it allows nothing new. Counts only for columns that a statement of
+the old version READS: PostgreSQL refuses it to a role that may read all columns but that one.
 """
 
 from __future__ import annotations

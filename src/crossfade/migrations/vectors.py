@@ -27,7 +27,7 @@ _STEP: Final = 40  # fresh values apart between two vectors; no statement has as
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Supply:
-    """What values are taken from: rows by relation, legal values by column. `salt` keeps two users' fresh apart."""
+    """What values are taken from: rows by relation, legal values by column; `salt` sets fresh ones apart."""
 
     catalog: Catalog
     rows: Mapping[int, Rows]
@@ -81,7 +81,7 @@ class Choices:
                 yield tuple(self._from_row(at, row + shift * at) for at in range(len(self._shapes)))
 
     def again(self, vector: Vector) -> Vector | None:
-        """The vector for a second run: the same but for what must not repeat; None where nothing is written."""
+        """A second run's vector, the same but for what must not repeat; None where nothing is written."""
         if not any(one.assigned for one in self._bindings):
             return None
         return tuple(
@@ -125,10 +125,10 @@ class Choices:
             held = self._supply.column(column)
             found += [*legal[:2], None, *held[:2], self._fresh(at, 700 + at), *legal[2:], *held[2:6]]
         for column in binding.compared.values():
-            held = [one for one in self._supply.column(column) if one is not None]
+            met = [one for one in self._supply.column(column) if one is not None]
             if kind.element and not self._is_array(column):
-                held = [array_of([one]) for one in held] + [array_of(held[:3])]
-            found += [*held[:2], None, *held[2:10], *values_of(kind)[:4]]
+                met = [*(array_of([one]) for one in met), array_of(met[:3])]
+            found += [*met[:2], None, *met[2:10], *values_of(kind)[:4]]
         if not binding.columns:
             found += [*self._loose[at][:2], None, *self._loose[at][2:]]
         return list(dict.fromkeys(found))[:_POOL]
@@ -151,9 +151,9 @@ class Choices:
         return self._supply.legal.get((column.relation, column.attnum), ())
 
     def _by_type(self, kind: Shape) -> list[Value]:
-        """For a parameter that stands beside no column: what columns of its type hold, and the type's own values."""
+        """For a parameter beside no column: what columns of its type hold, and the type's own values."""
         tables = self._bound.tables or tuple(self._supply.catalog.relations.values())
-        held = [
+        held: list[Value] = [
             value
             for table in tables
             for column in table.columns

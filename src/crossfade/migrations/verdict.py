@@ -1,10 +1,11 @@
 """
 From what was seen to what is said. Pure.
 
-The 2x2 of {old, new} x {before, after} is the phase: the old version runs after the migration: `expand` (`data`
-where only rows changed); it fails, but the new one runs before: `contract`, when nobody can go back to the old one;
-both fail: `unsafe`, no order works. Locks do not enter the phase: a migration can be an expand and still
-stop the service. What was planned but not executed never counts as proved: then nobody says "safe".
+The 2x2 of {old, new} x {before, after} is the phase: the old version runs after the migration: `expand`
+(`data` where only rows changed); it fails, but the new one runs before: `contract`, for when nobody can go
+back to the old one; both fail: `unsafe`, no order works. Locks do not enter the phase: a migration can be an
+expand and still stop the service. What was planned but not executed never counts as proved: then nobody says
+"safe".
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ _ROWS: Final = frozenset({"update", "delete", "insert", "merge"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counterexample:
-    """A statement that fares otherwise after the migration. `observed`: whatever the values; else `possible`."""
+    """A statement that fares otherwise after. `observed`: whatever the values; `possible`: with these."""
 
     statement: str
     source: str

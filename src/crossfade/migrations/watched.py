@@ -98,8 +98,7 @@ class _Watcher:
         while True:
             said = self._tried([], tables)
             if said is None:
-                kept = grown(range(ROWS), lambda kinds: self._tried(kinds, tables) is None, _TRIALS)
-                return self._ground.reduced(kept, tables)
+                return self._ground.reduced(self._grown(tables), tables)
             more = self._pointed(said) - tables
             if not more and tables >= everywhere:
                 break
@@ -107,6 +106,9 @@ class _Watcher:
         if self._tried(None, tables) is None:
             return self._ground.reduced(None, tables)
         return None
+
+    def _grown(self, tables: set[int]) -> list[int]:
+        return grown(range(ROWS), lambda kinds: self._tried(kinds, tables) is None, _TRIALS)
 
     def _pointed(self, failure: Failure) -> set[int]:
         """The table that an error speaks of, where it names one that was there before."""

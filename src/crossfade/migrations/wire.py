@@ -164,7 +164,7 @@ class Session:
         return self._call(lambda: self._pg.exec_prepared(name.encode(), _encoded(values)))
 
     def batch(self, groups: Sequence[Sequence[Order]]) -> list[list[Rows | Failure]]:
-        """Groups of orders in few round trips. A group ends at its first failure, which is its last answer."""
+        """Groups of orders in few round trips. A group's first failure is its last answer."""
         answers: list[list[Rows | Failure]] = []
         for begin in range(0, len(groups), _FLIGHT):
             flight = groups[begin : begin + _FLIGHT]

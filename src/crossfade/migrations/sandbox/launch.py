@@ -138,7 +138,7 @@ class Sandbox:
         locale = ["--locale=C.UTF-8"]
         if self.binaries.major >= 17:
             locale = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
-        command = [
+        command: list[str | Path] = [
             self.binaries.program("initdb"),
             *("-D", self.folder / "data", "-U", "postgres", "-A", "trust", "-E", "UTF8"),
             *("--no-sync", "--no-instructions", "--wal-segsize=4", *locale),

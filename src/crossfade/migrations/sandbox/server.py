@@ -107,7 +107,7 @@ class Server:
         return Database(self, called)
 
     def drop(self, database: Database) -> None:
-        """Take a database away; our own server, which goes as a whole, keeps a few rather than wait for that."""
+        """Take a database away. Our own server goes as a whole: it keeps some rather than wait."""
         if self._own and len(self._made) < _KEPT:
             return
         self._admin.attempt(f"DROP DATABASE IF EXISTS {name(database.name)} WITH (FORCE)")
