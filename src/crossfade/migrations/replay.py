@@ -21,7 +21,7 @@ _DUPLICATE: Final = "23505"
 _NEW_WRITES: Final = 4
 _RUNS_LATER: Final = 48  # after the new version's writes: every row once is enough
 _STRUCTURAL: Final = frozenset({"23502", "42501", "428C9"})
-_UNREADABLE: Final = frozenset({"42601", "42P18", "42P02"})
+_UNREADABLE: Final = frozenset({"42601", "42P18", "42P08", "42P02"})
 
 Doubt = Callable[[Tried, Sequence[Vector]], bool]
 
@@ -56,9 +56,11 @@ def _one(
     if tried.prepared is None or (tried.refused is not None and not tried.executed):
         return None
     first = next(iter(vectors_of(tried)), None)
-    prepared = runner.prepare(tried.statement.text, tried.types())
-    if isinstance(prepared, Failure):
-        return _example(tried, first, str(prepared), "observed", "error")
+    prepared = runner.prepare(tried.statement.text, tried.types(), tried.hints)
+    bare = runner.prepare(tried.statement.text, tried.bare(), tried.hints)
+    refused = next((one for one in (prepared, bare) if isinstance(one, Failure)), None)
+    if refused is not None or isinstance(prepared, Failure):
+        return _example(tried, first, str(refused), "observed", "error")
     if not tried.executed:
         planned = runner.plan(prepared)
         return _example(tried, None, str(planned), "observed", "error") if planned else None
@@ -134,7 +136,7 @@ def warm_up(runner: Runner, all_tried: Iterable[Tried]) -> Warm:
     for tried in all_tried:
         if not tried.executed or tried.as_owner:
             continue
-        prepared = runner.prepare(tried.statement.text, tried.types())
+        prepared = runner.prepare(tried.statement.text, tried.types(), tried.hints)
         if isinstance(prepared, Failure):
             continue
         vectors, _ = next(iter(vectors_of(tried)))
@@ -150,7 +152,7 @@ def fails_on(bench: Bench, news: Iterable[Tried], context: Context) -> list[Coun
         example = _one(bench.of(tried), tried, context, None, Told([]))
         if example is None or example.wrong not in {"error", "columns"}:
             continue
-        prepared = bench.of(tried).prepare(tried.statement.text, tried.types())
+        prepared = bench.of(tried).prepare(tried.statement.text, tried.types(), tried.hints)
         if example.kind == "possible" and not isinstance(prepared, Failure):
             runs = [vectors for vectors, _ in vectors_of(tried)]
             failed = [one.failure for one in bench.of(tried).run(prepared, runs)]
@@ -201,7 +203,7 @@ def after_writes(bench: Bench, olds: Iterable[Tried], sound: Callable[[Tried], b
         if not tried.executed or not sound(tried):
             continue
         runner = bench.of(tried)
-        prepared = runner.prepare(tried.statement.text, tried.types())
+        prepared = runner.prepare(tried.statement.text, tried.types(), tried.hints)
         if isinstance(prepared, Failure):
             continue
         runs = list(vectors_of(tried))[:_RUNS_LATER]
@@ -230,7 +232,7 @@ def shuffle(session: Session, tables: Iterable[tuple[tuple[str, str], str]]) -> 
 
 def differs(runner: Runner, tried: Tried, vectors: Sequence[Vector]) -> bool:
     """Whether a run gives something else on the same shape with its rows laid otherwise."""
-    prepared = runner.prepare(tried.statement.text, tried.types())
+    prepared = runner.prepare(tried.statement.text, tried.types(), tried.hints)
     if isinstance(prepared, Failure):
         return False
     now = runner.run(prepared, [vectors], tried.writes)[0]

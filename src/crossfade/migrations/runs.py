@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from crossfade.migrations.catalog import TABLES, Catalog
@@ -25,7 +26,7 @@ WHERE pid = pg_backend_pid() AND locktype = 'relation' AND mode = 'RowExclusiveL
 _OPENED: Final = """
 SELECT relation::int8 FROM pg_catalog.pg_locks WHERE pid = pg_backend_pid() AND relation IS NOT NULL
 """
-_UNDETERMINED: Final = "42P18"
+_UNDETERMINED: Final = frozenset({"42P18", "42P08"})
 _TEXT: Final = 25
 _MOST_PARAMS: Final = 64
 
@@ -54,19 +55,23 @@ class Runner:
         if role is not None:
             session.attempt(f"SET ROLE {name(role)}")
 
-    def prepare(self, sql: str, types: Sequence[int] = ()) -> Prepared | Failure:
-        """Prepared as a driver would: types as given, else as PostgreSQL finds them, else text."""
+    def prepare(
+        self, sql: str, types: Sequence[int] = (), hints: Mapping[int, int] | None = None
+    ) -> Prepared | Failure:
+        """Prepared as a driver would: types as given, else as PostgreSQL finds them, else by hint, else text."""
         self._count += 1
         called = f"crossfade_{self._count}"
         said = self._session.prepare(called, sql, types)
         known = list(types)
-        while isinstance(said, Failure) and said.sqlstate == _UNDETERMINED and len(known) < _MOST_PARAMS:
+        while isinstance(said, Failure) and said.sqlstate in _UNDETERMINED and len(known) <= _MOST_PARAMS:
             at = _number_of(said)
             if at is None or (at <= len(known) and known[at - 1]):
                 break
             known += [0] * (at - len(known))
-            known[at - 1] = _TEXT
+            known[at - 1] = (hints or {}).get(at, _TEXT)
             said = self._session.prepare(called, sql, known)
+        if isinstance(said, Prepared):
+            return replace(said, declared=tuple(known))
         return said
 
     def plan(self, prepared: Prepared) -> Failure | None:

@@ -7,7 +7,7 @@ shape. A statement of which no vector went well was planned, not executed, and p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import Final
@@ -39,16 +39,25 @@ class Tried:
     pairs: list[tuple[Vector, Vector, Outcome]] = field(default_factory=list)
     mask: Mask = field(default_factory=Mask)
     writes: tuple[Key, ...] = ()
+    hints: Mapping[int, int] = field(default_factory=dict)  # by number, the type of the column it stands beside
     untouched: bool = False  # nothing that it uses is changed by the migration: not run, and proved by that
 
     @property
     def executed(self) -> bool:
         return bool(self.accepted)
 
+    def bare(self) -> tuple[int, ...]:
+        """Only the types that must be named: a driver that sends text leaves the rest to PostgreSQL."""
+        declared = self.prepared.declared if self.prepared else ()
+        return tuple(0 if one >= _FIRST_USER_TYPE else one for one in declared)
+
     def types(self) -> tuple[int, ...]:
         """Parameter types as a driver would name them, where they are PostgreSQL's own and no strings."""
         known = self.prepared.params if self.prepared else ()
-        return tuple(0 if one in _STRINGS or one >= _FIRST_USER_TYPE else one for one in known)
+        named = (*self.bare(), *(0 for _ in known))
+        return tuple(
+            named[at] if one in _STRINGS or one >= _FIRST_USER_TYPE else one for at, one in enumerate(known)
+        )
 
 
 _FIRST_USER_TYPE: Final = 16384
@@ -90,13 +99,15 @@ class Bench:
         if statement.lead[:1] in _NOT_RUN:
             tried.refused = Failure(sqlstate="0A000", message="not run in a proof")
             return tried
-        prepared = runner.prepare(statement.text)
+        bound = bind(statement.tokens, self.supply.catalog)
+        tried.hints = {at: one.columns[0].type for at, one in bound.params.items() if one.columns}
+        prepared = runner.prepare(statement.text, (), tried.hints)
         if isinstance(prepared, Failure):
             tried.refused = prepared
             return tried
         tried.prepared = prepared
         tried.refused = runner.plan(prepared)
-        choices = Choices(bind(statement.tokens, self.supply.catalog), prepared.params, self.supply)
+        choices = Choices(bound, prepared.params, self.supply)
         bases = list(choices.bases())
         self._begin(runner, tried, prepared, bases)
         if not tried.executed:

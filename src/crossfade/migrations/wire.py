@@ -69,6 +69,7 @@ class Prepared:
     name: str
     params: tuple[int, ...]
     fields: tuple[Field, ...]
+    declared: tuple[int, ...] = ()  # types that had to be named for PostgreSQL to read it
 
 
 @dataclass(frozen=True, slots=True)
