@@ -57,7 +57,7 @@ def prove(
 
     if pg is not None and sandbox_dsn is not None:
         raise UsageError(
-            "CF9112", "--pg and --sandbox-dsn exclude each other", "a server has its own version"
+            "CF9212", "--pg and --sandbox-dsn exclude each other", "a server has its own version"
         )
     question = _question(schema, old, new, migration, app_role)
     if sandbox_dsn is not None:
@@ -91,7 +91,7 @@ def _read(path: Path) -> str:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise RefusedError(
-            "CF9101", f"{path} cannot be read", f"it is not UTF-8: {error.reason}", "save it as UTF-8"
+            "CF9201", f"{path} cannot be read", f"it is not UTF-8: {error.reason}", "save it as UTF-8"
         ) from None
 
 
@@ -100,5 +100,5 @@ def _need_the_extra() -> None:
 
     if find_spec("psycopg") is None:
         raise UsageError(
-            "CF9113", "a proof needs psycopg", "it is not installed", "pip install 'crossfade[migrations]'"
+            "CF9213", "a proof needs psycopg", "it is not installed", "pip install 'crossfade[migrations]'"
         )

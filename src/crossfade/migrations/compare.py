@@ -274,10 +274,14 @@ def said(outcome: Outcome) -> str:
     if outcome.failure is not None:
         return str(outcome.failure)
     if not outcome.fields:
-        return f"{outcome.affected} rows"
+        return _counted(outcome.affected)
     rows = "; ".join(_shown(row) for row in outcome.rows[:3])
     more = f"; {len(outcome.rows) - 3} more" if len(outcome.rows) > 3 else ""
-    return f"{len(outcome.rows)} rows" + (f": {rows}{more}" if rows else "")
+    return _counted(len(outcome.rows)) + (f": {rows}{more}" if rows else "")
+
+
+def _counted(rows: int) -> str:
+    return "1 row" if rows == 1 else f"{rows} rows"
 
 
 def _shown(row: Row) -> str:

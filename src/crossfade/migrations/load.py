@@ -42,7 +42,7 @@ class Loaded:
 
 
 def load(session: Session, statements: Iterable[Statement], called: str) -> Loaded:
-    """Run the schema. Raises RefusedError (CF9110) at the first statement that fails."""
+    """Run the schema. Raises RefusedError (CF9210) at the first statement that fails."""
     loaded = Loaded()
     for one in statements:
         said = _run(session, one, loaded)
@@ -88,7 +88,7 @@ def _refused(called: str, statement: Statement, said: Failure) -> RefusedError:
     fix = "mend the schema; pg_dump --schema-only prints one that loads"
     if missing_extension(said):
         fix = "--sandbox-dsn for a server that has the extension"
-    return RefusedError("CF9110", f"{called}:{statement.line} the schema cannot be loaded", str(said), fix)
+    return RefusedError("CF9210", f"{called}:{statement.line} the schema cannot be loaded", str(said), fix)
 
 
 _APP_ROLE: Final = """

@@ -73,7 +73,7 @@ def prove(question: Question, server: Server) -> Verdict:
     began = time.monotonic()
     if not any(one.statements for one in question.old):
         raise RefusedError(
-            "CF9111",
+            "CF9211",
             "there is no statement of the old version",
             "a proof against nothing proves nothing",
             "--old names a file with the statements that it sends, one per semicolon",
@@ -158,6 +158,7 @@ class _Proof:
         self._after.variations = _VARIED if wrong else _SHALLOW
         news = self._after.try_all(_sent(self._question.new.statements), self._question.new.name)
         new_before: list[Counterexample] = []
+        failing = tuple(found for one in news if (found := fails_by_itself(one)))
         loose = self._loosened()
         told.wrong += self._after_writes(news, wrong)
         if told.wrong and not new_before:
@@ -178,14 +179,14 @@ class _Proof:
             wrote=watched.traced.wrote or bool(change.tables),
             lost=change.lost,
             old_wrong=tuple(told.wrong),
-            new_fails_after=tuple(found for one in news if (found := fails_by_itself(one))),
+            new_fails_after=failing,
             new_fails_before=tuple(new_before),
             more_columns=told.more_columns,
             types_changed=told.types_changed,
             default_changed=told.default_changed,
             reconnect=told.reconnect,
             loosened=frozenset(loose),
-            unproved=tuple(self._unproved(news)),
+            unproved=tuple(self._unproved(news, {one.statement for one in failing})),
             proved=told.good,
             notes=self._ground.notes,
         )
@@ -242,8 +243,8 @@ class _Proof:
             found, {(one.table, one.column.attnum): readers.reads(good, one.column) for one in found}
         )
 
-    def _unproved(self, news: Sequence[Tried]) -> Iterator[Unproved]:
-        for tried in (*self._olds, *news):
+    def _unproved(self, news: Sequence[Tried], failing: set[str]) -> Iterator[Unproved]:
+        for tried in (*self._olds, *(one for one in news if one.statement.text not in failing)):
             if tried.executed or tried.untouched:
                 continue
             said = tried.refused or next(iter(tried.rejected), None)
@@ -294,7 +295,7 @@ def _calls(statement: Statement, catalog: Catalog) -> bool:
 
 
 def _watched_over(used: set[int], catalog: Catalog) -> bool:
-    """Whether something hangs on a relation that may use others: a trigger, rule, policy, view with a function."""
+    """Whether something that may use others hangs on a relation: a trigger, a rule, a policy, a view."""
     hanging = tuple(f"{kind}:{oid}:" for kind in ("trigger", "rule", "policy") for oid in used)
     if any(key.startswith(hanging) for key in catalog.other):
         return True

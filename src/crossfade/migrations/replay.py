@@ -107,7 +107,7 @@ def _example(
         statement=tried.statement.text,
         source=tried.source,
         values=run[0][-1] if run else (),
-        before=said(run[1]) if run else "it can be planned",
+        before=said(run[1]) if run else "planned, not executed",
         after=after,
         kind=kind,
         wrong=wrong,

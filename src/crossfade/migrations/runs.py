@@ -58,7 +58,7 @@ class Runner:
     def prepare(
         self, sql: str, types: Sequence[int] = (), hints: Mapping[int, int] | None = None
     ) -> Prepared | Failure:
-        """Prepared as a driver would: types as given, else as PostgreSQL finds them, else by hint, else text."""
+        """Prepared as a driver would: types as given, else as found, else by hint, else text."""
         self._count += 1
         called = f"crossfade_{self._count}"
         said = self._session.prepare(called, sql, types)

@@ -69,12 +69,12 @@ class Script:
 
 
 def read_statements(sql: str, name: str) -> tuple[Statement, ...]:
-    """The statements of a file; `name` is for messages. Raises RefusedError (CF9101, CF9102)."""
+    """The statements of a file; `name` is for messages. Raises RefusedError (CF9201, CF9102)."""
     try:
         return tuple(_split(_without_harmless(sql), name))
     except UnreadableError as error:
         raise RefusedError(
-            "CF9101",
+            "CF9201",
             f"{name}:{_line(sql, error.at)} cannot be read: {error.what}",
             "nothing is judged from half a file",
             "close it; what psql reads, is read here",
@@ -195,7 +195,7 @@ def _refuse_psql(sql: str, name: str, token: Token, now: _Gathering) -> None:
 
 def _refuse(sql: str, name: str, token: Token, what: str, fix: str) -> None:
     raise RefusedError(
-        "CF9102", f"{name}:{_line(sql, token.start)} {what}", "a server would not take it", fix
+        "CF9202", f"{name}:{_line(sql, token.start)} {what}", "a server would not take it", fix
     )
 
 

@@ -39,7 +39,9 @@ class Tried:
     pairs: list[tuple[Vector, Vector, Outcome]] = field(default_factory=list)
     mask: Mask = field(default_factory=Mask)
     writes: tuple[Key, ...] = ()
-    hints: Mapping[int, int] = field(default_factory=dict)  # by number, the type of the column it stands beside
+    hints: Mapping[int, int] = field(
+        default_factory=dict
+    )  # by number, the type of the column it stands beside
     untouched: bool = False  # nothing that it uses is changed by the migration: not run, and proved by that
 
     @property

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -30,6 +30,7 @@ _SAID: Final = re.compile(
     r'(rewriting|verifying) table "(?P<table>[^"]+)"|building index "[^"]*" on table "(?P<built>[^"]+)"'
     r'|validating foreign key constraint "(?P<key>[^"]+)"'
 )
+_HEAVY: Final = ("rewrite", "update", "delete", "merge", "insert", "index build", "validation", "scan")
 _WATCHING: Final = "SET client_min_messages = debug1; SET enable_seqscan = off"
 _STATE: Final = """
 SELECT c.oid::int8, c.relfilenode::int8, c.reltablespace::int8, pg_catalog.pg_relation_size(c.oid),
@@ -157,7 +158,7 @@ class _Tracer:
         held = self._held()
         taken = {oid: modes - self._before.get(oid, frozenset()) for oid, modes in held.items()}
         self._before = held
-        work = list(self._work(statement, notices, before, after, whole))
+        work = _foremost(self._work(statement, notices, before, after, whole))
         progress.wrote = (
             progress.wrote or bool(_WRITING & set(statement.lead[:1])) or self._changed(before, after)
         )
@@ -167,7 +168,7 @@ class _Tracer:
                 statement=statement.text,
                 held=held,
                 taken=taken,
-                work=tuple(work),
+                work=work,
                 lock_timeout=timeout,
                 transaction=transaction,
             )
@@ -185,14 +186,14 @@ class _Tracer:
         words = {token.value for token in statement.tokens}
         builds = "concurrently" in words and statement.lead[0] in {"create", "reindex"}
         progress.concurrent = progress.concurrent or builds
-        work = list(self._work(statement, list(self._session.notices), before, after, []))
+        work = _foremost(self._work(statement, list(self._session.notices), before, after, []))
         progress.steps.append(
             Step(
                 line=statement.line,
                 statement=statement.text,
                 held=seen.modes,
                 taken=seen.modes,
-                work=tuple(work),
+                work=work,
                 lock_timeout=timeout,
                 transaction=False,
             )
@@ -267,21 +268,32 @@ class _Tracer:
             if not found:
                 continue
             table = found["table"] or found["built"]
-            if found["key"] and self._is_old_key(found["key"]):
-                yield Work(table=found["key"], kind="validation")
+            checked = self._table_of(found["key"]) if found["key"] else None
+            if checked is not None:
+                yield Work(table=checked, kind="validation")
             elif table in self._names:
                 kind = {"r": "rewrite", "v": "scan"}.get(notice[0], "index build")
                 yield Work(table=table, kind=kind)
 
-    def _is_old_key(self, constraint: str) -> bool:
+    def _table_of(self, constraint: str) -> str | None:
+        """The table of a constraint, where it was there before; asked in the session, which alone sees it."""
         told = self._session.ask(
             "SELECT conrelid::int8 FROM pg_catalog.pg_constraint WHERE conname = $1", [constraint]
         )
-        return any(int(row[0] or 0) in self._catalog.relations for row in told)
+        tables = [self._catalog.relations.get(int(row[0] or 0)) for row in told]
+        return next((one.name for one in tables if one is not None), None)
 
     @staticmethod
     def _changed(before: Mapping[int, _File], after: Mapping[int, _File]) -> bool:
         return any(file.changed > before[oid].changed for oid, file in after.items() if oid in before)
+
+
+def _foremost(found: Iterable[Work]) -> tuple[Work, ...]:
+    """By table the heaviest work: a rewrite scans and builds indexes too, and need not say so."""
+    best: dict[str, Work] = {}
+    for one in sorted(found, key=lambda one: (_HEAVY.index(one.kind), not one.rows_locked)):
+        best.setdefault(one.table, one)
+    return tuple(best.values())
 
 
 def _plan(said: Rows) -> dict[str, Any]:

@@ -84,7 +84,7 @@ class _Watcher:
         extension = missing_extension(traced.failure) if traced.failure else None
         if extension:
             raise RefusedError(
-                "CF9110",
+                "CF9210",
                 f"the migration needs the extension {extension}",
                 str(traced.failure),
                 "--sandbox-dsn for a server that has it",

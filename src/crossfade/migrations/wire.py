@@ -3,7 +3,7 @@ One connection to a server, in PostgreSQL's own terms: text in, text out, errors
 
 A failing statement is news here, not an accident: `attempt`, `prepare` and `execute` give a Failure
 back. `ask` is for our own questions, which may not fail. A server that is gone is told apart from
-both: it raises RefusedError (CF9105), because nothing can be decided then.
+both: it raises RefusedError (CF9205), because nothing can be decided then.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class QuestionError(CrossfadeError):
 
 def _gone(why: str) -> RefusedError:
     return RefusedError(
-        "CF9105",
+        "CF9205",
         "the PostgreSQL of the proof is gone",
         why.strip(),
         "run it again; nothing of yours was touched",
@@ -103,7 +103,7 @@ class Session:
             why = self._pg.get_error_message()
             self._pg.finish()
             raise RefusedError(
-                "CF9104",
+                "CF9204",
                 "no connection to the PostgreSQL of the proof",
                 why,
                 "without --sandbox-dsn one is started from the extra: pip install 'crossfade[migrations]'",
@@ -140,7 +140,7 @@ class Session:
         """Rows of a question of our own."""
         said = self.attempt(sql, values)
         if isinstance(said, Failure):
-            raise QuestionError("CF9199", f"a question to PostgreSQL failed: {said}", sql[:200])
+            raise QuestionError("CF9299", f"a question to PostgreSQL failed: {said}", sql[:200])
         return said.rows
 
     def attempt(self, sql: str, values: Sequence[str | None] = ()) -> Rows | Failure:

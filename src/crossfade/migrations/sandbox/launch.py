@@ -188,7 +188,7 @@ class Sandbox:
 
 def _not_started(why: str) -> RefusedError:
     return RefusedError(
-        "CF9107",
+        "CF9207",
         "the PostgreSQL of the proof did not start",
         why.strip() or f"it said nothing for {_START_S:.0f} s",
         "--sandbox-dsn names a server of yours instead",

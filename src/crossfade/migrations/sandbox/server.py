@@ -59,7 +59,7 @@ class Server:
             dsn.conninfo_to_dict(conninfo)
         except ProgrammingError as error:
             raise UsageError(
-                "CF9108",
+                "CF9208",
                 "--sandbox-dsn cannot be read",
                 str(error).strip(),
                 "postgresql://user@host:5432/postgres",
@@ -98,7 +98,7 @@ class Server:
         )
         if isinstance(said, Failure):
             raise RefusedError(
-                "CF9109",
+                "CF9209",
                 "no database could be made for the proof",
                 str(said),
                 "the role of --sandbox-dsn needs CREATEDB, and the disk room for a few copies of the schema",
