@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crossfade.migrations.answers import Failure, Field
 from crossfade.migrations.compare import Context, Effect, Mask, Outcome, compare, mask_of
-from crossfade.migrations.wire import Failure, Field
 
 INTEGER, BIGINT, TEXT, BOOLEAN, JSON, JSONB = 23, 20, 25, 16, 114, 3802
 TYPES = {

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
-from crossfade.migrations.wire import Failure, Field
+from crossfade.migrations.answers import Failure, Field
 
 Value = str | None
 Row = tuple[Value, ...]

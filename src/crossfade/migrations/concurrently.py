@@ -13,10 +13,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from crossfade.migrations.answers import Failure, Rows
 from crossfade.migrations.catalog import Catalog, Relation
 from crossfade.migrations.sandbox.server import Database
 from crossfade.migrations.script import Statement
-from crossfade.migrations.wire import Failure, Rows, Session, name
+from crossfade.migrations.wire import Session, name
 
 _READERS: Final = 24
 _PAUSE_S: Final = 0.002

@@ -12,8 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from crossfade.migrations.answers import Failure
 from crossfade.migrations.catalog import Catalog, Column, Relation
-from crossfade.migrations.wire import Failure, Session, name
+from crossfade.migrations.wire import Session, name
 
 Value = str | None
 _MOST: Final = 2000

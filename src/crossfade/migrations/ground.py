@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
-from crossfade.migrations.catalog import Catalog, read_catalog
+from crossfade.migrations.catalog import Catalog
+from crossfade.migrations.catalog_reader import read_catalog
 from crossfade.migrations.data import Content, read_content
 from crossfade.migrations.legal import Literals
 from crossfade.migrations.load import app_role, load

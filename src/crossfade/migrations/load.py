@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from crossfade.errors import RefusedError
+from crossfade.migrations.answers import Failure
 from crossfade.migrations.script import Statement
-from crossfade.migrations.wire import Failure, Session, name
+from crossfade.migrations.wire import Session, name
 
 _NO_ROLE: Final = re.compile(r'role "(.+)" does not exist')
 _NO_EXTENSION: Final = re.compile(

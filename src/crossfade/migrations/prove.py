@@ -17,7 +17,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from crossfade.errors import RefusedError
-from crossfade.migrations.catalog import Catalog, read_catalog
+from crossfade.migrations.answers import Failure
+from crossfade.migrations.catalog import Catalog
+from crossfade.migrations.catalog_reader import read_catalog
 from crossfade.migrations.data import changes, read_again, read_content
 from crossfade.migrations.ground import lay
 from crossfade.migrations.legal import Literals
@@ -42,7 +44,6 @@ from crossfade.migrations.trace import run_plain
 from crossfade.migrations.vectors import Supply
 from crossfade.migrations.verdict import Counterexample, Seen, Unproved, Verdict, judge
 from crossfade.migrations.watched import Watched, watch_migration
-from crossfade.migrations.wire import Failure
 
 _VARIED: Final = 160  # of the new version, where its values decide between contract and unsafe
 _SHALLOW: Final = 16

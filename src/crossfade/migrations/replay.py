@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from crossfade.migrations.answers import Failure, Prepared
 from crossfade.migrations.compare import Compared, Context, Outcome, compare, mask_of, said
 from crossfade.migrations.runs import Runner, Vector
 from crossfade.migrations.subject import Bench, Tried, vectors_of
 from crossfade.migrations.verdict import Counterexample
-from crossfade.migrations.wire import Failure, Prepared, Session, name
+from crossfade.migrations.wire import Session, name
 
 _CACHED_PLAN: Final = "0A000"
 _DUPLICATE: Final = "23505"

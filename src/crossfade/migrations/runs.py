@@ -12,9 +12,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
+from crossfade.migrations.answers import Failure, Order, Prepared, Rows
 from crossfade.migrations.catalog import TABLES, Catalog
 from crossfade.migrations.compare import Effect, Outcome, Row
-from crossfade.migrations.wire import Failure, Order, Prepared, Rows, Session, name
+from crossfade.migrations.wire import Session, name
 
 Vector = tuple[str | None, ...]
 Key = tuple[str, str]

@@ -14,11 +14,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from crossfade.migrations.answers import Failure
 from crossfade.migrations.catalog import Catalog, Column, Relation, Rule
 from crossfade.migrations.legal import Literals, Value
 from crossfade.migrations.plots import Plot, Plots
 from crossfade.migrations.pools import fresh, shape_of
-from crossfade.migrations.wire import Failure, Session, literal, name
+from crossfade.migrations.wire import Session, literal, name
 
 ROWS: Final = 20
 _TRIES: Final = 8

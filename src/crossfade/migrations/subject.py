@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import Final
 
+from crossfade.migrations.answers import Failure, Prepared
 from crossfade.migrations.binding import bind
 from crossfade.migrations.compare import Mask, Outcome, mask_of
 from crossfade.migrations.runs import Key, Runner, Vector
 from crossfade.migrations.script import Statement
 from crossfade.migrations.vectors import Choices, Supply
-from crossfade.migrations.wire import Failure, Prepared
 
 _VARIATIONS: Final = 160
 _MIXED: Final = 24

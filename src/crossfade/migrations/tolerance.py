@@ -12,10 +12,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from crossfade.migrations.answers import Failure, Prepared
 from crossfade.migrations.catalog import Catalog, Column, Relation
 from crossfade.migrations.legal import Judge, Literals, Value, candidates
 from crossfade.migrations.pools import WIDE, shape_of
-from crossfade.migrations.wire import Failure, Prepared, Session, name
+from crossfade.migrations.wire import Session, name
 
 _DENIED: Final = "42501"
 _PROBE: Final = "crossfade_probe"

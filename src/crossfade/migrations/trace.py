@@ -14,13 +14,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from crossfade.migrations.answers import Failure, Rows
 from crossfade.migrations.catalog import Catalog
 from crossfade.migrations.concurrently import watch
 from crossfade.migrations.locks import Step, Work
 from crossfade.migrations.plans import unbounded
 from crossfade.migrations.sandbox.server import Database
 from crossfade.migrations.script import Script, Statement
-from crossfade.migrations.wire import Failure, Rows, Session
+from crossfade.migrations.wire import Session
 
 NOT_IN_A_TRANSACTION: Final = frozenset({"25001", "2D000"})
 NOT_IN_THE_SAME: Final = frozenset({"55P04"})  # a new enum value, used before it is committed

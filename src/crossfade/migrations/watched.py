@@ -13,7 +13,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from crossfade.errors import RefusedError
-from crossfade.migrations.catalog import Catalog, Index, read_catalog
+from crossfade.migrations.answers import Failure
+from crossfade.migrations.catalog import Catalog, Index
+from crossfade.migrations.catalog_reader import read_catalog
 from crossfade.migrations.data import changes, read_again
 from crossfade.migrations.ground import Ground, grown
 from crossfade.migrations.lexer import Kind, Token, meaningful
@@ -24,7 +26,6 @@ from crossfade.migrations.script import Script, Statement, Unit
 from crossfade.migrations.seed import ROWS
 from crossfade.migrations.supply import touched
 from crossfade.migrations.trace import NOT_IN_A_TRANSACTION, NOT_IN_THE_SAME, Traced, run_plain, trace
-from crossfade.migrations.wire import Failure
 
 _OF_DATA: Final = frozenset({"21", "22", "23", "P0"})
 _TRIALS: Final = 14

@@ -17,7 +17,8 @@ from psycopg import ProgrammingError
 from psycopg import conninfo as dsn
 
 from crossfade.errors import RefusedError, UsageError
-from crossfade.migrations.wire import Failure, Session, name
+from crossfade.migrations.answers import Failure
+from crossfade.migrations.wire import Session, name
 
 _KEPT: Final = 100  # databases of 8 MB each
 
