@@ -104,17 +104,12 @@ class House:
         return self.sites.local
 
     @cached_property
-    def signals(self) -> ReleaseSignals:
-        """Counts, health and alarms as verdicts, remembered in the store."""
-        from crossfade.platforms.local_counts import LocalCounts
-        from crossfade.signals import ReleaseSignals
-
-        counts = LocalCounts(self.platform)
-        return ReleaseSignals(counts=counts, health=counts, memory=StoreMemory(self.store), pace=self.clock)
+    def _memory(self) -> StoreMemory:
+        return StoreMemory(self.store)
 
     def signals_of(self, plan: Plan) -> ReleaseSignals:
-        """Those that judge this release."""
-        return self.sites.signals_of(plan, StoreMemory(self.store)) or self.signals
+        """Counts, health and alarms of a release as verdicts, remembered in the store."""
+        return self.sites.signals_of(plan, self._memory)
 
     def controller(self, service: str | None = None) -> Controller:
         """Of every release of this folder; where the state is elsewhere, of this service alone."""

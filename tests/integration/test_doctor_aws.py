@@ -114,8 +114,8 @@ def test_a_group_of_another_service_is_in_the_way(twin: World, shop: Shop, file:
     shop.elb.add_tags(ResourceArns=[shop.blue], Tags=[{"Key": "crossfade:service", "Value": "blog"}])
     found = checks(file)
 
-    assert found["owner"]["state"] == "fail"
-    assert found["owner"]["id"] == "CF4404"
+    assert found["preflight"]["state"] == "fail"
+    assert found["preflight"]["id"] == "CF4424"
 
 
 def test_a_bucket_that_is_not_there_is_in_the_way(twin: World, shop: Shop, file: Path) -> None:
@@ -124,14 +124,12 @@ def test_a_bucket_that_is_not_there_is_in_the_way(twin: World, shop: Shop, file:
     assert checks(file)["state"]["id"] == "CF5041"
 
 
-def test_a_state_on_this_machine_is_worse_and_on_a_runner_in_the_way(
-    twin: World, file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file.write_text(re.sub(r"state: .*\n", "", file.read_text()))
-    monkeypatch.delenv("CI", raising=False)
-    assert checks(file)["state"]["state"] == "warn"
-    monkeypatch.setenv("CI", "true")
-    assert checks(file)["state"]["id"] == "CF5040"
+def test_R07_a_rule_that_the_file_leaves_out_is_in_the_way(twin: World, shop: Shop, file: Path) -> None:
+    file.write_text(file.read_text().replace(f"[{shop.rule}, ", "["))
+    code, said = run(doctor, file)
+
+    assert code == 11
+    assert f"CF4432 listener-rule {shop.rule} forwards to the blue and green group too" in said
 
 
 def test_the_policy_names_just_these_resources(twin: World, shop: Shop, file: Path) -> None:

@@ -46,6 +46,7 @@ def test_flask_behind_gunicorn(example: Town) -> None:
     assert served == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("example", ["static-files"], indirect=True)
 def test_plain_files_blue_green(example: Town) -> None:
     first = example.run("deploy", "v1", "--output", "quiet")

@@ -142,6 +142,7 @@ class TestJournal:
         assert town.receipt().failed_by_release_machinery == 0
         assert town.run("history", "--verify").code == 0
 
+    @pytest.mark.long
     def test_R46_the_glass_breaks_on_a_full_disk(self, disk: Path, town: Town) -> None:
         town.write(strategy=LONG_BAKE)
         town.first()
@@ -197,7 +198,9 @@ class TestJournal:
         assert outcome(town) is Outcome.ROLLED_BACK
         assert town.receipt().failed_by_release_machinery == 0
 
-    @pytest.mark.parametrize(("locked", "told"), [("folder", "CF5002"), ("journal", "CF5003")])
+    @pytest.mark.parametrize(
+        ("locked", "told"), [pytest.param("folder", "CF5002", marks=pytest.mark.long), ("journal", "CF5003")]
+    )
     def test_what_may_not_be_written_refuses_a_release(self, town: Town, locked: str, told: str) -> None:
         town.first()
         paths = [town.state] if locked == "folder" else sorted(town.state.glob("journal.db*"))
@@ -236,7 +239,8 @@ def bound(town: Town, *words: str) -> Said:
 
 class TestFrozen:
     @pytest.mark.parametrize(
-        ("then", "code", "event"), [("abort", 5, "rolled_back"), ("resume", 0, "succeeded")]
+        ("then", "code", "event"),
+        [("abort", 5, "rolled_back"), pytest.param("resume", 0, "succeeded", marks=pytest.mark.long)],
     )
     def test_R23_a_frozen_controller_is_replaced_and_acts_no_more(
         self, town: Town, then: str, code: int, event: str
@@ -264,6 +268,7 @@ class TestFrozen:
         assert town.receipt().failed_by_release_machinery == 0
         assert town.run("history", "--verify").code == 0
 
+    @pytest.mark.long
     def test_who_froze_is_not_said_to_drive(self, town: Town) -> None:
         town.write(strategy=LONG_BAKE)
         town.first()
@@ -364,6 +369,7 @@ class TestTooLate:
         assert outcome(town) is Outcome.SUCCEEDED
         assert town.receipt().failed_by_release_machinery == 0
 
+    @pytest.mark.long
     def test_an_abort_while_the_old_one_is_kept_goes_back(self, town: Town) -> None:
         town.write(strategy=CANARY.replace("keep_old: 20s", "keep_old: 600s"))
         town.first()

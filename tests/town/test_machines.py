@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cloud import Cloud, Machine, at_10_percent, cloud
+from machines import Cloud, Machine, at_10_percent, cloud
 
 from town import until
 

@@ -110,6 +110,7 @@ def test_each_reason_to_refuse_is_told_before_deploy_says_it(town: Town) -> None
     assert (town.state / "down").exists(), "it was not started to look"
 
 
+@pytest.mark.long
 def test_R22_a_running_release_is_named_and_the_plan_is_shown_all_the_same(town: Town) -> None:
     town.first()
     assert town.run("deploy", "v2", "--detach").code == 130

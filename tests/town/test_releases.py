@@ -20,7 +20,7 @@ def weights(town: Town) -> list[float]:
 
 
 class TestEndings:
-    @pytest.mark.parametrize("strategy", ["canary", "blue_green"])
+    @pytest.mark.parametrize("strategy", ["canary", pytest.param("blue_green", marks=pytest.mark.long)])
     def test_a_good_release_is_promoted_and_nothing_is_lost(self, town: Town, strategy: str) -> None:
         if strategy == "blue_green":
             town.write(strategy="{blue_green: {bake: 20s, keep_old: 20s}}")
@@ -76,6 +76,7 @@ class TestEndings:
         assert said.code == 4
         assert by_itself["cause"] in ("gate", "lost")
 
+    @pytest.mark.long
     def test_a_leaking_release_is_rolled_back_and_a_good_one_is_not(self, town: Town) -> None:
         text = (town.folder / "crossfade.yaml").read_text()
         watched = text.replace("judging: {", "  unhealthy: {memory: 256MB}\njudging: {")
@@ -113,7 +114,7 @@ class TestEndings:
         assert ended[0]["cause"] == "no_data"
         assert town.receipt().failed_by_release_machinery == 0
 
-    @pytest.mark.parametrize("rate", [0, 5])
+    @pytest.mark.parametrize("rate", [0, pytest.param(5, marks=pytest.mark.long)])
     def test_R32_too_little_traffic_is_inconclusive_and_says_what_it_would_take(
         self, town: Town, rate: int
     ) -> None:
@@ -169,7 +170,9 @@ class TestSteering:
         assert second.code == 0
         assert town.receipt().failed_by_release_machinery == 0
 
-    @pytest.mark.parametrize("phase", ["provisioning", "baking", "keeping"])
+    @pytest.mark.parametrize(
+        "phase", ["provisioning", pytest.param("baking", marks=pytest.mark.long), "keeping"]
+    )
     def test_an_abort_in_any_phase_brings_traffic_back(self, town: Town, phase: str) -> None:
         if phase == "provisioning":
             town.build("v2", "never-ready")
@@ -214,7 +217,7 @@ class TestSteering:
         assert [event["verb"] for event in journal] == ["pause", "approve", "resume"]
         assert all(event["actor"] and event["reason"] for event in journal)
 
-    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    @pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.long), signal.SIGTERM])
     def test_an_interrupt_brings_traffic_back(self, town: Town, number: signal.Signals) -> None:
         town.first()
         with town.users():
@@ -239,6 +242,7 @@ class TestSteering:
 
         assert process.returncode in (5, 130)
 
+    @pytest.mark.long
     def test_on_interrupt_hold_leaves_it_as_it_is_until_somebody_resumes(self, town: Town) -> None:
         town.write(more="on_interrupt: hold")
         town.first()
@@ -256,7 +260,7 @@ class TestSteering:
 
 
 class TestDeaths:
-    @pytest.mark.parametrize("then", ["resume", "abort"])
+    @pytest.mark.parametrize("then", [pytest.param("resume", marks=pytest.mark.long), "abort"])
     def test_a_dead_controller_is_seen_and_replaced(self, town: Town, then: str) -> None:
         town.first()
         with town.users():
@@ -312,6 +316,7 @@ class TestDeaths:
         assert any(event.get("cause") == "taken" for event in town.events())
         assert town.receipt().failed_by_release_machinery == 0
 
+    @pytest.mark.long
     def test_a_forced_down_leaves_no_driver_and_an_ordinary_one_is_refused(self, town: Town) -> None:
         town.first()
         process = town.start("deploy", "v2", "--output", "quiet")
@@ -337,6 +342,7 @@ class TestSlow:
         assert said.code == 0
         assert town.receipt().failed_by_release_machinery == 0
 
+    @pytest.mark.long
     def test_an_app_slow_to_stop_and_a_proxy_in_the_environment_harm_nobody(self, town: Town) -> None:
         town.build("v1", "slow-stop")
         dead = {"HTTP_PROXY": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9"}

@@ -107,6 +107,7 @@ def routes(town: Town) -> Mapping[str, int] | None:
     return line.observe("shop").routes
 
 
+@pytest.mark.long
 def test_every_step_works_and_the_revision_serves(town: Town, home: Path) -> None:
     first = Runner(town, home, "v1").all()
     with town.users():

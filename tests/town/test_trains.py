@@ -28,6 +28,7 @@ class TestTrains:
             assert receipt.requests > 0
             assert receipt.failed_by_release_machinery == receipt.dropped_connections == 0
 
+    @pytest.mark.long
     def test_R22_a_service_goes_after_another_and_a_train_stops_where_one_did_not_arrive(
         self, town: Town
     ) -> None:

@@ -12,15 +12,20 @@ import random
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import islice
 from math import ceil, inf
 from typing import Any
 
 from botocore.exceptions import ClientError  # type: ignore[import-untyped]
+from signals_world import PLAN, Health, Memory, Paced
 
+from crossfade.release.state import State
+from crossfade.release.values import Instant, Say, Verdict
+from crossfade.signals import Alarms, ReleaseSignals
 from crossfade.signals.arms import Arms
+from crossfade.signals.cloudwatch import CloudWatch, CloudWatchSlots
 
 ELB = "AWS/ApplicationELB"
 ARMS = Arms(
@@ -48,6 +53,8 @@ class FakeCloudWatch:
     partial: str = ""
     """A metric name whose series come with this status."""
     calls: list[dict[str, Any]] = field(default_factory=list)
+    alarms: dict[str, str] = field(default_factory=dict)
+    """Alarm -> state; `composite:` before a name makes it one."""
     values: dict[Key, dict[int, list[tuple[float, float]]]] = field(default_factory=dict)
     _known: dict[tuple[Key, str, int, int], float] = field(default_factory=dict)
 
@@ -69,6 +76,26 @@ class FakeCloudWatch:
         key = (namespace, name, frozenset(where.items()))
         minutes = self.values.setdefault(key, {})
         minutes.setdefault(int(at // 60) * 60, []).append((value, count))
+
+    def describe_alarms(self, **asked: Any) -> Mapping[str, Any]:
+        self.calls.append(asked)
+        if self.fails:
+            raise ClientError({"Error": {"Code": self.fails, "Message": "as told"}}, "DescribeAlarms")
+        assert len(asked["AlarmNames"]) <= 100
+        kinds = asked.get("AlarmTypes", ["MetricAlarm"])
+        most, first = asked.get("MaxRecords", 50), int(asked.get("NextToken", "0"))
+        found = [
+            name for name in sorted(self.alarms) if name.removeprefix("composite:") in asked["AlarmNames"]
+        ]
+        page = found[first : first + min(most, self.page)]
+        answer: dict[str, Any] = {"MetricAlarms": [], "CompositeAlarms": []}
+        for name in page:
+            kind = "CompositeAlarm" if name.startswith("composite:") else "MetricAlarm"
+            if kind in kinds:
+                one = {"AlarmName": name.removeprefix("composite:"), "StateValue": self.alarms[name]}
+                answer[f"{kind}s"].append({**one, "StateReason": f"because {self.alarms[name]}"})
+        more = first + len(page)
+        return {**answer, **({"NextToken": str(more)} if more < len(found) else {})}
 
     def get_metric_data(self, **asked: Any) -> Mapping[str, Any]:
         self.calls.append(asked)
@@ -204,3 +231,72 @@ class Balancer:
             self.watch.record("TargetResponseTime", took, start, where, count=count)
         self.asked[group, start] = requests
         self.failed[group, start] = bad + refused + silent
+
+
+BEGIN = 1_800_000_000.0  # on a minute's border
+EDGES = (10.0, 20.0, 25.0, 50.0, 100.0, 200.0)
+
+
+class Desk:
+    """One process: a clock, a CloudWatch, a source, and releases that ask it."""
+
+    def __init__(self, factor: float = 1.0, **traffic: Any) -> None:
+        self.real = BEGIN
+        self.pace = Paced(factor)
+        self.watch = FakeCloudWatch(now=self.clock)
+        self.balancer = Balancer(self.watch, **traffic)
+        self.source = CloudWatch(self.watch, lambda _plan: ARMS, self.pace, now=lambda: self.real)
+
+    def clock(self) -> float:
+        return self.pace.instant(self.real).timestamp()
+
+    def at(self, seconds: float) -> None:
+        """So many seconds of the clock after the beginning."""
+        self.real = self.pace.real(datetime.fromtimestamp(BEGIN + seconds, UTC))
+
+    def slots(self, since: float = 0.0, plan: str = "r1", edges: Sequence[float] = EDGES) -> CloudWatchSlots:
+        begin = self.pace.real(datetime.fromtimestamp(BEGIN + since, UTC))
+        return self.source.slots(replace(PLAN, release=plan), begin, edges)
+
+    def settled(self, since: float, until: float) -> CloudWatchSlots:
+        """Looks as a controller does, often enough for the last minute to be believed."""
+        self.at(until)
+        self.slots(since)
+        self.at(until + 40)
+        return self.slots(since)
+
+
+class Release:
+    """A release judged by CloudWatch, minute by minute, from its first look on."""
+
+    def __init__(self, factor: float = 1.0, **traffic: Any) -> None:
+        self.desk = Desk(factor, weight=lambda at: 0.1 if at >= BEGIN else 0.0, **traffic)
+        self.desk.balancer.until(BEGIN - 1800, BEGIN + 1500)
+        self.memory = Memory()
+        bake = replace(PLAN.on[1], bake=datetime.fromtimestamp(600, UTC) - datetime.fromtimestamp(0, UTC))
+        self.plan = replace(PLAN, on=(PLAN.on[0], bake, *PLAN.on[2:]))
+        self.signals = self.controller()
+
+    def controller(self) -> ReleaseSignals:
+        return ReleaseSignals(
+            counts=self.desk.source,
+            health=Health(),
+            memory=self.memory,
+            pace=self.desk.pace,
+            alarms=Alarms(fetch=lambda _url, _s: "OK", monotonic=lambda: 0.0),
+        )
+
+    def look(self, seconds: float) -> dict[str, Verdict]:
+        self.desk.at(seconds)
+        state = State(since=self.instant(1), index=1, reached=self.instant(4))
+        return {one.gate: one for one in self.signals.verdicts(self.plan, state, self.instant(seconds))}
+
+    def instant(self, seconds: float) -> Instant:
+        return datetime.fromtimestamp(BEGIN + seconds, UTC)
+
+    def until_said(self, gate: str, say: Say) -> tuple[float, Verdict]:
+        for seconds in range(5, 1500, 10):
+            found = self.look(seconds)[gate]
+            if found.say is say:
+                return seconds, found
+        raise AssertionError(f"never {say}: {found.say} {found.text}")

@@ -99,8 +99,15 @@ class TestAPairThatIsThere:
 
         assert f"--test {STAFF.arn}   # HTTPS:443 rule 4 (header x-test: 1)" in caught.value.fix
         assert f"--test {TEST.arn}   # HTTP:8443 default action" in caught.value.fix
-        choice = chosen(found, USERS.arn, test=STAFF.arn)
-        assert (choice.test, choice.rules, choice.aside) == (STAFF, (USERS,), (TEST,))
+        with pytest.raises(
+            RefusedError, match="HTTP:8443 default action is neither for users nor the test"
+        ) as left:
+            chosen(found, USERS.arn, test=STAFF.arn)
+        assert left.value.fix.splitlines()[1:] == [
+            f"       aws elbv2 delete-listener --region eu-west-1 --listener-arn {TEST.arn}"
+        ]
+        choice = chosen(a_place(STAFF, USERS), USERS.arn, test=STAFF.arn)
+        assert (choice.test, choice.rules, choice.aside) == (STAFF, (USERS,), ())
 
     def test_where_users_come_in_is_no_test(self) -> None:
         with pytest.raises(UsageError, match="is not a way to try the candidate"):

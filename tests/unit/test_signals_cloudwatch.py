@@ -5,58 +5,22 @@ from __future__ import annotations
 import math
 import random
 from bisect import bisect_left
-from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from metrics_world import ARMS, Balancer, FakeCloudWatch
-from signals_world import PLAN, Health, Memory, Paced
+from metrics_world import ARMS, BEGIN, EDGES, Desk, Release
+from signals_world import PLAN
 
-from crossfade.release.state import State
-from crossfade.release.values import Instant, Say, Verdict
-from crossfade.signals import Alarms, ReleaseSignals
-from crossfade.signals.cloudwatch import CloudWatch, CloudWatchSlots
+from crossfade.release.values import Say
+from crossfade.signals.cloudwatch import CloudWatch
 from crossfade.signals.cloudwatch_asked import Metric, asked, bins
 from crossfade.signals.cloudwatch_metrics import EVERY_S, RETRY_S
 from crossfade.signals.cloudwatch_reading import NOBODYS, Point, Read, Settle, closed, dealt, first_period
 from crossfade.signals.edges import SAME, Wish, edges
-
-BEGIN = 1_800_000_000.0  # on a minute's border
-EDGES = (10.0, 20.0, 25.0, 50.0, 100.0, 200.0)
-
-
-class Desk:
-    """One process: a clock, a CloudWatch, a source, and releases that ask it."""
-
-    def __init__(self, factor: float = 1.0, **traffic: Any) -> None:
-        self.real = BEGIN
-        self.pace = Paced(factor)
-        self.watch = FakeCloudWatch(now=self.clock)
-        self.balancer = Balancer(self.watch, **traffic)
-        self.source = CloudWatch(self.watch, lambda _plan: ARMS, self.pace, now=lambda: self.real)
-
-    def clock(self) -> float:
-        return self.pace.instant(self.real).timestamp()
-
-    def at(self, seconds: float) -> None:
-        """So many seconds of the clock after the beginning."""
-        self.real = self.pace.real(datetime.fromtimestamp(BEGIN + seconds, UTC))
-
-    def slots(self, since: float = 0.0, plan: str = "r1", edges: Sequence[float] = EDGES) -> CloudWatchSlots:
-        begin = self.pace.real(datetime.fromtimestamp(BEGIN + since, UTC))
-        return self.source.slots(replace(PLAN, release=plan), begin, edges)
-
-    def settled(self, since: float, until: float) -> CloudWatchSlots:
-        """Looks as a controller does, often enough for the last minute to be believed."""
-        self.at(until)
-        self.slots(since)
-        self.at(until + 40)
-        return self.slots(since)
 
 
 class TestCounts:
@@ -423,42 +387,6 @@ def test_a_period_that_begins_a_hair_before_an_instant_counts_as_on_it() -> None
     assert first_period(120.0) == first_period(120.4) == 120
     assert first_period(119.9) == 120
     assert first_period(130.0) == 180
-
-
-class Release:
-    """A release judged by CloudWatch, minute by minute, from its first look on."""
-
-    def __init__(self, factor: float = 1.0, **traffic: Any) -> None:
-        self.desk = Desk(factor, weight=lambda at: 0.1 if at >= BEGIN else 0.0, **traffic)
-        self.desk.balancer.until(BEGIN - 1800, BEGIN + 1500)
-        self.memory = Memory()
-        bake = replace(PLAN.on[1], bake=datetime.fromtimestamp(600, UTC) - datetime.fromtimestamp(0, UTC))
-        self.plan = replace(PLAN, on=(PLAN.on[0], bake, *PLAN.on[2:]))
-        self.signals = self.controller()
-
-    def controller(self) -> ReleaseSignals:
-        return ReleaseSignals(
-            counts=self.desk.source,
-            health=Health(),
-            memory=self.memory,
-            pace=self.desk.pace,
-            alarms=Alarms(fetch=lambda _url, _s: "OK", monotonic=lambda: 0.0),
-        )
-
-    def look(self, seconds: float) -> dict[str, Verdict]:
-        self.desk.at(seconds)
-        state = State(since=self.instant(1), index=1, reached=self.instant(4))
-        return {one.gate: one for one in self.signals.verdicts(self.plan, state, self.instant(seconds))}
-
-    def instant(self, seconds: float) -> Instant:
-        return datetime.fromtimestamp(BEGIN + seconds, UTC)
-
-    def until_said(self, gate: str, say: Say) -> tuple[float, Verdict]:
-        for seconds in range(5, 1500, 10):
-            found = self.look(seconds)[gate]
-            if found.say is say:
-                return seconds, found
-        raise AssertionError(f"never {say}: {found.say} {found.text}")
 
 
 class TestJudged:

@@ -33,6 +33,11 @@ def twin_ports(endpoint: str) -> Mapping[str, int]:
     return {arn: int(port) for arn, port in _asked(endpoint, "/twin/ports").items()}
 
 
+def twin_preset(endpoint: str) -> str:
+    """How it behaves: `instant`, `typical`, `bad-day`. Raises `AccessError` CF4304."""
+    return str(_asked(endpoint, "/twin").get("preset", ""))
+
+
 def _asked(endpoint: str, path: str) -> Mapping[str, Any]:
     past_proxies = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:

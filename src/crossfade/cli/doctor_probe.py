@@ -52,7 +52,7 @@ def run(spec: Spec, asked: Asked, *, as_json: bool) -> int:
         gone = clean(door, ledger, say=_say)
         _say(f"{gone} things were left, and are gone" if gone else "nothing was left")
         return 0
-    _ask(door, asked, ledger.path)
+    ask(door, asked, ledger.path)
     _say(f"as {who.arn}")
     subnets = tuple(one.strip() for one in (asked.subnets or "").split(",") if one.strip())
     wish = Wish(subnets=subnets, cidr=asked.cidr, internal=asked.internal)
@@ -79,7 +79,7 @@ def _door(spec: Spec) -> Door:
     return Door(Where(account=spec.aws.account, region=spec.aws.region, endpoint=spec.aws.endpoint))
 
 
-def _ask(door: Door, asked: Asked, ledger: Path) -> None:
+def ask(door: Door, asked: Asked, ledger: Path) -> None:
     """The price, and a question: it is somebody's money and somebody's account. On a twin it is nobody's."""
     where = door.where
     if where.endpoint is not None:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from crossfade.cli.options import file_option
 from crossfade.errors import UsageError
+
+if TYPE_CHECKING:
+    from crossfade.aws import Call
+    from crossfade.spec import Spec
 
 USUAL = ":usual:"
 
@@ -20,9 +25,12 @@ USUAL = ":usual:"
     metavar="[PATH]",
     help="Write it; without a path to policy.json.",
 )
+@click.option(
+    "--probe", is_flag=True, help="For `doctor --probe` instead, which makes things and deletes them."
+)
 @click.option("--force", is_flag=True, help="Also over a file that says something else.")
 @file_option
-def iam(write: str | None, force: bool, file: Path) -> int:
+def iam(write: str | None, probe: bool, force: bool, file: Path) -> int:
     """Exit 0 printed or written, 2 refused."""
     from crossfade import needs
     from crossfade.cli.render_verb import put
@@ -30,7 +38,7 @@ def iam(write: str | None, force: bool, file: Path) -> int:
     from crossfade.spec.load import load_spec
 
     spec = load_spec(file)
-    every = needs.calls(spec)
+    every = _of_a_probe(spec) if probe else needs.calls(spec)
     # Whoever assumes the role needs this, not the role itself.
     assumed = [call for call in every if call.permission == "sts:AssumeRole"]
     calls = [call for call in every if call not in assumed]
@@ -38,7 +46,9 @@ def iam(write: str | None, force: bool, file: Path) -> int:
         raise UsageError(
             "CF8006",
             f"{spec.service} calls nothing on AWS",
-            "its platform is `local` and its state a folder of this machine",
+            "it names no account"
+            if probe
+            else "its platform is `local` and its state a folder of this machine",
             "crossfade init --from alb:ARN writes a crossfade.yaml of a service on AWS",
         )
     policy = made.policy(calls, needs.region(spec))
@@ -55,3 +65,9 @@ def iam(write: str | None, force: bool, file: Path) -> int:
             f"{size} characters; a managed policy takes {made.MOST}, a role's inline one 10,240", err=True
         )
     return 0
+
+
+def _of_a_probe(spec: Spec) -> tuple[Call, ...]:
+    from crossfade.doctor.probe.declared import calls
+
+    return () if spec.aws is None else calls(spec.aws.account, spec.aws.region)

@@ -154,6 +154,9 @@ class _Asker:
     def __init__(self, plan: Plan, gates: Mapping[str, Any], traffic: Traffic) -> None:
         self.plan, self.gates, self.traffic = plan, gates, traffic
         self.warm_up_s = _number(plan.judging.get("warm_up_s"))
+        source: Any = plan.judging.get("source") or {}
+        self.sums = source.get("kind") == "cloudwatch"
+        """Whether only whole sides are counted, and no instance by itself."""
 
     def needs(self, weight: float, times: float, stop: Stop) -> Mapping[str, Any]:
         """`times`: requests of both arms together per request that really comes."""
@@ -166,7 +169,7 @@ class _Asker:
             history=self.traffic.history,
             edges_ms=self.traffic.edges_ms,
             stable_errors=ASSUMED_ERRORS if self.traffic.errors is None else self.traffic.errors,
-            instances=stop.new,
+            instances=1 if self.sums else stop.new,
             preset=str(self.plan.judging.get("preset", "normal")),
         )
 

@@ -39,6 +39,7 @@ from crossfade.demo.behaviour import (
     Behaviour,
     service_time,
 )
+from crossfade.demo.counters import Counters
 
 LONGEST = 60.0  # seconds; the most that /slow?ms= may ask for
 FLUSH_EVERY = 0.1  # seconds; what a kill -9 may cost the log
@@ -47,6 +48,7 @@ STOP_PATIENCE = 75.0  # seconds for requests in flight after SIGTERM; longer tha
 LAST_LOOK = 0.03  # seconds between a crash's closed door and its end: who is inside can speak
 MAX_REQUEST = 1024 * 1024  # bytes of head and body together
 BACKLOG = 512
+UNCOUNTED = ("/healthz", "/metrics")
 
 REVISION_HEADER = "x-crossfade-revision"
 PID_HEADER = "x-crossfade-pid"  # only the app writes it: its presence proves who answered
@@ -156,6 +158,7 @@ class App:
         self._doomed = False
         self._kept: list[bytes] = []
         self._waiting: list[socket.socket] = []  # let in by a crash, never to be served
+        self._shown = Counters(time.time())
         self._counts = {"requests": 0, "failed": 0, "hung": 0}
         self._common = f"{REVISION_HEADER}: {settings.revision}\r\n{PID_HEADER}: {os.getpid()}\r\n"
         self.tick()
@@ -180,6 +183,8 @@ class App:
             case "/stats":
                 said = self._counts | {"in_flight": len(self.in_flight), "pid": os.getpid()}
                 self.answer(connection, 200, json.dumps(said) + "\n")
+            case "/metrics":
+                self.answer(connection, 200, self._shown.text())
             case "/" | "/search" | "/checkout":
                 seconds = service_time(self._rng, slow=self.settings.behaviour is Behaviour.SLOW)
                 self._work(connection, request, seconds)
@@ -235,8 +240,9 @@ class App:
         connection.send(head + ("" if request.method == "HEAD" else text), close=close)
         failed = status >= 400
         self._counts["failed"] += failed
-        if request.path != "/healthz":
+        if request.path not in UNCOUNTED:
             self._log.add(request, "failed" if failed else "answered", status)
+            self._shown.add(status, time.monotonic() - request.start)
 
     def left(self, connection: _Connection) -> None:
         """The other side went away; an unanswered request of it is no failure of the app's own."""

@@ -1,8 +1,7 @@
 """
-The pair, its rules and its test way, as they stand behind the load balancer. Pure: found in, checks out.
+The pair, its rules and its test way behind the load balancer, and what makes releases there worse.
 
-Only what a release would stumble over later is said here; whether a release may open now is the platform's
-own preflight.
+Pure: found in, checks out. What stands in the way of a release is the platform's own preflight to say.
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ from crossfade.doctor.check import Check, State, ok
 from crossfade.platforms.alb_found import Found, Group, Way
 
 _DELAY = "deregistration_delay.timeout_seconds"
-_ANOMALY = "load_balancing.algorithm.anomaly_mitigation"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,15 +42,6 @@ def balancer(found: Found, groups: tuple[Group, Group], named: Named) -> Iterato
 
 def _groups(groups: tuple[Group, Group], named: Named) -> Iterator[Check]:
     blue, green = groups
-    wrong = [one for one in groups if one.kind != "ip"]
-    if wrong:
-        yield Check(
-            name="target groups", state=State.FAIL, id="CF3064",
-            said=", ".join(f"{one.name} is of type {one.kind}" for one in wrong),
-            why="a revision's targets are registered as ip:port, which a group keeps from its creation on",
-            fix="create groups with --target-type ip; crossfade init --from alb:ARN prints the commands",
-        )  # fmt: skip
-        return
     yield ok("target groups", f"{blue.name} ({_states(blue)}), {green.name} ({_states(green)})")
     if blue.check != green.check:
         keys = sorted(
@@ -75,12 +64,6 @@ def _attributes(group: Group, named: Named) -> Iterator[Check]:
             f"a release waits {named.ready.total_seconds():.0f} s (deadlines.ready) and would be late",
             _attribute(group, _DELAY, "30"),
         )  # fmt: skip
-    if group.attributes.get(_ANOMALY) == "on":
-        yield _warn(
-            "anomaly mitigation", f"{group.name} moves requests away from targets that fail",
-            "in a candidate of a few targets it hides what a release has to see",
-            _attribute(group, _ANOMALY, "off"),
-        )  # fmt: skip
 
 
 def _attribute(group: Group, key: str, value: str) -> str:
@@ -97,31 +80,9 @@ def _states(group: Group) -> str:
 
 
 def _rules(found: Found, named: Named) -> Iterator[Check]:
-    there = [way for arn in named.rules if (way := found.way(arn)) is not None]
-    wrong = [
-        *(f"{arn} is not there" for arn in named.rules if found.way(arn) is None),
-        *(_foreign(found, way, named) for way in there if not way.groups or way.groups - named.pair),
-    ]
-    if wrong:
-        yield Check(
-            name="rules", state=State.FAIL, id="CF3049", said="; ".join(wrong),
-            why="a release writes only to rules that forward to its pair and to nobody else (R49)",
-            fix="correct platform.alb.rules; crossfade init --from alb:ARN tells which they are",
-        )  # fmt: skip
-        return
-    unlisted = [
-        way for way in found.ways if way.groups & named.pair and way.arn not in {*named.rules, named.test}
-    ]
-    users = [way for way in unlisted if way.header is None]
-    if users:
-        yield Check(
-            name="rules", state=State.FAIL, id="CF3065",
-            said=f"platform.alb.rules leaves out {', '.join(way.said for way in users)}",
-            why="it forwards to the pair and would not shift along: its users would lose their version (R07)",
-            fix="add to platform.alb.rules: " + ", ".join(way.arn for way in users),
-        )  # fmt: skip
-        return
-    yield ok("rules", "; ".join(f"{way.said} {_weights(way, named)}" for way in there))
+    there = [way for arn in named.rules if (way := found.way(arn)) is not None and way.groups & named.pair]
+    if there:
+        yield ok("rules", "; ".join(f"{way.said} {_weights(way, named)}" for way in there))
     shares = {_share(way, named.green) for way in there}
     if len(shares) > 1:
         yield _warn(
@@ -129,11 +90,6 @@ def _rules(found: Found, named: Named) -> Iterator[Check]:
             + "; ".join(f"{way.said} {_weights(way, named)}" for way in there),
             "nobody knows which version serves", "set them alike before the first release",
         )  # fmt: skip
-
-
-def _foreign(found: Found, way: Way, named: Named) -> str:
-    others = ", ".join(found.groups[arn].name for arn in sorted(way.groups - named.pair))
-    return f"{way.said} forwards to {others}" if others else f"{way.said} answers by {way.kind}"
 
 
 def _share(way: Way, arn: str) -> float:
@@ -153,15 +109,8 @@ def _weights(way: Way, named: Named) -> str:
 
 def _test(found: Found, named: Named) -> Iterator[Check]:
     way = found.way(named.test)
-    if way is None or not way.groups or way.groups - named.pair:
-        said = f"{named.test} is not there" if way is None else _foreign(found, way, named)
-        yield Check(
-            name="test way", state=State.FAIL, id="CF3049", said=said,
-            why="the candidate is tried there before any user meets it",
-            fix="correct platform.alb.test; crossfade init --from alb:ARN prints how one is made",
-        )  # fmt: skip
-        return
-    yield ok("test way", way.said)
+    if way is not None:
+        yield ok("test way", way.said)
 
 
 def _serving(found: Found, groups: tuple[Group, Group], named: Named) -> Iterator[Check]:

@@ -6,12 +6,16 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+from crossfade.aws import Door, Where
 from crossfade.doctor import here
 from crossfade.doctor.check import Check, Look, State, examined, failed, ok
+from crossfade.engine.judging import source_of
 from crossfade.errors import RefusedError
 from crossfade.platforms.local import LocalPlatform as LocalAdapter
 from crossfade.release.values import Say
-from crossfade.signals.alarms import Alarms
+from crossfade.signals.alarms import Alarms, Ref
+from crossfade.signals.named_alarms import NamedAlarms
+from crossfade.signals.reach import reach
 from crossfade.spec import Mode, Spec
 from crossfade.spec.aws_models import AlbPlatform
 from crossfade.spec.models import AlarmsGate, LocalPlatform, NoGates
@@ -57,10 +61,12 @@ def gates(spec: Spec) -> Iterator[Check]:
         return
     named = ", ".join(gate.name for gate in spec.gates)
     yield ok("gates", named)
-    alarms = Alarms()
+    yield from _reach(spec)
+    alarms = Alarms(named=_named(spec))
     for gate in spec.gates:
-        if isinstance(gate, AlarmsGate) and gate.urls:
-            said = alarms.gate(gate.urls, datetime.now(UTC))
+        if isinstance(gate, AlarmsGate):
+            refs: list[Ref] = [*gate.urls, *({"name": name} for name in gate.names)]
+            said = alarms.gate(refs, datetime.now(UTC))
             if said.say is Say.PASS:
                 yield ok(f"gate {gate.name}", said.text)
             else:
@@ -74,3 +80,23 @@ def gates(spec: Spec) -> Iterator[Check]:
                     ),
                     State.FAIL if gate.mode is Mode.STOP else State.WARN,
                 )
+
+
+def _reach(spec: Spec) -> Iterator[Check]:
+    """How soon what counts requests can stop a bad release."""
+    found = reach(source_of(spec.signals))
+    if found.within_minutes:
+        yield ok("signals", found.text)
+        return
+    yield Check(
+        name="signals", state=State.WARN, said=found.text, id="CF4405",
+        why="a fault that is seen minutes late is met by minutes of users", fix=found.advice,
+    )  # fmt: skip
+
+
+def _named(spec: Spec) -> NamedAlarms | None:
+    if spec.aws is None:
+        return None
+    return NamedAlarms(
+        Door(Where(account=spec.aws.account, region=spec.aws.region, endpoint=spec.aws.endpoint))
+    )

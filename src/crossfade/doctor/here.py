@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 from crossfade.dataplane import connect
@@ -13,6 +13,7 @@ from crossfade.dataplane.store import Store
 from crossfade.doctor.check import Check, State, failed, ok
 from crossfade.engine.place import NETWORKED, file_system, prove_writable
 from crossfade.errors import PlatformError, RefusedError
+from crossfade.sites import refuse_lonely_state
 from crossfade.spec import Spec
 from crossfade.spec.models import LocalPlatform
 
@@ -71,15 +72,21 @@ def state(folder: Path) -> Iterator[Check]:
     yield ok("state", f"{folder} is made by the first release")
 
 
-def off_this_machine(spec: Spec, environment: Mapping[str, str]) -> Iterator[Check]:
-    """On AWS the next runner has to find the journal, and a dead one leaves it to a watchdog."""
-    if isinstance(spec.platform, LocalPlatform) or not isinstance(spec.state, Path):
+def off_this_machine(spec: Spec) -> Iterator[Check]:
+    """
+    On AWS the next runner has to find the journal, and a dead one leaves it to a watchdog.
+
+    Raises `RefusedError` where a release would be refused for it.
+    """
+    on_aws = (
+        spec.aws is not None and spec.aws.endpoint is None and not isinstance(spec.platform, LocalPlatform)
+    )
+    if not on_aws or not isinstance(spec.state, Path):
         return
-    why = "the next command may run elsewhere and would know of no release; nobody could take one back (R33)"
-    fix = "state: s3://BUCKET/PREFIX in crossfade.yaml"
-    if environment.get("CI"):
-        said = "the state is a folder of this machine, and CI says that it is a runner"
-        yield failed("state", RefusedError("CF5040", said, why, fix))
-    else:
-        said = "the state is a folder of this machine, and the service is not on it"
-        yield Check(name="state", state=State.WARN, said=said, why=why, fix=fix)
+    refuse_lonely_state(spec, spec.state)
+    yield Check(
+        name="state", state=State.WARN,
+        said="the state is a folder of this machine, and the service is not on it",
+        why="the next command may run elsewhere, know of no release, and could take none back (R33)",
+        fix="state: s3://BUCKET/PREFIX in crossfade.yaml",
+    )  # fmt: skip

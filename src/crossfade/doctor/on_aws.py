@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,15 +16,14 @@ from crossfade.doctor.clock import clock
 from crossfade.doctor.permitted import NotAsked, Permitted, permissions, principal, simulated
 from crossfade.doctor.reading import reads, reads_of_state
 from crossfade.doctor.state import state
+from crossfade.engine.clock import SystemClock
 from crossfade.errors import CrossfadeError, RefusedError
 from crossfade.platforms import alb_found
-from crossfade.platforms.alb_gateway import Gateway
-from crossfade.platforms.alb_model import site_of_spec
-from crossfade.platforms.alb_tags import SERVICE, ledger
+from crossfade.sites import Sites
 from crossfade.spec import AlbPlatform, Spec
 from crossfade.spec.arns import parse
 
-LATER = ("permissions", "target groups", "rules", "test way", "owner", "state")
+LATER = ("permissions", "target groups", "preflight", "state")
 """What is not looked at where nobody knows who we are."""
 
 
@@ -48,7 +46,7 @@ def on_aws(spec: Spec, alb: AlbPlatform) -> Iterator[Check]:
         ("clock", site.clock),
         ("permissions", site.permissions),
         ("target groups", site.balancer),
-        ("owner", site.owner),
+        ("preflight", site.preflight),
         ("state", site.state),
     ]
     yield from examined(looks)
@@ -75,7 +73,9 @@ class _Site:
     def _asked(self, declared: Sequence[Call]) -> Sequence[Permitted] | NotAsked:
         """IAM's word, or why it gave none."""
         if self.door.where.endpoint is not None:
-            return NotAsked("a twin lets everybody do everything")
+            return NotAsked(
+                "a twin lets everybody do everything", "crossfade render iam prints what AWS will ask for"
+            )
         iam = self.door.client("iam")
         try:
             return simulated(iam, principal(self.who.arn, iam), declared, self.door.where.region)
@@ -107,24 +107,14 @@ class _Site:
     def _group(self, client: Any, found: alb_found.Found, arn: str) -> alb_found.Group:
         return found.groups.get(arn) or alb_found.group(client, arn)
 
-    def owner(self) -> Iterator[Check]:
-        """Whose groups these are, by their tags: a release of another service's is refused."""
-        at = site_of_spec(self.spec)
-        others = {
-            colour: name
-            for colour, name in ledger(Gateway(self.door).tags(at)).services.items()
-            if name != self.spec.service
-        }
-        if others:
-            said = ", ".join(
-                f"{at.groups[colour]} is a target group of {name}" for colour, name in others.items()
-            )
-            why = f"its tag {SERVICE} says so; {self.spec.service} needs groups of its own"
-            fix = "name other groups, or remove the tag if that service is gone"
-            yield failed("owner", RefusedError("CF4424", said, why, fix))
-        else:
-            yield ok("owner", f"no other service has marked the groups of {self.spec.service} as its own")
+    def preflight(self) -> Iterator[Check]:
+        """What the platform would refuse a release for."""
+        found = Sites(self.spec.folder / ".crossfade", SystemClock()).preflight(self.spec)
+        for one in found:
+            yield failed("preflight", RefusedError(one.id, one.what, one.why, one.fix))
+        if not found:
+            yield ok("preflight", "nothing of the load balancer speaks against a release")
 
     def state(self) -> Iterator[Check]:
         yield from state(self.spec)
-        yield from here.off_this_machine(self.spec, os.environ)
+        yield from here.off_this_machine(self.spec)

@@ -36,6 +36,7 @@ class NotAsked:
     """Why IAM was of no use."""
 
     why: str
+    fix: str = "allow iam:SimulatePrincipalPolicy on this role, or compare with crossfade render iam"
 
 
 def principal(arn: str, iam: Any) -> str:
@@ -136,7 +137,7 @@ def _by_trying(
             "permissions to change",
             f"{len(rest)} calls: {', '.join(rest)}",
             f"they cannot be tried without doing them, and IAM was not asked: {said.why}",
-            "allow iam:SimulatePrincipalPolicy on this role, or compare with crossfade render iam",
+            said.fix,
         )
 
 

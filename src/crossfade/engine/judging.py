@@ -10,6 +10,7 @@ from crossfade.release.shape import Shape
 from crossfade.spec import (
     AccessLog,
     AlarmsGate,
+    Aws,
     CloudWatchSignals,
     CounterNames,
     ErrorsGate,
@@ -38,12 +39,18 @@ def judging(spec: Spec, shape: Shape, gates: Sequence[Gate], false_stops: float)
         "bake_s": sum(bakes, timedelta()).total_seconds(),
         "weight": shape.rungs[0].weight / 1000,
         "gates": {gate.name: said for gate in gates if (said := _judged(gate))},
-        "source": _source(spec.signals),
+        "source": source_of(spec.signals),
+        **({} if spec.aws is None else {"aws": _account(spec.aws)}),
         "kpi": {gate.name: _kpi(gate) for gate in gates if isinstance(gate, KpiGate)},
         "metrics": {gate.name: _metric(gate) for gate in gates if isinstance(gate, MetricGate)},
         "unhealthy": {gate.name: _unhealthy(gate) for gate in gates if isinstance(gate, UnhealthyGate)},
         "alarms": {gate.name: _alarms(gate) for gate in gates if isinstance(gate, AlarmsGate)},
     }
+
+
+def _account(aws: Aws) -> Mapping[str, object]:
+    """Where alarms and metrics by name are."""
+    return {"account": aws.account, "region": aws.region, "endpoint": aws.endpoint}
 
 
 def _judged(gate: Gate) -> Mapping[str, object] | None:
@@ -78,7 +85,8 @@ def _judged(gate: Gate) -> Mapping[str, object] | None:
             assert_never(gate)
 
 
-def _source(source: Signals) -> Mapping[str, object]:
+def source_of(source: Signals) -> Mapping[str, object]:
+    """Who counts, as a plan carries it."""
     match source:
         case AccessLog():
             return {"kind": "access_log"}

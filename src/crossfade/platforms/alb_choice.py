@@ -29,7 +29,7 @@ class Choice:
     blue: Group
     green: Group
     aside: tuple[Way, ...] = ()
-    """Ways of the same load balancer that do not shift along."""
+    """Ways of the same load balancer that have nothing to do with the pair."""
 
 
 def choose(found: Found, asked: str, shell: Shell, *, test: str | None, free: Sequence[Group] = ()) -> Choice:
@@ -46,6 +46,8 @@ def choose(found: Found, asked: str, shell: Shell, *, test: str | None, free: Se
     staff = _staff(found, routes, way, test)
     users = tuple(one for one in routes if one is not staff and (one is way or not _for_staff(one, way)))
     lacking = [*_lacking(found, way, users, shell, free)]
+    strays = [one for one in routes if one is not staff and one not in users]
+    lacking += [(f"{one.said} is neither for users nor the test", [shell.without(one)]) for one in strays]
     if staff is None:
         lacking.append(("no way in is for staff alone", shell.test_rule(way, found.ways, TEST_HEADER)))
     if lacking or staff is None:
@@ -54,7 +56,7 @@ def choose(found: Found, asked: str, shell: Shell, *, test: str | None, free: Se
         raise RefusedError(
             "CF3061",
             what,
-            "a release moves weight between two permanent groups, and tries the candidate where no user is",
+            "a release moves weight between two groups by rules it knows, and tries out where no user is",
             f"run these, then init again:\n       {commands}",
         )
     blue, green = _colours([found.groups[arn] for arn in sorted(pair)])
@@ -63,7 +65,7 @@ def choose(found: Found, asked: str, shell: Shell, *, test: str | None, free: Se
         test=staff,
         blue=blue,
         green=green,
-        aside=tuple(one for one in found.ways if one is not staff and one not in users),
+        aside=tuple(one for one in found.ways if not one.groups & pair),
     )
 
 

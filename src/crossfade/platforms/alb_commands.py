@@ -105,6 +105,12 @@ class Shell:
             ),
         ]  # fmt: skip
 
+    def without(self, way: Way) -> str:
+        """Takes the way in away: what it forwards to would never shift along."""
+        if way.priority is None:
+            return self._aws("delete-listener", "--listener-arn", way.arn)
+        return self._aws("delete-rule", "--rule-arn", way.arn)
+
     def _room_at(self, priority: int, taken: Mapping[int, Way]) -> list[str]:
         """Those from here on one further, up to the first gap; their order stays."""
         end = next(at for at in count(priority) if at not in taken)

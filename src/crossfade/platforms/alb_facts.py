@@ -53,6 +53,9 @@ AGREES_S: Final = 5.0
 OLD_ANSWER_S: Final = 20.0
 """Seconds after a write in which another reading than it may be an old answer of AWS's own."""
 
+CLAIMED_S: Final = 60.0
+"""Seconds for which a claim holds an empty seat: its release registers at its next look, if it lives."""
+
 HALF: Final = Share(ALL // 2)
 
 
@@ -109,7 +112,8 @@ def facts(plan: Plan, looked: Looked) -> Truth:
             sides=scene.who,
             weighted_at=scene.book.asked_at if scene.book is not None else None,
             tested_at=scene.book.tested_at if scene.book is not None else None,
-            tested=_tested(scene),
+            staff=routed_to_candidate(scene) is not False,
+            untouched=_untouched(scene),
             sticky=_sticky(scene),
         ),
         stable=_fleet(scene, "stable", scene.who.stable),
@@ -237,10 +241,12 @@ def _seat(scene: Scene) -> Fact[Seat]:
         return targets
     if isinstance(span, Unknown):
         return span
-    holder = scene.book.held.release if scene.book.held is not None else None
-    primary = scene.book.primary
-    if not targets.value and span.value.at(NOTHING) and primary != scene.who.candidate:
+    held, primary = scene.book.held, scene.book.primary
+    fresh = held is not None and 0 <= scene.looked.at - held.since < CLAIMED_S
+    empty = not targets.value and span.value.at(NOTHING)
+    if empty and not fresh and primary != scene.who.candidate:
         return Known(Seat(holder=None))
+    holder = held.release if held is not None else None
     strangers = [str(one.address) for one in targets.value if one.address not in inherited(scene)]
     if holder is None or strangers:
         there = f"unknown ({', '.join(strangers[:3])} in {scene.who.candidate})" if strangers else "unknown"
@@ -261,11 +267,10 @@ def _primary(scene: Scene) -> Fact[Side]:
     return Known(Side.CANDIDATE if scene.book.primary == scene.who.candidate else Side.STABLE)
 
 
-def _tested(scene: Scene) -> bool:
-    """Whether the candidate's requests may be the test route's, and no weight was written since it came."""
+def _untouched(scene: Scene) -> bool:
+    """Whether no weight was written since the candidate came, which was when its group was silent."""
     book = scene.book
-    untouched = book is not None and book.held is not None and book.held.since >= book.asked_at
-    return scene.ours and untouched and routed_to_candidate(scene) is not False
+    return scene.ours and book is not None and book.held is not None and book.held.since >= book.asked_at
 
 
 def routed_to_candidate(scene: Scene) -> bool | None:

@@ -5,7 +5,7 @@ A load balancer publishes a minute late, and a group without requests in a minut
 all: what is missing is not yet there, or zero. A minute is *closed*, its missing points zero, when it is
 SETTLED_S old and a newer point of either group has come; or when it is OLD_S old. A whole service that
 falls silent at once looks like metrics that stopped: where its own past says that requests should have
-come, that is a problem and no zero (R24).
+come, that is a problem and no zero (R24). One request, of anybody, tells the two apart.
 
 LIMITS: minutes. A source that counts in seconds implements the same port, and every step is proved sooner.
 """
@@ -13,7 +13,7 @@ LIMITS: minutes. A source that counts in seconds implements the same port, and e
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from math import floor
 from typing import Any, Final, Protocol
@@ -23,7 +23,10 @@ from crossfade.platforms.alb_model import COLOURS, Flowed, Minute, Site, named
 
 MINUTE_S: Final = 60
 LOOK_BACK_S: Final = 15 * MINUTE_S
-"""How much of the past is read: what is normal, and silence that lasts."""
+"""How much of the past is told: silence that lasts so long has lasted long enough."""
+
+PAST_S: Final = 180 * MINUTE_S
+"""How much of it is read, to know what is usual; more minutes cost nothing more."""
 
 SETTLED_S: Final = 150.0
 """After its end a minute is believed, if something newer has come: what AWS takes to publish, mostly."""
@@ -81,7 +84,7 @@ class CloudWatchFlow:
         end = floor(now / MINUTE_S) * MINUTE_S + MINUTE_S
         answers = self._metrics.metrics(
             [query(site, colour) for colour in COLOURS],
-            datetime.fromtimestamp(end - MINUTE_S - LOOK_BACK_S, UTC),
+            datetime.fromtimestamp(end - MINUTE_S - PAST_S, UTC),
             datetime.fromtimestamp(end, UTC),
         )
         return points(answers)
@@ -135,21 +138,18 @@ def closed(read: Points, now: float) -> Flowed:
         there = read.get(start, {})
         counts = {colour: round(there.get(colour, 0.0)) for colour in COLOURS}
         minutes.append(Minute(start=float(start), end=float(start + MINUTE_S), requests=counts))
-    problem = _stopped(minutes, newest)
+    problem = _stopped(read, minutes)
     return Flowed(problem=problem) if problem else Flowed(minutes=tuple(minutes))
 
 
-def _stopped(minutes: Sequence[Minute], newest: int | None) -> str:
+def _stopped(read: Points, minutes: Sequence[Minute]) -> str:
     """Why the silence at the end is none; empty where it may well be one."""
-    if newest is None:
+    if not read or not minutes:
         return ""
-    before = [minute for minute in minutes if minute.start <= newest]
-    after = [minute for minute in minutes if minute.start > newest]
-    usual = sum(sum(minute.requests.values()) for minute in before) / max(len(before), 1)
-    if usual * len(after) < EXPECTED:
+    oldest, newest = min(read), max(read)
+    silent = (minutes[-1].start - newest) / MINUTE_S
+    usual = sum(sum(there.values()) for there in read.values()) * MINUTE_S / (newest + MINUTE_S - oldest)
+    if usual * silent < EXPECTED:
         return ""
     until = datetime.fromtimestamp(newest + MINUTE_S, UTC)
-    return f"no point since {until:%H:%M} UTC, and {usual:.0f} requests a minute before"
-
-
-Now = Callable[[], float]
+    return f"no point since {until:%H:%M} UTC, and {usual:.0f} requests a minute before; a request would tell"

@@ -16,11 +16,15 @@ from crossfade.platforms.local import LocalPlatform
 from crossfade.platforms.local_facts import sides
 from crossfade.release.plan import Plan
 from crossfade.release.values import Side
+from crossfade.signals.arms import Address
 
 Arm = Mapping[str, object]
 
 CLOSES_S: Final = 2.0
 """Real seconds after which a second is closed, with room for a busy machine."""
+
+SERVING: Final = ("ready", "unhealthy")
+"""States in which a process may answer requests, and so count them."""
 
 _EMPTY: Final = Counts(
     requests=0, app_errors=0, proxy_errors=0, injected=0, latency=(0,) * (len(EDGES_MS) + 1)
@@ -100,6 +104,20 @@ class LocalCounts:
             )
             for side, group in ((Side.STABLE, who.stable), (Side.CANDIDATE, who.candidate))
         }
+
+
+def addresses(platform: LocalPlatform, plan: Plan) -> Mapping[Side, Sequence[Address]]:
+    """Where each instance that runs answers for itself. Raises `PlatformError`."""
+    observed = platform.seen(plan.service)
+    who = sides(observed.service, plan.release)
+    return {
+        side: [
+            Address(name=instance.id, host="127.0.0.1", port=instance.port)
+            for instance in observed.instances
+            if instance.group == group and instance.port is not None and instance.state in SERVING
+        ]
+        for side, group in ((Side.STABLE, who.stable), (Side.CANDIDATE, who.candidate))
+    }
 
 
 def _slot(slot: Interval, stable: str, candidate: str) -> LocalSlot:

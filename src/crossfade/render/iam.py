@@ -26,6 +26,7 @@ _SERVICES: Final = {
     "elasticloadbalancing": "LoadBalancing",
     "cloudwatch": "Metrics",
     "s3": "State",
+    "ec2": "Network",
     "sts": "Identity",
 }
 _KINDS: Final = (
@@ -34,6 +35,8 @@ _KINDS: Final = (
     (re.compile(r":targetgroup/"), "TargetGroups"),
     (re.compile(r":loadbalancer/"), "LoadBalancers"),
     (re.compile(r":alarm:"), "Alarms"),
+    (re.compile(r":security-group/"), "SecurityGroups"),
+    (re.compile(r":vpc/"), "Networks"),
     (re.compile(r":role/"), "Roles"),
     (re.compile(r":s3:::[^/]+/"), "Objects"),
     (re.compile(r":s3:::[^/]+$"), "Bucket"),

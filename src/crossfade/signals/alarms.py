@@ -1,7 +1,8 @@
 """
-Alarms elsewhere: a URL that answers OK, ALARM or INSUFFICIENT_DATA, as text or `{"state": ...}`.
+Alarms elsewhere: a URL that answers OK, ALARM or INSUFFICIENT_DATA, as text or `{"state": ...}`; or an
+alarm of CloudWatch by its name (`named_alarms.py`).
 
-Plain GET, no proxy, no redirect, no thread. Each alarm is asked at most every 5 s of clock time,
+URLs: plain GET, no proxy, no redirect, no thread. Each alarm is asked at most every 5 s of clock time,
 the longest unasked first, and all of them together hold a tick up for 2 s at most. Bad, empty,
 garbled and unreachable are four different answers (R24), and only OK is a pass.
 """
@@ -20,7 +21,9 @@ from datetime import timedelta
 from typing import Final
 from urllib.parse import urlsplit
 
+from crossfade.errors import CrossfadeError
 from crossfade.release.values import Instant, Say
+from crossfade.signals.named_alarms import MISSING, NamedAlarms, Stated
 
 EVERY: Final = timedelta(seconds=5)
 """Clock time between two questions to one alarm."""
@@ -45,7 +48,11 @@ class Answer:
     text: str
     at: Instant
     states: Mapping[str, str] = field(default_factory=dict)
-    """URL to what it answered, for evidence."""
+    """URL or name to what it answered, for evidence."""
+
+
+Ref = str | Mapping[str, str]
+"""A URL, or `{"name": …}` of an alarm in CloudWatch."""
 
 
 class Alarms:
@@ -56,7 +63,10 @@ class Alarms:
         *,
         fetch: Callable[[str, float], str] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
+        named: NamedAlarms | None = None,
     ) -> None:
+        """`named` None: nobody can be asked for alarms of CloudWatch."""
+        self._named = named
         self._fetch = fetch or get
         self._monotonic = monotonic
         self._answers: dict[str, Answer] = {}
@@ -66,8 +76,10 @@ class Alarms:
         """A tick begins: all its questions share one patience."""
         self._tick = self._monotonic()
 
-    def gate(self, urls: Sequence[str], now: Instant) -> Answer:
-        """All alarms of a gate as one answer: the worst of them, told with its URL."""
+    def gate(self, refs: Sequence[Ref], now: Instant) -> Answer:
+        """All alarms of a gate as one answer: the worst of them, told with its URL or name."""
+        urls = [ref for ref in refs if isinstance(ref, str)]
+        names = [ref["name"] for ref in refs if not isinstance(ref, str)]
         due = [url for url in urls if url not in self._answers or now - self._answers[url].at >= EVERY]
         due.sort(key=lambda url: self._answers[url].at.timestamp() if url in self._answers else 0.0)
         for url in due:
@@ -75,6 +87,7 @@ class Alarms:
             if left >= LEAST_S:
                 self._answers[url] = self._ask(url, left, now)
         found = [self._answers.get(url) or _unasked(url, now) for url in urls]
+        found += self._of_cloudwatch(names, now) if names else []
         if not found:
             return Answer(say=Say.NO_DATA, text="the gate names no alarm", at=now)
         worst = max(found, key=lambda answer: _BADNESS[answer.say])
@@ -82,8 +95,19 @@ class Alarms:
             say=worst.say,
             text=worst.text if worst.say is not Say.PASS else f"alarms OK: {len(found)}",
             at=min(answer.at for answer in found),
-            states={url: answer.text for url, answer in zip(urls, found, strict=True)},
+            states={url: answer.text for url, answer in zip([*urls, *names], found, strict=True)},
         )
+
+    def _of_cloudwatch(self, names: Sequence[str], now: Instant) -> list[Answer]:
+        if self._named is None:
+            why = "no account is named where it could be looked for"
+            return [Answer(say=Say.NO_DATA, text=f"the alarm {name}: {why}", at=now) for name in names]
+        try:
+            stated, at = self._named.ask(names, now)
+        except CrossfadeError as error:
+            why = f"cannot be asked for: {error.what}"
+            return [Answer(say=Say.NO_DATA, text=f"the alarm {name} {why}", at=now) for name in names]
+        return [_stated(name, stated[name], at) for name in names]
 
     def _ask(self, url: str, patience_s: float, now: Instant) -> Answer:
         try:
@@ -104,6 +128,16 @@ class Alarms:
             Say.NO_DATA: f"{url} has INSUFFICIENT_DATA",
         }[SAYS[state]]
         return Answer(say=SAYS[state], text=text, at=now)
+
+
+def _stated(name: str, said: Stated, at: Instant) -> Answer:
+    if said.state == MISSING:
+        return Answer(say=Say.NO_DATA, text=f"there is no alarm {name} in CloudWatch", at=at)
+    if said.state not in SAYS:
+        return Answer(say=Say.NO_DATA, text=f"the alarm {name} is garbled: {said.state[:40]!r}", at=at)
+    why = f": {said.reason}" if said.reason and said.state != "OK" else ""
+    word = {"OK": "is OK", "ALARM": "is in ALARM"}.get(said.state, f"has {said.state}")
+    return Answer(say=SAYS[said.state], text=f"the alarm {name} {word}{why}", at=at)
 
 
 _BADNESS: Final = {

@@ -12,18 +12,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from math import floor
 from typing import Any, Final
 
 from crossfade.errors import CrossfadeError
 from crossfade.release.plan import Plan
+from crossfade.release.values import Instant
 from crossfade.signals.arms import ArmsOf
 from crossfade.signals.cloudwatch_asked import PERIOD_S, asked, quantiles
 from crossfade.signals.cloudwatch_metrics import EVERY_S, Clients, Metrics
+from crossfade.signals.cloudwatch_own import own_metric, own_pairs
 from crossfade.signals.cloudwatch_reading import Closed, Minute, Point, Settle, closed, first_period
 from crossfade.signals.edges import Wish, edges
+from crossfade.signals.measured import Measured
 from crossfade.signals.source import Arm, Pace
 
 LOOK_BACK_S: Final = 1200.0
@@ -104,17 +107,44 @@ class CloudWatch:
         samples, *times = (found[metric] for metric in wanted)
         return edges(_newest(samples, times), _wish(gate))
 
+    def measured(self, plan: Plan, gate: str, since: Instant) -> Measured:
+        """The settled points of a gate's metric, whole periods since an instant. Raises `CrossfadeError`."""
+        wanted = own_metric(plan, gate, self._arms)
+        first = first_period(since.timestamp())
+        read = self.metrics.read(f"{plan.release}/{gate}", (wanted,), first)
+        until = first_period(read.at - self._settle.lag_s - PERIOD_S)
+        steady = sorted(
+            (start, point.value)
+            for start, point in read.points(wanted).items()
+            if first <= start < until and self._is_steady(start, point, read.at)
+        )
+        return Measured(
+            points=tuple((datetime.fromtimestamp(start, UTC), value) for start, value in steady),
+            until=datetime.fromtimestamp(until, UTC),
+            period=timedelta(seconds=PERIOD_S),
+        )
+
+    def _is_steady(self, start: int, point: Point, at: float) -> bool:
+        old = at - start - PERIOD_S >= self._settle.old_s
+        return old or at - point.since >= self._settle.steady_s
+
     def slots(self, plan: Plan, since: float, edges_ms: Sequence[float]) -> CloudWatchSlots:
         """Settled minutes that start at or after `since` (real epoch). Never raises."""
         first = first_period(self._pace.instant(since).timestamp())
         wanted_edges = edges_ms if _latency(plan) is not None else ()
         try:
-            wanted = asked(self._arms(plan), wanted_edges)
+            arms = self._arms(plan)
+            wanted = asked(arms, wanted_edges, own_pairs(plan, arms))
             read = self.metrics.read(plan.release, wanted.metrics, first - LOOK_BACK_S)
         except CrossfadeError as error:
             return self._slots((), first, first, f"{error.what}: {error.why}")
-        found: Closed = closed(read, wanted, first, self._settle)
+        found: Closed = closed(read, wanted, first, self._settled(plan))
         return self._slots(found.minutes, first, found.until, found.problem)
+
+    def _settled(self, plan: Plan) -> Settle:
+        asked_for: Any = plan.judging.get("source") or {}
+        lag_s = float(asked_for.get("settle_s") or self._settle.lag_s)
+        return replace(self._settle, lag_s=lag_s, old_s=max(self._settle.old_s, lag_s))
 
     def _slots(self, minutes: Sequence[Minute], first: float, until: float, problem: str) -> CloudWatchSlots:
         factor = self._pace.factor

@@ -7,10 +7,11 @@ A name that a user gives is taken; without one, the first convention is that an 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
-from typing import Final
+from typing import Any, Final
 
+from crossfade.release.plan import Plan
 from crossfade.signals.exposition import Series
 from crossfade.spec.selectors import Matcher, all_hold, matchers
 
@@ -19,6 +20,37 @@ STARTED: Final = "process_start_time_seconds"
 
 _BUCKET: Final = "_bucket"
 _LE: Final = "le"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Own:
+    """A counter of the user's own."""
+
+    name: str
+    conditions: tuple[Matcher, ...] = ()
+
+    @classmethod
+    def of(cls, text: str) -> Own:
+        """From `name` or `name{conditions}`. Raises `ValueError`."""
+        name, _, inside = text.strip().partition("{")
+        return cls(name=name.strip(), conditions=matchers("{" + inside) if inside else ())
+
+    def of_all(self, found: Mapping[Series, float]) -> Mapping[Series, float]:
+        """The series that it means."""
+        return {
+            series: value
+            for series, value in found.items()
+            if series.name == self.name and all_hold(self.conditions, series.label)
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnPair:
+    """What is counted, and what of it went well or failed."""
+
+    total: Own
+    part: Own
+    part_is_failure: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +102,9 @@ KNOWN: Final = (
 )
 """OpenTelemetry, Micrometer, Prometheus' own libraries and what is written with them; the first that fits."""
 
+CODES: Final = ("code", "status", "status_code", "http_response_status_code", "response_code")
+"""Labels in which the code of an answer stands."""
+
 ALL_NAMES: Final = frozenset(name for one in KNOWN for name in one.wanted)
 
 
@@ -80,6 +115,8 @@ class Reading:
     requests: Mapping[Series, float]
     buckets: Mapping[Series, float]
     """Cumulative, each series with its `le`."""
+    own: Mapping[str, tuple[Mapping[Series, float], Mapping[Series, float]]] = field(default_factory=dict)
+    """Figures of the user's own: total and part."""
     started: float | None = None
 
 
@@ -90,12 +127,33 @@ class Given:
     requests: str = ""
     errors: str = ""
     latency: str = ""
+    own: Mapping[str, OwnPair] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, plan: Plan) -> Given:
+        """What a plan carries of them."""
+        asked: Any = plan.judging.get("source") or {}
+        pairs: Any = plan.judging.get("kpi") or {}
+        return cls(
+            requests=str(asked.get("requests") or ""),
+            errors=str(asked.get("errors") or ""),
+            latency=str(asked.get("latency") or ""),
+            own={
+                name: OwnPair(
+                    total=Own.of(pair["total"]),
+                    part=Own.of(pair["part"]),
+                    part_is_failure=bool(pair["part_is_failure"]),
+                )
+                for name, pair in pairs.items()
+            },
+        )
 
     @property
     def wanted(self) -> frozenset[str]:
         """Names that may have to be read."""
-        latency = frozenset({self.latency + _BUCKET}) if self.latency else frozenset()
-        return ALL_NAMES | latency if not self.requests else _named(self, ()).wanted
+        own = {one.name for pair in self.own.values() for one in (pair.total, pair.part)}
+        latency = {self.latency + _BUCKET} if self.latency else set()
+        return frozenset(own | (ALL_NAMES | latency if not self.requests else _named(self, ()).wanted))
 
 
 def choose(given: Given, shown: Collection[Series]) -> Names | None:
@@ -126,16 +184,19 @@ def _named(given: Given, shown: Collection[Series]) -> Names:
 def _code_of(requests: str, shown: Collection[Series]) -> str:
     """The label with the answer's code: the first that the counter has."""
     mine = [one for one in shown if one.name == requests]
-    for label in ("code", "status", "status_code", "http_response_status_code", "response_code"):
+    for label in CODES:
         if any(one.label(label) for one in mine):
             return f'{label}=~"5..|5xx"'
     return 'code=~"5.."'
 
 
-def reading(found: Mapping[Series, float], names: Names | None) -> Reading:
-    """The part of an instance's samples that is about requests; none while nobody shows where they are."""
+def reading(
+    found: Mapping[Series, float], names: Names | None, own: Mapping[str, OwnPair] | None = None
+) -> Reading:
+    """The part of an instance's samples that is asked for; no requests while nobody shows where they are."""
+    pairs = {name: (pair.total.of_all(found), pair.part.of_all(found)) for name, pair in (own or {}).items()}
     if names is None:
-        return Reading(requests={}, buckets={})
+        return Reading(requests={}, buckets={}, own=pairs)
     started = [value for series, value in found.items() if series.name == STARTED]
     bucket = names.latency + _BUCKET
     return Reading(
@@ -145,6 +206,7 @@ def reading(found: Mapping[Series, float], names: Names | None) -> Reading:
             for series, value in found.items()
             if names.latency and series.name == bucket and series.label(_LE)
         },
+        own=pairs,
         started=started[0] if started else None,
     )
 

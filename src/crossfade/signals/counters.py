@@ -16,13 +16,13 @@ An instance whose slot is waited for holds the slots of all back: both sides are
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf, isfinite
 from typing import Final
 
 from crossfade.release.values import Side
-from crossfade.signals.conventions import KNOWN, Names, Reading, edges_of, failed, upper
+from crossfade.signals.conventions import KNOWN, Names, OwnPair, Reading, edges_of, failed, upper
 from crossfade.signals.exposition import Series
 from crossfade.signals.source import Arm
 
@@ -33,6 +33,11 @@ SAME_START_S: Final = 1.0
 """Starts of a process that are nearer than this are one: some libraries work it out anew each time."""
 
 
+MOST_TIMES: Final = 1.5
+SOME: Final = 20.0
+"""A histogram may count half as much again as the requests, and some more: both are not read at once."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delta:
     """What an instance did in a slot; fractions where it was spread."""
@@ -41,12 +46,15 @@ class Delta:
     errors: float = 0.0
     below: Mapping[float, float] = field(default_factory=dict)
     """Requests not slower than an edge in ms, by edge; endless: all of them. Empty: not known."""
+    own: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """Figures of the user's own: total, and what failed."""
 
     def part(self, share: float) -> Delta:
         return Delta(
             requests=self.requests * share,
             errors=self.errors * share,
             below={edge: count * share for edge, count in self.below.items()},
+            own={name: (total * share, failed * share) for name, (total, failed) in self.own.items()},
         )
 
     def row(self, edges_ms: Sequence[float]) -> Sequence[float]:
@@ -63,10 +71,25 @@ class Delta:
         return row if min(row) >= 0.0 else ()
 
     def arm(self, edges_ms: Sequence[float]) -> Arm:
-        return {"requests": self.requests, "errors": self.errors, "latency": self.row(edges_ms)}
+        return arm_of([self], self.row(edges_ms))
 
 
-def between(before: Reading, after: Reading, names: Names) -> Delta:
+def arm_of(parts: Collection[Delta], row: Sequence[float]) -> Arm:
+    """What some instances did together, as the judge takes it."""
+    names = {name for part in parts for name in part.own}
+    own = {name: [part.own.get(name, (0.0, 0.0)) for part in parts] for name in sorted(names)}
+    return {
+        "requests": sum(part.requests for part in parts),
+        "errors": sum(part.errors for part in parts),
+        "latency": list(row),
+        "kpi": {
+            name: {"total": sum(total for total, _ in pairs), "failed": sum(failed for _, failed in pairs)}
+            for name, pairs in own.items()
+        },
+    }
+
+
+def between(before: Reading, after: Reading, names: Names, own: Mapping[str, OwnPair]) -> Delta:
     """What happened from one reading of an instance to the next."""
     anew = began_anew(before, after)
     requests = _rises({} if anew else before.requests, after.requests)
@@ -74,11 +97,23 @@ def between(before: Reading, after: Reading, names: Names) -> Delta:
     for series, rise in _rises({} if anew else before.buckets, after.buckets).items():
         edge = _same(upper(series) * names.ms)
         below[edge] = below.get(edge, 0.0) + rise
+    if below.get(inf, 0.0) > MOST_TIMES * sum(requests.values()) + SOME:
+        below = {}  # buckets that count far more than the requests are not theirs alone
     return Delta(
         requests=sum(requests.values()),
         errors=sum(rise for series, rise in requests.items() if failed(series, names)),
         below=below,
+        own={name: _pair(before, after, name, pair, anew=anew) for name, pair in own.items()},
     )
+
+
+def _pair(before: Reading, after: Reading, name: str, pair: OwnPair, *, anew: bool) -> tuple[float, float]:
+    """Total and failed. What is under way counts as failed where both are not counted at the same moment."""
+    none: tuple[Mapping[Series, float], Mapping[Series, float]] = ({}, {})
+    old, new = none if anew else before.own.get(name, none), after.own.get(name, none)
+    total, part = (sum(_rises(a, b).values()) for a, b in zip(old, new, strict=True))
+    failed = part if pair.part_is_failure else total - part
+    return max(total, failed), max(failed, 0.0)
 
 
 def _same(edge_ms: float) -> float:
@@ -91,7 +126,9 @@ def began_anew(before: Reading, after: Reading) -> bool:
     starts = (before.started, after.started)
     if starts[0] is not None and starts[1] is not None and abs(starts[1] - starts[0]) > SAME_START_S:
         return True
-    pairs = ((before.requests, after.requests), (before.buckets, after.buckets))
+    pairs = [(before.requests, after.requests), (before.buckets, after.buckets)]
+    for name, old in before.own.items():
+        pairs += zip(old, after.own.get(name, ({}, {})), strict=True)
     return any(new.get(series, value) < value for old, new in pairs for series, value in old.items())
 
 
@@ -101,7 +138,8 @@ def _rises(before: Mapping[Series, float], after: Mapping[Series, float]) -> Map
 
 def is_count(reading: Reading) -> bool:
     """Whether all values are counts; a NaN or an endless one is no reading (R24)."""
-    values = (*reading.requests.values(), *reading.buckets.values())
+    own = [value for pair in reading.own.values() for part in pair for value in part.values()]
+    values = (*reading.requests.values(), *reading.buckets.values(), *own)
     return all(isfinite(value) and value >= 0.0 for value in values)
 
 
@@ -127,6 +165,8 @@ class Tally:
 
     names: dict[Side, Names] = field(default_factory=dict)
     """Where each side's requests are; a version may name them otherwise than the one before."""
+    own: Mapping[str, OwnPair] = field(default_factory=dict)
+    """Figures of the user's own."""
     first: int | None = None
     """The first slot there can be counts of."""
     until: int = 0
@@ -134,14 +174,27 @@ class Tally:
     left_out: dict[int, Counter[Side]] = field(default_factory=dict)
     """Slot -> how many instances of a side it is without."""
     _known: dict[Who, _Known] = field(default_factory=dict)
+    _shown: set[Side] = field(default_factory=set)
+    """Sides of which an instance was ever read."""
     _done: dict[int, dict[Who, Delta]] = field(default_factory=dict)
 
-    def take(self, slot: int, readings: Mapping[Who, Reading | None]) -> None:
-        """All instances there are at the beginning of a slot; None: it could not be read."""
+    def take(self, slot: int, readings: Mapping[Who, Reading | None], *, waits: bool = False) -> None:
+        """
+        All instances there are at the beginning of a slot; None: it could not be read.
+
+        One that is not listed any more was taken out on purpose and is waited for by nobody; unless the
+        list comes from the readings themselves (`waits`).
+        """
         if self.first is None:
             self.first = self.until = slot
         for who in [who for who in self._known if who not in readings]:
-            del self._known[who]  # it was taken out on purpose: nobody waits for it
+            if waits:
+                self._miss(slot, who)
+            else:
+                del self._known[who]
+        for side in self._shown if waits else ():
+            if not any(who[0] is side for who in (*readings, *self._known)):
+                self.left_out.setdefault(slot, Counter())[side] += 1  # gone altogether is not silent
         for who, found in readings.items():
             if found is not None and is_count(found):
                 self._read(slot, who, found)
@@ -157,11 +210,7 @@ class Tally:
         rows = [part.row(edges_ms) for part in parts if part.requests]
         # Where one that served shows no buckets, the others' would pass for all.
         whole = all(rows)
-        return {
-            "requests": sum(part.requests for part in parts),
-            "errors": sum(part.errors for part in parts),
-            "latency": [sum(column) for column in zip(*rows, strict=True)] if whole else [],
-        }
+        return arm_of(parts, [sum(column) for column in zip(*rows, strict=True)] if whole else [])
 
     def instances(self, slot: int, side: Side, edges_ms: Sequence[float]) -> tuple[tuple[str, Arm], ...]:
         return tuple((name, part.arm(edges_ms)) for name, part in sorted(self._parts(slot, side).items()))
@@ -197,11 +246,12 @@ class Tally:
     def _read(self, slot: int, who: Who, found: Reading) -> None:
         known = self._known.get(who)
         if known is not None and slot > known.slot:
-            delta = between(known.reading, found, self._names(who[0]))
+            delta = between(known.reading, found, self._names(who[0]), self.own)
             share = 1.0 / (slot - known.slot)
             for one in range(known.slot, slot):
                 self._done.setdefault(one, {})[who] = delta if share == 1.0 else delta.part(share)
         self._known[who] = _Known(slot, found)
+        self._shown.add(who[0])
 
     def _miss(self, slot: int, who: Who) -> None:
         known = self._known.get(who)

@@ -29,6 +29,10 @@ class Page:
     text: str
 
 
+class TooLongError(ValueError):
+    """More than `MOST_BYTES`."""
+
+
 def fetch(url: str, patience_s: float, headers: Mapping[str, str]) -> Page:
     """
     The page of a URL.
@@ -76,7 +80,7 @@ def _body(link: http.client.HTTPConnection, answer: http.client.HTTPResponse, un
             break
         size += len(part)
         if size > MOST_BYTES:
-            raise ValueError(f"it is longer than {MOST_BYTES} bytes")
+            raise TooLongError(f"it is longer than {MOST_BYTES} bytes")
         parts.append(part)
     if answer.length:
         raise ValueError(f"it was cut off: {answer.length} bytes are missing")

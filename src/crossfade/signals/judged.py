@@ -4,7 +4,7 @@
 A look goes: read the closed slots that are new, frame them (`framing.py`), store and judge
 each frame (`recorded.py`), and say for each gate what that means (`saying.py`). Where stable
 takes no traffic any more, its arm is its own past (`past.py`). Gates that need no counts are
-`unhealthy.py` and `alarms.py`. What was judged lives in `Memory`; the rest is re-read.
+`unhealthy.py`, `alarms.py` and `measured.py`. What was judged lives in `Memory`; the rest is re-read.
 """
 
 from __future__ import annotations
@@ -14,20 +14,23 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
+from crossfade.errors import CrossfadeError
 from crossfade.release.plan import Plan, PlannedGate, Step
 from crossfade.release.state import Road, State
 from crossfade.release.values import ALL, NOTHING, Instant, Say, Verdict
 from crossfade.signals import past, saying
-from crossfade.signals.alarms import Alarms
+from crossfade.signals.alarms import Alarms, Ref
+from crossfade.signals.cloudwatch_own import is_of_a_side
 from crossfade.signals.framing import begins, frames, width
+from crossfade.signals.measured import Limits, Measured, metric_now, metric_verdict, no_account
 from crossfade.signals.recorded import Ledger, Piece
-from crossfade.signals.source import CountsSource, InstanceHealth, Memory, Pace, Slots
+from crossfade.signals.source import CountsSource, InstanceHealth, Measures, Memory, Pace, Slots
 from crossfade.signals.unhealthy import health_verdict
 
 HISTORY: Final = timedelta(minutes=15)
 """How much of stable's time before the release tells the judge what is normal."""
 
-BESIDE: Final = ("unhealthy", "alarms")
+BESIDE: Final = ("unhealthy", "alarms", "metrics", "kpi", "source", "aws")
 """Parts of `judging` that are not the judge's."""
 
 SILENT_FRAMES: Final = 3
@@ -45,7 +48,10 @@ class ReleaseSignals:
         memory: Memory,
         pace: Pace,
         alarms: Alarms | None = None,
+        measures: Measures | None = None,
     ) -> None:
+        """`measures` None: nobody can be asked for single metrics."""
+        self._measures = measures
         self._counts = counts
         self._health = health
         self._memory = memory
@@ -62,25 +68,37 @@ class ReleaseSignals:
         self._counts.watch(plan)
         step = state.step(plan)
         gates = [gate for gate in plan.gates if gate.name in step.gates]
-        judged = [gate for gate in gates if gate.traffic and step.world.weight > NOTHING]
+        unhealthy, alarms, metrics = (_settings(plan, kind) for kind in ("unhealthy", "alarms", "metrics"))
+        judged = [
+            gate
+            for gate in gates
+            if gate.traffic and gate.name not in metrics and step.world.weight > NOTHING
+        ]
         found: list[Verdict] = []
         if judged:
             found += _answered(judged, state, step, lambda: self._judged(plan, state, step, judged, now))
-        unhealthy, alarms = _settings(plan, "unhealthy"), _settings(plan, "alarms")
         for gate in gates:
             if gate.name in unhealthy:
                 say = self._unhealthy(plan, state, gate.name, unhealthy[gate.name], now)
             elif gate.name in alarms:
                 say = self._alarm(plan, state, gate.name, alarms[gate.name], now)
+            elif gate.name in metrics and step.world.weight > NOTHING:
+                say = self._metric(plan, state, gate.name, metrics[gate.name], now)
             else:
                 continue
             found += _answered([gate], state, step, say)
         return tuple(found)
 
     def before(self, plan: Plan, now: Instant) -> Mapping[str, Say]:
-        """What each gate that can speak before traffic says now (R18). Takes 2 s at most."""
+        """What each gate that can speak before traffic says now (R18)."""
         self._alarms.begin()
-        return {name: self._alarms.gate(urls, now).say for name, urls in _settings(plan, "alarms").items()}
+        said = {name: self._alarms.gate(refs, now).say for name, refs in _settings(plan, "alarms").items()}
+        metrics = _settings(plan, "metrics").items()
+        return said | {
+            name: self._metric_now(plan, name, asked, now)
+            for name, asked in metrics
+            if not is_of_a_side(asked)
+        }
 
     # --- counts ----------------------------------------------------------------------------
 
@@ -186,10 +204,10 @@ class ReleaseSignals:
         return say
 
     def _alarm(
-        self, plan: Plan, state: State, gate: str, urls: Sequence[str], now: Instant
+        self, plan: Plan, state: State, gate: str, refs: Sequence[Ref], now: Instant
     ) -> Callable[[], Sequence[Verdict]]:
         def say() -> Sequence[Verdict]:
-            found, since = self._alarms.gate(urls, now), state.reached or state.since
+            found, since = self._alarms.gate(refs, now), state.reached or state.since
             return (
                 Verdict(
                     gate=gate,
@@ -203,6 +221,31 @@ class ReleaseSignals:
             )
 
         return say
+
+    def _metric(
+        self, plan: Plan, state: State, gate: str, asked: Any, now: Instant
+    ) -> Callable[[], Sequence[Verdict]]:
+        def say() -> Sequence[Verdict]:
+            points = self._asked_for(plan, gate, state.reached or state.since)
+            found = metric_verdict(points, Limits.of(asked), _metric_name(asked), state, now)
+            return (replace(found, gate=gate, step=state.step(plan).name),)
+
+        return say
+
+    def _metric_now(self, plan: Plan, gate: str, asked: Any, now: Instant) -> Say:
+        try:
+            return metric_now(self._asked_for(plan, gate, now - HISTORY), Limits.of(asked))
+        except CrossfadeError:
+            return Say.NO_DATA
+
+    def _asked_for(self, plan: Plan, gate: str, since: Instant) -> Measured:
+        if self._measures is None:
+            raise no_account(gate)
+        return self._measures.measured(plan, gate, since)
+
+
+def _metric_name(asked: Any) -> str:
+    return f"{asked['stat']} of {asked['metric']}"
 
 
 def _answered(

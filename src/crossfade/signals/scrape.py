@@ -61,11 +61,7 @@ class How:
             path=str(asked.get("path") or "/metrics"),
             every_s=float(asked.get("every_s") or 5.0),
             port=asked.get("port"),
-            given=Given(
-                requests=str(asked.get("requests") or ""),
-                errors=str(asked.get("errors") or ""),
-                latency=str(asked.get("latency") or ""),
-            ),
+            given=Given.of(plan),
         )
 
 
@@ -98,7 +94,7 @@ class _Watched:
     how: How
     every_s: float
     """Real seconds."""
-    tally: Tally = field(default_factory=Tally)
+    tally: Tally
     sent: int = -1
     """The slot at whose beginning the last scrape was sent."""
     out: dict[Who, Future[Page]] = field(default_factory=dict)
@@ -141,7 +137,8 @@ class Scrape:
         self._watched = {name: one for name, one in self._watched.items() if one.last > now - OVER_S}
         how = How.of(plan)
         one = self._watched.setdefault(
-            plan.release, _Watched(how=how, every_s=how.every_s / self._pace.factor)
+            plan.release,
+            _Watched(how=how, every_s=how.every_s / self._pace.factor, tally=Tally(own=how.given.own)),
         )
         one.last = now
         self._take(one)
@@ -216,7 +213,7 @@ def take(tally: Tally, slot: int, found: Mapping[Who, Mapping[Series, float] | s
     for who in found:
         names = tally.names.get(who[0], other)
         values = shown.get(who)
-        readings[who] = None if values is None else reading(values, names)
+        readings[who] = None if values is None else reading(values, names, given.own)
     tally.take(slot, readings)
     for side in Side:
         texts = [(who[1], why) for who, why in found.items() if who[0] is side and isinstance(why, str)]

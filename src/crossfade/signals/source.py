@@ -13,6 +13,7 @@ from typing import Protocol
 
 from crossfade.release.plan import Plan
 from crossfade.release.values import Instant, Side
+from crossfade.signals.measured import Measured
 
 Arm = Mapping[str, object]
 
@@ -90,6 +91,14 @@ class CountsSource(Protocol):
 
     def slots(self, plan: Plan, since: float, edges_ms: Sequence[float]) -> Slots:
         """Closed slots that start at or after this real epoch. What fails is a `problem`."""
+        ...
+
+
+class Measures(Protocol):
+    """Single metrics that a gate names."""
+
+    def measured(self, plan: Plan, gate: str, since: Instant) -> Measured:
+        """The points of a gate's metric since an instant of the clock. Raises `CrossfadeError`."""
         ...
 
 

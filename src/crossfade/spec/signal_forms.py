@@ -117,7 +117,9 @@ class CustomGateForm(Form):
     total: str | None = setting(
         "A count of what was tried: `Namespace/Name` in CloudWatch, else a counter, with conditions if any."
     )
-    success: str | None = setting("A count of what of it went well.")
+    success: str | None = setting(
+        "A count of what of it went well, made when the total is: what is under way would count as failed."
+    )
     failure: str | None = setting("A count of what of it failed, in place of `success`.")
     against: Literal["stable"] | None = setting(
         "What the candidate is compared with.", default="stable",

@@ -91,6 +91,8 @@ def _sights(planned: Planned) -> Iterator[str]:
                 yield "  crossfade plan REVISION --traffic 50/s shows it for a traffic you expect"
         return
     yield f"What the gates can see   {told.traffic(planned)}; 9 times in 10"
+    if late := told.counted(planned):
+        yield from _wrapped("counted by ", late, indent=2)
     last = ""
     for sight in planned.sights:
         at = "" if sight.step == last else sight.step

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from crossfade.cli.render import words
 from crossfade.cli.render.status import NEVER
@@ -15,6 +16,7 @@ from crossfade.release.decide import whom
 from crossfade.release.plan import Kind, Plan, Proof, Step
 from crossfade.release.policy import Objection
 from crossfade.release.way_back import Can, WayBack
+from crossfade.signals.reach import reach
 from crossfade.spec import OnInterrupt
 
 
@@ -121,9 +123,20 @@ def traffic(planned: Planned) -> str:
     return f"{words.count(found.per_s)} requests/s, {where}"
 
 
+def counted(planned: Planned) -> str:
+    """Who counts, and how soon that can stop a release; empty for our own proxy's log, which is at once."""
+    source: Any = planned.plan.judging.get("source")
+    if not source or source["kind"] == "access_log":
+        return ""
+    found = reach(source)
+    return f"{found.text}. {found.advice}".rstrip(". ")
+
+
 def must_see(sight: Sight, errors: float | None) -> str:
     if sight.gate == "latency":
         return f"{words.times(sight.must_see)} at {' '.join(words.quantile(at) or '' for at in sight.at)}"
+    if sight.gate != "errors":
+        return f"{percent(sight.must_see)} more failing"
     before = 0.001 if errors is None else errors
     return f"{percent(before)} -> {percent(before + sight.must_see)}"
 

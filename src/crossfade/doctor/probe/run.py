@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import secrets
-import urllib.request
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from crossfade.aws import Door
-from crossfade.aws.door import READ_S
+from crossfade.aws.twin import twin_ports, twin_preset, twin_time
 from crossfade.doctor.probe.ledger import Ledger, Run
 from crossfade.doctor.probe.making import Maker
 from crossfade.doctor.probe.steps import Ground, Pace, Steps
@@ -19,6 +19,8 @@ from crossfade.doctor.probe.tape import Tape, Time
 from crossfade.errors import RefusedError, UsageError
 
 ANYBODY: Final = "0.0.0.0/0"
+HERE: Final = "127.0.0.1"
+"""Where a twin serves everything."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,12 +42,14 @@ def probe(
     Raises `UsageError` where an earlier probe has left something, `AccessError`, `PlatformError`. What was
     made is taken away on the way out of every error but a kill.
     """
-    twin = _twin(door)
     where = door.where
     run = Run(id=secrets.token_hex(3), account=where.account, region=where.region, endpoint=where.endpoint)
-    said = {"kind": "twin", "preset": twin["preset"], "factor": twin["factor"]} if twin else {"kind": "aws"}
-    tape = Tape(_time(door), {**said, "region": where.region})
-    ground = _ground(door, wish, twin, tape)
+    clock = _time(door)
+    said: dict[str, object] = {"kind": "aws", "region": where.region}
+    if where.endpoint is not None:
+        said |= {"kind": "twin", "preset": twin_preset(where.endpoint), "factor": clock.factor}
+    tape = Tape(clock, said)
+    ground = _ground(door, wish, tape)
     ledger.begin(run)
     maker = _maker(door, tape, ledger, run.id, say)
     steps = Steps(maker, door.client("cloudwatch"), ground, pace)
@@ -97,9 +101,13 @@ def _maker(door: Door, tape: Tape, ledger: Ledger, run: str, say: Callable[[str]
     )
 
 
-def _ground(door: Door, wish: Wish, twin: Mapping[str, Any] | None, tape: Tape) -> Ground:
+def _ground(door: Door, wish: Wish, tape: Tape) -> Ground:
     """The network that is used, and how parts of it are reached."""
-    ec2 = door.client("ec2")
+    ec2, endpoint = door.client("ec2"), door.where.endpoint
+
+    def served(arn: str, port: int) -> int:
+        return port if endpoint is None else twin_ports(endpoint).get(arn, port)
+
     tape.step("ground")
     if wish.subnets:
         rows = tape.call(ec2, "DescribeSubnets", SubnetIds=list(wish.subnets))["Subnets"]
@@ -121,11 +129,9 @@ def _ground(door: Door, wish: Wish, twin: Mapping[str, Any] | None, tape: Tape) 
         subnets=tuple(str(one["SubnetId"]) for one in picked),
         scheme="internal" if wish.internal else "internet-facing",
         cidr=wish.cidr,
-        addresses=(lambda _: ("127.0.0.1",)) if twin else lambda arn: _nodes(tape, ec2, arn),
-        reach=(lambda _, arn, port: ("127.0.0.1", _served(door, arn, port)))
-        if twin
-        else lambda name, _, port: (name, port),
-        behind=(lambda arn, port: _served(door, arn, port)) if twin else lambda _, port: port,
+        addresses=lambda arn: _nodes(tape, ec2, arn) if endpoint is None else (HERE,),
+        reach=lambda name, arn, port: (name if endpoint is None else HERE, served(arn, port)),
+        behind=served,
     )
 
 
@@ -137,26 +143,9 @@ def _nodes(tape: Tape, ec2: Any, balancer: str) -> tuple[str, ...]:
     return tuple(sorted(str(one["PrivateIpAddress"]) for one in rows))
 
 
-def _twin(door: Door) -> Mapping[str, Any] | None:
-    """What the twin says of itself; None for AWS."""
-    return _from_twin(door, "/twin") if door.where.endpoint is not None else None
-
-
-def _served(door: Door, arn: str, port: int) -> int:
-    """The port of this machine on which a twin serves a listener."""
-    return int(_from_twin(door, "/twin/ports").get(arn, port))
-
-
-def _from_twin(door: Door, page: str) -> dict[str, Any]:
-    past_proxies = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with past_proxies.open(f"{str(door.where.endpoint).rstrip('/')}{page}", timeout=READ_S) as reply:
-        found: dict[str, Any] = json.load(reply)
-    return found
-
-
 def _time(door: Door) -> Time:
     """A twin has a time of its own, which may run faster and be far ahead."""
     if door.where.endpoint is None:
         return Time()
-    said = _from_twin(door, "/twin/clock")
-    return Time(factor=float(said["factor"]), epoch=float(said["now"]))
+    now = twin_time(door.where.endpoint)
+    return Time(factor=now.factor, epoch=now.twin + (time.time() - now.real) * now.factor)
