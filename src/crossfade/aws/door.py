@@ -17,6 +17,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from crossfade.aws.failures import calling
+from crossfade.aws.permissions import partition
 from crossfade.errors import AccessError, UsageError
 
 CONNECT_S: Final = 3.0
@@ -25,6 +26,8 @@ TRIES: Final = 2
 """Call time-outs well below a lease: a controller that waits for AWS must not outlive its right to write."""
 
 _TWIN_KEY: Final = "crossfade-twin"
+_SESSION: Final = "crossfade"
+"""What CloudTrail calls us where a role is assumed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +88,8 @@ class Door:
         )
         keys = {"aws_access_key_id": _TWIN_KEY, "aws_secret_access_key": _TWIN_KEY} if twin else {}
         session = boto3.session.Session(region_name=self.where.region, **keys)
+        if self.where.role is not None and not twin:
+            _assume(session, self.where)
         return session.client(service, endpoint_url=self.where.endpoint, config=config)
 
     def prove(self) -> Identity:
@@ -107,6 +112,35 @@ class Door:
                 "use credentials of that account, or correct aws.account",
             )
         return found
+
+
+def _assume(session: Any, where: Where) -> None:
+    """From now on the session acts as the role, asked for when first needed and again before it expires."""
+    from botocore.config import Config  # noqa: PLC0415
+    from botocore.credentials import (  # type: ignore[import-untyped]  # noqa: PLC0415
+        AssumeRoleCredentialFetcher,
+        DeferredRefreshableCredentials,
+    )
+
+    source = session.get_credentials()
+    if source is None:
+        return  # the first call says that there are none
+
+    def made(service: str, **more: Any) -> Any:
+        config = Config(ignore_configured_endpoint_urls=True)
+        return session._session.create_client(  # noqa: SLF001  # boto3 has no other way to it
+            service, region_name=where.region, config=config, **more
+        )
+
+    fetcher = AssumeRoleCredentialFetcher(
+        client_creator=made,
+        source_credentials=source,
+        role_arn=f"arn:{partition(where.region)}:iam::{where.account}:role/{where.role}",
+        extra_args={"RoleSessionName": _SESSION},
+    )
+    session._session._credentials = DeferredRefreshableCredentials(  # noqa: SLF001
+        method="assume-role", refresh_using=fetcher.fetch_credentials
+    )
 
 
 def _prove_loopback(endpoint: str) -> None:
