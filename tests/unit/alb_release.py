@@ -139,7 +139,7 @@ class Release:
         return cls(cloud=cloud, plan=plan, state=opened(_instant(cloud)), platform=platform)
 
     def restarted(self) -> Release:
-        """Another process goes on with what was journalled; time in which nobody looked counts for nothing."""
+        """Another process goes on with what was journalled; time without a look counts for nothing."""
         platform = platform_of(self.cloud)
         heard = hear(self.plan, self.state, Gap(seconds=self.cloud.at - self.looked_at), _instant(self.cloud))
         assert not isinstance(heard, Declined)
