@@ -17,6 +17,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from crossfade.aws.failures import calling
+from crossfade.aws.roles import assumed
 from crossfade.errors import AccessError, UsageError
 
 CONNECT_S: Final = 3.0
@@ -56,6 +57,7 @@ class Door:
             _prove_loopback(where.endpoint)
         self.where = where
         self._clients: dict[str, Any] = {}
+        self._session: Any = None
         self._lock = threading.Lock()
 
     def client(self, service: str) -> Any:
@@ -83,9 +85,14 @@ class Door:
             proxies={} if twin else None,
             s3={"addressing_style": "path"} if twin else None,
         )
-        keys = {"aws_access_key_id": _TWIN_KEY, "aws_secret_access_key": _TWIN_KEY} if twin else {}
-        session = boto3.session.Session(region_name=self.where.region, **keys)
-        return session.client(service, endpoint_url=self.where.endpoint, config=config)
+        if self._session is None:
+            keys = {"aws_access_key_id": _TWIN_KEY, "aws_secret_access_key": _TWIN_KEY} if twin else {}
+            session = boto3.session.Session(region_name=self.where.region, **keys)
+            if self.where.role is not None:
+                sts = session.client("sts", endpoint_url=self.where.endpoint, config=config)
+                session = assumed(session, sts, self.where.account, self.where.role)
+            self._session = session
+        return self._session.client(service, endpoint_url=self.where.endpoint, config=config)
 
     def prove(self) -> Identity:
         """
