@@ -78,6 +78,7 @@ BEYOND_THE_SPEC = {
     "service is written.",
     "CF4425": "Targets of the new revision serve already as part of the old one. Retiring the old would take them away.",
     "CF4426": "A route of `platform.alb` is gone, so nobody can come in by it.",
+    "CF4427": "A change that can wait was put off: AWS allows an account a few a second, and ways back go first.",
     "CF4431": "A rule, a listener or a target group that `platform.alb` names is not there, or does not forward to the "
     "pair alone. Rules that name others are not written (R49).",
     "CF4432": "A rule that `platform.alb.rules` does not name forwards to one of its groups: it would not shift with the "

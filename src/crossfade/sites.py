@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -80,9 +81,10 @@ class Sites:
 
     def _gateway(self, where: Where) -> Gateway:
         from crossfade.platforms.alb_gateway import Gateway
+        from crossfade.platforms.alb_pace import Pace
 
         if where not in self._gateways:
-            self._gateways[where] = Gateway(self._door(where))
+            self._gateways[where] = Gateway(self._door(where), Pace(self._now, self._sleep))
         return self._gateways[where]
 
     def _door(self, where: Where) -> Door:
@@ -94,6 +96,10 @@ class Sites:
 
     def _now(self) -> float:
         return self._clock.now().timestamp()
+
+    def _sleep(self, seconds: float) -> None:
+        """Seconds of the clock, which a twin's may pass faster."""
+        time.sleep(seconds / self._clock.factor)
 
     def signals_of(self, plan: Plan, memory: Memory) -> ReleaseSignals:
         """Verdicts about a release: one object for all of a platform and an account."""

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from alb_world import ACCOUNT, REGION, Twin, client, twin, world
+from alb_world import ACCOUNT, REGION, Twin, client, twin, unhurried, world
 from grounds import AlbGround, names
 
 from crossfade.aws import Door, Where
 from crossfade.errors import AccessError, PlatformError
-from crossfade.platforms import alb_calls
+from crossfade.platforms import alb_calls, alb_gateway
 from crossfade.platforms.alb_calls import CALLS, On, calls
 from crossfade.platforms.alb_gateway import Gateway
 from crossfade.release.plan import Kind
@@ -63,7 +63,7 @@ class TestCalls:
         assert declared - called == {"DescribeLoadBalancers", "RemoveTags"}
         assert called <= declared
         assert "describe_load_balancers" in inspect.getsource(Gateway.balancers)
-        assert "remove_tags" in inspect.getsource(Gateway.do)
+        assert "remove_tags" in inspect.getsource(alb_gateway._operation)
 
     def test_every_mutating_call_is_limited_to_resources_of_the_site(self, ground: AlbGround) -> None:
         site = ground.balancer.site
@@ -134,7 +134,7 @@ class TestProof:
     ) -> None:
         site = ground.balancer.site
         elsewhere = replace(site, where=replace(site.where, account="999999999999"))
-        gateway = Gateway(Door(elsewhere.where))
+        gateway = Gateway(Door(elsewhere.where), unhurried())
         before = ground.everything()
 
         with pytest.raises(AccessError) as refused:
@@ -165,7 +165,7 @@ class TestReading:
                 Conditions=[{"Field": "path-pattern", "PathPatternConfig": {"Values": [f"/{number}"]}}],
                 Actions=[{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404"}}],
             )
-        gateway = Gateway(Door(balancer.where))
+        gateway = Gateway(Door(balancer.where), unhurried())
 
         found = gateway.rules(balancer.listener)
 
@@ -178,7 +178,7 @@ class TestReading:
         plan = ground.plan("r2", "v2")
         ground.balancer.elb.delete_rule(RuleArn=ground.balancer.rule)
 
-        read = Gateway(Door(ground.balancer.where)).routes(ground.balancer.site.routes)
+        read = Gateway(Door(ground.balancer.where), unhurried()).routes(ground.balancer.site.routes)
 
         assert read[ground.balancer.rule] is None
         assert read[ground.balancer.listener]
@@ -320,7 +320,7 @@ class TestGround:
         )["Rules"][0]["RuleArn"]
         site = replace(ground.balancer.site, test=rule)
 
-        way = replace_platform(ground, site, Gateway(Door(site.where))).way_in()
+        way = replace_platform(ground, site, Gateway(Door(site.where), unhurried())).way_in()
 
         assert way.url == "http://127.0.0.1:80"
         assert way.headers == {"host": "x.staff.example", "x-staff": "yes"}

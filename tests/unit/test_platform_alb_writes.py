@@ -185,10 +185,10 @@ class TestWeights:
 
 
 class TestHome:
-    def test_rules_first_and_the_note_after_them(self) -> None:
-        found = home(scene(look(500)), NOW)
+    def test_users_first_the_note_after_them_and_then_what_reads_home_already(self) -> None:
+        found = home(scene(look(500, rules={LISTENER: (forward(blue=999, green=0),)})), NOW)
 
-        assert [type(write) for write in found] == [Route, Route, Tag]
+        assert [getattr(write, "arn", "note") for write in found] == [RULE, "note", LISTENER]
 
     def test_R48_a_rule_that_reads_home_is_written_all_the_same_while_another_weight_was_asked_for(
         self,
