@@ -7,9 +7,36 @@ else by kind, so that two snapshots tell what a migration changed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
+
+_WORDS: Final = re.compile(r"[^\s\"(),:]+")
+BOOKKEEPING: Final = frozenset(
+    {
+        "alembic_version",
+        "django_migrations",
+        "schema_migrations",
+        "ar_internal_metadata",
+        "flyway_schema_history",
+        "goose_db_version",
+        "gorp_migrations",
+        "_prisma_migrations",
+        "knex_migrations",
+        "knex_migrations_lock",
+        "databasechangelog",
+        "databasechangeloglock",
+        "yoyo_migration",
+        "_yoyo_migration",
+        "atlas_schema_revisions",
+        "sequelizemeta",
+        "__efmigrationshistory",
+        "refinery_schema_history",
+        "_sqlx_migrations",
+    }
+)
+"""Tables in which frameworks note what ran: no data of the application, and not sown."""
 
 TABLES: Final = frozenset("rp")
 
@@ -90,14 +117,26 @@ class Relation:
     def column(self, attnum: int) -> Column | None:
         return next((one for one in self.columns if one.attnum == attnum), None)
 
+    @property
+    def is_bookkeeping(self) -> bool:
+        return self.name.lower() in BOOKKEEPING
+
     def named(self, name: str) -> Column | None:
         return next((one for one in self.columns if one.name == name), None)
 
     def unique_columns(self) -> frozenset[int]:
         """Columns that some unique rule or index names."""
         of_rules = {one for rule in self.rules if rule.kind in "pux" for one in rule.columns}
-        of_indexes = {one for index in self.indexes if index.unique for one in index.columns if one}
+        of_indexes = {one for index in self.indexes if index.unique for one in self._of(index)}
         return frozenset(of_rules | of_indexes)
+
+    def _of(self, index: Index) -> set[int]:
+        """The columns of an index; those of an expression by their names in it."""
+        found = {one for one in index.columns if one}
+        if 0 in index.columns:
+            words = set(_WORDS.findall(index.definition.partition(" USING ")[2].partition(" WHERE ")[0]))
+            found |= {one.attnum for one in self.columns if one.name in words}
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -104,9 +104,10 @@ def read_catalog(session: Session) -> Catalog:
     wanted = ", ".join(
         f"(SELECT COALESCE(json_agg(q), '[]') FROM ({sql}) q)::text AS {key}" for key, sql in parts.items()
     )
-    session.ask("SET search_path = pg_catalog")  # so that every name is printed with its schema
+    # So that every name is printed with its schema.
+    session.ask("BEGIN; SET LOCAL search_path = pg_catalog")
     row = session.ask(f"SELECT {wanted}")[0]
-    session.ask("RESET search_path")
+    session.ask("ROLLBACK")
     return _assembled({key: json.loads(text or "[]") for key, text in zip(parts, row, strict=True)})
 
 

@@ -21,6 +21,7 @@ Value = str | None
 Row = tuple[Value, ...]
 Categories = Mapping[int, tuple[str, str]]
 _MASKED: Final = "\0masked"
+_HELD: Final = "\0held"
 _STRINGS: Final = frozenset("SE")
 
 
@@ -31,6 +32,7 @@ class Effect:
     columns: tuple[str, ...]
     added: tuple[Row, ...]
     removed: int
+    held: Mapping[str, frozenset[Value]] = field(default_factory=dict)  # values that a column had before
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +71,8 @@ class Context:
     defaults: frozenset[tuple[tuple[str, str], str]] = frozenset()  # columns with another default now
     default_fields: frozenset[tuple[int, int]] = frozenset()  # the same by table and attnum
     filled: bool = False
+    incidental: frozenset[tuple[int, int]] = frozenset()  # columns that a trigger changed on the way
+    incidental_names: frozenset[tuple[tuple[str, str], str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,12 +161,19 @@ def _rows(
     before: Outcome, after: Outcome, pairs: Sequence[tuple[int, int]], mask: Mask, context: Context
 ) -> Compared | None:
     firm = [(at, now) for at, now in pairs if not _excused(before, at, context)]
-    cells = [(at, now, _kind(before.fields[at], context), f"{at}" in mask.result) for at, now in firm]
+    cells = [
+        (at, now, _kind(before.fields[at], context), _hidden(before, at, mask, context)) for at, now in firm
+    ]
     mine = [tuple(_cell(row[at], kind, masked) for at, _, kind, masked in cells) for row in before.rows]
     theirs = [tuple(_cell(row[now], kind, masked) for _, now, kind, masked in cells) for row in after.rows]
     if _same(mine, theirs, fills=context.filled):
         return None
     return Compared(wrong="rows", before=said(before), after=said(after))
+
+
+def _hidden(before: Outcome, at: int, mask: Mask, context: Context) -> bool:
+    place = (before.fields[at].table, before.fields[at].attnum)
+    return f"{at}" in mask.result or place in context.incidental
 
 
 def _excused(before: Outcome, at: int, context: Context) -> bool:
@@ -246,7 +257,7 @@ def _effects(before: Outcome, after: Outcome, mask: Mask, context: Context) -> C
             what = f"writes other rows to {key[1]}"
             return Compared(wrong="effect", before=_wrote(mine), after=f"{what}: {_wrote(theirs)}")
         masked = {one for one in kept if (key, one) in mask.effects}
-        firm = [one for one in kept if one not in excused]
+        firm = [one for one in kept if one not in excused and (key, one) not in context.incidental_names]
         told = [_projected(one, firm, masked) for one in (mine, theirs)]
         if not _same(told[0], told[1], fills=context.filled):
             return Compared(wrong="effect", before=_wrote(mine), after=f"{key[1]} gets {_wrote(theirs)}")
@@ -258,10 +269,21 @@ def _effects(before: Outcome, after: Outcome, mask: Mask, context: Context) -> C
 
 def _projected(effect: Effect, columns: Sequence[str], masked: set[str] | frozenset[str]) -> list[Row]:
     places = [(effect.columns.index(one), one in masked) for one in columns]
+    held = [effect.held.get(one, frozenset()) for one in columns]
     return [
-        tuple(_MASKED if hidden and row[at] is not None else row[at] for at, hidden in places)
+        tuple(
+            _veiled(row[at], some) if hidden else row[at]
+            for (at, hidden), some in zip(places, held, strict=True)
+        )
         for row in effect.added
     ]
+
+
+def _veiled(value: Value, held: frozenset[Value]) -> Value:
+    """Of a value that is never the same twice, what is: NULL, one that stood there before, or a new one."""
+    if value is None:
+        return None
+    return _HELD if value in held else _MASKED
 
 
 def _wrote(effect: Effect) -> str:

@@ -34,6 +34,7 @@ class Change:
     lost: tuple[str, ...] = ()
     filled: bool = False
     tables: frozenset[int] = frozenset()
+    incidental: frozenset[tuple[int, int]] = frozenset()  # columns that a trigger changed on the way
 
 
 def read_content(session: Session, catalog: Catalog, *, limit: int = _MOST) -> Content:
@@ -77,13 +78,17 @@ def _column(column: Column, cast: str | None) -> str:
     return f"{called}::{cast}::text" if cast else f"{called}::text"
 
 
-def changes(before: Catalog, after: Catalog, old: Content, new: Content) -> Change:
-    """Compare table by table; a table that was replaced by another of its name is compared with that."""
+def changes(before: Catalog, after: Catalog, old: Content, new: Content, named: frozenset[str]) -> Change:
+    """Compare table by table; a table that was replaced by another of its name is compared with that.
+
+    `named` is what the migration speaks of: a column that it does not name was changed by a trigger of the
+    schema's own, as any write changes it.
+    """
     lost: list[str] = []
-    filled, tables = False, set()
+    filled, tables, incidental = False, set(), set()
     labels = _renamed_labels(before, after)
     for table in before.relations.values():
-        if table.kind != "r":
+        if table.kind != "r" or table.is_bookkeeping:
             continue
         now = after.relations.get(table.oid) or after.by_name.get(table.key)
         if now is None or now.kind not in "rpvm":
@@ -100,11 +105,21 @@ def changes(before: Catalog, after: Catalog, old: Content, new: Content) -> Chan
         if Counter(mine) == Counter(theirs):
             continue
         tables.add(table.oid)
-        kept, with_gaps = _kept(mine, theirs)
+        firm = [at for at, (one, _) in enumerate(pairs) if not named or one.name in named]
+        loose = [at for at in range(len(pairs)) if at not in firm]
+        for at in loose:
+            if Counter(row[at] for row in mine) != Counter(row[at] for row in theirs):
+                incidental.add((table.oid, pairs[at][0].attnum))
+        every = firm if firm and any((table.oid, pairs[at][0].attnum) in incidental for at in loose) else None
+        kept, with_gaps = _kept(_some(mine, every), _some(theirs, every))
         filled = filled or with_gaps
         if not kept:
             lost.append(f"rows or values of {table.name}")
-    return Change(lost=tuple(lost), filled=filled, tables=frozenset(tables))
+    return Change(lost=tuple(lost), filled=filled, tables=frozenset(tables), incidental=frozenset(incidental))
+
+
+def _some(rows: Sequence[tuple[Value, ...]], places: Sequence[int] | None) -> Sequence[tuple[Value, ...]]:
+    return rows if places is None else [tuple(row[at] for at in places) for row in rows]
 
 
 def _columns(table: Relation, now: Relation) -> tuple[list[tuple[Column, Column]], list[Column]]:

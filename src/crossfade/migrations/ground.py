@@ -52,6 +52,7 @@ def lay(
     template = server.create()
     with template.connect() as session:
         loaded = load(session, schema, called)
+        template.search_path = loaded.search_path
         catalog = read_catalog(session)
         seeds = sow(session, catalog, literals)
         content = read_content(session, catalog)

@@ -28,6 +28,7 @@ _STAND_INS: Final = {
     "pg_stat_statements": "SELECT 1",
     "plpgsql": "SELECT 1",
 }
+_NO_PATH: Final = frozenset({"", '""', '"$user", public', "pg_catalog"})  # pg_dump empties it
 _IGNORED: Final = {
     "42704": ("set", "comment"),  # a setting of another version; a comment on what is stood in for
     "42710": ("create",),
@@ -40,6 +41,7 @@ class Loaded:
     """What was done beside the schema's own words."""
 
     stand_ins: list[str] = field(default_factory=list)
+    search_path: str = ""  # where the file left it, if it did
 
 
 def load(session: Session, statements: Iterable[Statement], called: str) -> Loaded:
@@ -49,6 +51,8 @@ def load(session: Session, statements: Iterable[Statement], called: str) -> Load
         said = _run(session, one, loaded)
         if said is not None:
             raise _refused(called, one, said)
+    path = session.ask("SELECT pg_catalog.current_setting('search_path')")[0][0] or ""
+    loaded.search_path = "" if path.strip() in _NO_PATH else path
     for order in ("RESET ALL", "RESET ROLE"):
         session.attempt(order)
     return loaded

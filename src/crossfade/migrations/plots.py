@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from crossfade.migrations.catalog import Catalog, Column, Relation, Rule
 from crossfade.migrations.legal import Judge, Literals, Value, candidates
 from crossfade.migrations.lexer import Kind, meaningful
+from crossfade.migrations.pools import FORMS, fresh, shape_of
 from crossfade.migrations.wire import Session
 
 Joint = Sequence[Sequence[Mapping[int, Value]]]
@@ -22,6 +23,7 @@ class Plot:
     pools: Mapping[int, Sequence[Value]]
     joint: Joint
     checked: frozenset[int]  # columns that not just any value of their type may stand in
+    forms: Mapping[int, int]  # of fresh values, where rules want another than the first
 
     def values(self, column: Column) -> list[str]:
         """The legal values of a column but NULL."""
@@ -46,7 +48,24 @@ class Plots:
             pools=pools,
             joint=self._joint(table, pools),
             checked=frozenset(checked | set(table.partition_columns)),
+            forms=self._forms(table, checked),
         )
+
+    def _forms(self, table: Relation, checked: set[int]) -> dict[int, int]:
+        """Which form of fresh values a column with rules takes."""
+        found = {}
+        for column in table.columns:
+            if column.attnum not in table.unique_columns() or not (
+                column.attnum in checked or column.kind == "d"
+            ):
+                continue
+            kind = shape_of(column, self._catalog.enums)
+            tried = {form: [fresh(kind, number, form) for number in (0, 7, 77)] for form in range(FORMS)}
+            for form, values in tried.items():
+                if None not in values and len(self._judge.taken(table, column, values)) == len(values):
+                    found[column.attnum] = form
+                    break
+        return found
 
     def _pool(self, table: Relation, column: Column) -> list[Value]:
         wanted = candidates(column, self._catalog, self._literals)

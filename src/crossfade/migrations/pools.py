@@ -15,7 +15,7 @@ from typing import Final
 
 from crossfade.migrations.catalog import Column
 
-WIDE: Final = 300  # characters of a long text where nothing limits it
+WIDE: Final = 600  # characters of a long text where nothing limits it
 _TEXTS: Final = (
     "alpha", "bravo", "", "Alpha", " ", "a@example.com", "2024-05-06", "12345", "https://example.com/a",
     "+14155550123", "a-b", "ab", "ABC", "DE", "x", "a_b", "é", "{}", "00000000-0000-4000-8000-000000000001",
@@ -123,7 +123,7 @@ def values_of(kind: Shape) -> tuple[str, ...]:
     found = _PLAIN.get(kind.name, ())
     if kind.is_string:
         return tuple(
-            dict.fromkeys(one for one in (*found[:3], *_lengths(kind), *found[3:]) if _fits(one, kind))
+            dict.fromkeys(one for one in (*found[:4], *_lengths(kind), *found[4:]) if _fits(one, kind))
         )
     if kind.name == "numeric" and kind.mod > 4:
         return _numerics(kind.mod)
@@ -133,9 +133,9 @@ def values_of(kind: Shape) -> tuple[str, ...]:
 
 
 def _lengths(kind: Shape) -> tuple[str, ...]:
+    """The longest there may be, which trips over any narrower limit, and one of middle length."""
     longest = kind.length or WIDE
-    sizes = [longest, *(one for one in (11, 21, 51, 101, 256) if one < longest)]
-    return tuple("x" * one for one in sizes)
+    return tuple("x" * one for one in (longest, 11) if one <= longest)
 
 
 def _fits(text: str, kind: Shape) -> bool:
@@ -160,11 +160,25 @@ def array_of(values: Iterable[str | None]) -> str:
     return "{" + ",".join("NULL" if one is None else _in_array(one) for one in values) + "}"
 
 
-def fresh(kind: Shape, number: int) -> str | None:
+FORMS: Final = 12
+"""How many forms `fresh` knows: a column with rules gets the first one that they let through."""
+
+_TEXT_FORMS: Final = (
+    "fresh{0}", "fresh{0}@example.com", "1{0:04}", "1{0:09}", "FRESH{0}", "https://example.com/{0}",
+    "+1415555{0:04}", "fresh-{0}", "/fresh/{0}", "00000000-0000-4000-9000-{0:012}",
+    "2031-01-01 {0}", "F{0:03}",
+)  # fmt: skip
+_STARTS: Final = (1000, 100, 20, 5, 100_000, -100, -100_000)
+
+
+def fresh(kind: Shape, number: int, form: int = 0) -> str | None:
     """The number-th of an endless row of values, unlike those of `values_of`; None where a type has few."""
     if kind.is_string:
-        text = f"fresh{number}"
+        text = _TEXT_FORMS[form].format(number)
         return text if _fits(text, kind) else _short(number, kind.length or 1)
+    if form:
+        numeric = kind.name in {*_INTEGER_MAX, "numeric", "real", "double precision"}
+        return str(_STARTS[form] + number) if numeric and form < len(_STARTS) else None
     if kind.name == "numeric" and kind.mod > 4 and ((kind.mod - 4) >> 16) - ((kind.mod - 4) & 0x7FF) < 4:
         return None
     make = _ENDLESS.get(kind.name)
@@ -211,7 +225,8 @@ def beside(number: str) -> tuple[str, ...]:
         value = Decimal(number)
     except InvalidOperation:
         return ()
-    return (number, format(value + 1, "f"), format(value - 1, "f"), format(-value, "f"))
+    near = (value, value + 1, value - 1, -value, -value - 1)
+    return tuple(dict.fromkeys(format(one, "f") for one in near))
 
 
 def around(text: str, kind: Shape) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from crossfade.errors import RefusedError
 from crossfade.migrations.answers import Failure
 from crossfade.migrations.catalog import Catalog
 from crossfade.migrations.catalog_reader import read_catalog
-from crossfade.migrations.data import changes, read_again, read_content
+from crossfade.migrations.data import Change, changes, read_again, read_content
 from crossfade.migrations.ground import lay
 from crossfade.migrations.legal import Literals
 from crossfade.migrations.locks import blocked, without_timeout
@@ -126,7 +126,11 @@ class _Proof:
         ground = self._ground
         self._before_db = ground.template.clone()
         supply = Supply(
-            catalog=ground.catalog, rows=ground.content.rows, legal=ground.seeds.legal, salt=OLD_SALT
+            catalog=ground.catalog,
+            rows=ground.content.rows,
+            legal=ground.seeds.legal,
+            forms=ground.seeds.forms,
+            salt=OLD_SALT,
         )
         self._before = self._bench(self._before_db, supply)
         self._olds = [
@@ -144,16 +148,22 @@ class _Proof:
         session = self._session = self._open.enter_context(self._after_db.connect())
         self._catalog = read_catalog(session)
         content = read_again(session, self._ground.catalog, self._catalog)
-        self._change = changes(self._ground.catalog, self._catalog, self._ground.content, content)
+        self._change = changes(
+            self._ground.catalog,
+            self._catalog,
+            self._ground.content,
+            content,
+            _names(self._question.migration),
+        )
         held = read_content(session, self._catalog)
         shapes = (self._ground.catalog, self._catalog)
-        supply = supply_after(session, shapes, self._ground.seeds.legal, held, self._literals)
+        supply = supply_after(session, shapes, self._ground.seeds, held, self._literals)
         self._after = self._bench(self._after_db, supply)
         self._after.stands_in = self._before.is_denied
 
     def _seen(self, watched: Watched) -> Seen:
         before, after, change = self._ground.catalog, self._catalog, self._change
-        told = replay(self._after, self._olds, context_of(before, after, filled=change.filled), self._doubt)
+        told = replay(self._after, self._olds, context_of(before, after, change), self._doubt)
         wrong = {one.statement for one in told.wrong}
         told.reconnect = self._warm.fails(lambda one: one.statement.text not in wrong)
         self._after.variations = _VARIED if wrong else _SHALLOW
@@ -163,7 +173,7 @@ class _Proof:
         loose = self._loosened()
         told.wrong += self._after_writes(news, wrong)
         if told.wrong and not new_before:
-            new_before = fails_on(self._before, news, context_of(after, before, filled=False))
+            new_before = fails_on(self._before, news, context_of(after, before, Change()))
             told.reconnect = told.reconnect or (not new_before and self._new_reconnects(news))
         tables, indexes, steps = before.relations, before.index_table(), watched.traced.steps
         return Seen(
@@ -310,6 +320,11 @@ def _defers(question: Question) -> bool:
     return any({"deferrable"} & {token.value for token in one.tokens} for one in told) or any(
         one.lead[:3] == ("create", "constraint", "trigger") for one in told
     )
+
+
+def _names(script: Script) -> frozenset[str]:
+    """Every name that a migration speaks of."""
+    return frozenset(token.value for one in script.statements for token in one.tokens)
 
 
 def _adds(statement: Statement) -> bool:

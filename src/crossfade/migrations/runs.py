@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Final, Self
 
 from crossfade.migrations.answers import Failure, Order, Prepared, Rows
 from crossfade.migrations.catalog import TABLES, Catalog
@@ -32,6 +32,21 @@ _TEXT: Final = 25
 _MOST_PARAMS: Final = 64
 
 
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """A table as it is when nothing runs: its rows, each one text, and the values of each column."""
+
+    columns: tuple[str, ...]
+    rows: Counter[Row]
+    held: Mapping[str, frozenset[str | None]]
+
+    @classmethod
+    def of(cls, columns: tuple[str, ...], rows: Counter[Row]) -> Self:
+        cut = [parts(row[0]) for row in rows]
+        held = {one: frozenset(row[at] for row in cut) for at, one in enumerate(columns)}
+        return cls(columns, rows, held)
+
+
 class Runner:
     """One session on one database. `columns`: those of the old shape, by which writes are compared."""
 
@@ -46,7 +61,7 @@ class Runner:
     ) -> None:
         self.session = self._session = session
         self._columns = columns
-        self._content: dict[Key, tuple[tuple[str, ...], Counter[Row]] | None] = {}
+        self._tables: dict[Key, _Table | None] = {}
         self._count = 0
         self._deferred = deferred  # whether some constraint may wait until the end of a transaction
         session.ask("SET statement_timeout = '5s'; SET lock_timeout = '2s'; SET client_min_messages = error")
@@ -96,8 +111,8 @@ class Runner:
         self, prepared: Prepared, runs: Sequence[Sequence[Vector]], tables: Iterable[Key] = ()
     ) -> list[Outcome]:
         """Each run is vectors in one transaction: the outcome of its last, or its failure."""
-        wanted = [(one, content) for one in tables if (content := self._known(one)) is not None]
-        reads = [Order(_reading(key, columns)) for key, (columns, _) in wanted]
+        wanted = [(one, known) for one in tables if (known := self._known(one)) is not None]
+        reads = [Order(_reading(key, known.columns)) for key, known in wanted]
         groups = [self._group(prepared, vectors, reads) for vectors in runs]
         answers = self._session.batch([*groups, [Order("ROLLBACK")]])
         return [
@@ -132,17 +147,17 @@ class Runner:
         ended = self._session.attempt("ROLLBACK" if isinstance(said, Failure) else "COMMIT")
         return next((one for one in (said, ended) if isinstance(one, Failure)), None)
 
-    def _known(self, key: Key) -> tuple[tuple[str, ...], Counter[Row]] | None:
-        """A table's columns and rows as they are when nothing runs; None where it is gone or too big."""
-        if key not in self._content:
+    def _known(self, key: Key) -> _Table | None:
+        """A table as it is when nothing runs; None where it is gone or too big."""
+        if key not in self._tables:
             self._session.attempt("BEGIN")
             self._session.attempt("RESET ROLE")
             columns = self._there(key)
             rows = self._read(key, columns) if columns else None
             self._session.attempt("ROLLBACK")
-            too_big = rows is None or rows.total() > _LARGEST_TABLE
-            self._content[key] = None if rows is None or too_big else (columns, rows)
-        return self._content[key]
+            small = rows is not None and rows.total() <= _LARGEST_TABLE
+            self._tables[key] = _Table.of(columns, rows) if rows is not None and small else None
+        return self._tables[key]
 
     def _there(self, key: Key) -> tuple[str, ...]:
         said = self._session.ask(
@@ -189,7 +204,7 @@ def _outcome(
     answer: Sequence[Rows | Failure],
     group: Sequence[Order],
     prepared: Prepared,
-    wanted: Sequence[tuple[Key, tuple[tuple[str, ...], Counter[Row]]]],
+    wanted: Sequence[tuple[Key, _Table]],
 ) -> Outcome:
     failure = next((one for one in answer if isinstance(one, Failure)), None)
     if failure is not None:
@@ -197,11 +212,13 @@ def _outcome(
     last = max(at for at, order in enumerate(group) if order.prepared == prepared.name)
     said = answer[last]
     effects = {}
-    for (key, (columns, content)), now in zip(wanted, answer[len(answer) - len(wanted) :], strict=True):
-        rows = Counter(now.rows) if isinstance(now, Rows) else content
-        added, removed = rows - content, content - rows
+    for (key, known), now in zip(wanted, answer[len(answer) - len(wanted) :], strict=True):
+        rows = Counter(now.rows) if isinstance(now, Rows) else known.rows
+        added, removed = rows - known.rows, known.rows - rows
         rows_added = tuple(parts(one[0]) for one in added.elements())
-        effects[key] = Effect(columns=columns, added=rows_added, removed=removed.total())
+        effects[key] = Effect(
+            columns=known.columns, added=rows_added, removed=removed.total(), held=known.held
+        )
     if isinstance(said, Failure):
         return Outcome(failure=said)
     return Outcome(fields=said.fields, rows=said.rows, affected=said.affected, effects=effects)

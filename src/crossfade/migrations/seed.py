@@ -47,6 +47,7 @@ class Seeds:
     placed: list[Placed] = field(default_factory=list)
     rows: dict[int, list[tuple[int, dict[int, Value]]]] = field(default_factory=dict)
     legal: dict[tuple[int, int], list[Value]] = field(default_factory=dict)
+    forms: dict[tuple[int, int], int] = field(default_factory=dict)  # of fresh values, by column
     empty: list[str] = field(default_factory=list)
 
 
@@ -55,7 +56,8 @@ def sow(session: Session, catalog: Catalog, literals: Literals) -> Seeds:
     session.ask("SET client_min_messages = error; SET statement_timeout = '5s'")
     sower = _Sower(session, catalog, literals)
     for table in _parents_first(catalog):
-        sower.fill(table)
+        if not table.is_bookkeeping:
+            sower.fill(table)
     for view in catalog.relations.values():
         if view.kind == "m":
             session.attempt(f"REFRESH MATERIALIZED VIEW {name(*view.key)}")
@@ -152,6 +154,7 @@ class _Sower:
     def fill(self, table: Relation) -> None:
         plot = self._plots.measure(table)
         self.seeds.legal |= {(table.oid, attnum): list(pool) for attnum, pool in plot.pools.items()}
+        self.seeds.forms |= {(table.oid, attnum): form for attnum, form in plot.forms.items()}
         self.seeds.rows.setdefault(table.oid, [])
         if self._literals.reserved(table):
             self._make_room(table)
@@ -194,7 +197,7 @@ class _Sower:
         if not values or (kind in _NULLS_IN and nullable):
             return None
         if column.attnum in plot.table.unique_columns():
-            another = values[kind] if kind < len(values) else self._another(column)
+            another = values[kind] if kind < len(values) else self._another(plot, column)
             return another or values[kind % len(values)]
         if kind in {0, _REPEAT_IN}:
             return values[0]
@@ -203,8 +206,9 @@ class _Sower:
         # Odd rows shift by column: equal values meet in even rows, different ones in odd rows.
         return values[((kind + 2 * place) % ROWS if kind % 2 else kind) % len(values)]
 
-    def _another(self, column: Column) -> Value:
-        return fresh(shape_of(column, self._catalog.enums), next(self._fresh))
+    def _another(self, plot: Plot, column: Column) -> Value:
+        kind = shape_of(column, self._catalog.enums)
+        return fresh(kind, next(self._fresh), plot.forms.get(column.attnum, 0))
 
     def _references(self, table: Relation, kind: int) -> dict[int, Value]:
         found: dict[int, Value] = {}
@@ -258,7 +262,7 @@ class _Sower:
         for column in plot.columns:
             if (touched and column.attnum not in touched) or _by_itself(column):
                 continue
-            values, another = plot.values(column), self._another(column)
+            values, another = plot.values(column), self._another(plot, column)
             if column.attnum in references:
                 changed |= self._references(plot.table, shift)
             elif said.sqlstate in {"23505", "23P01"} and another is not None:

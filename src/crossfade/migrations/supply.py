@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
 from crossfade.migrations.catalog import Catalog, Column, Relation
 from crossfade.migrations.compare import Context
-from crossfade.migrations.data import Content
+from crossfade.migrations.data import Change, Content
 from crossfade.migrations.legal import Judge, Literals, Value, candidates
+from crossfade.migrations.seed import Seeds
 from crossfade.migrations.vectors import Supply
 from crossfade.migrations.wire import Session
 
@@ -20,22 +21,23 @@ NEW_SALT: Final = 10_000  # the two versions never meet over a fresh value of ou
 def supply_after(
     session: Session,
     shapes: tuple[Catalog, Catalog],
-    known: Mapping[tuple[int, int], Sequence[Value]],
+    seeds: Seeds,
     content: Content,
     literals: Literals,
 ) -> Supply:
     """Values for the new version on the new shape: legal ones are asked for again where a column changed."""
     before, after = shapes
-    judge, legal = Judge(session, after), {}
+    judge = Judge(session, after)
+    legal: dict[tuple[int, int], Sequence[Value]] = {}
     for table in after.tables():
         was = before.relations.get(table.oid)
         for column in table.columns:
             key = (table.oid, column.attnum)
-            if was is not None and key in known and _same(was, table, column):
-                legal[key] = known[key]
+            if was is not None and key in seeds.legal and _same(was, table, column):
+                legal[key] = seeds.legal[key]
             else:
                 legal[key] = judge.taken(table, column, candidates(column, after, literals))
-    return Supply(catalog=after, rows=content.rows, legal=legal, salt=NEW_SALT)
+    return Supply(catalog=after, rows=content.rows, legal=legal, forms=seeds.forms, salt=NEW_SALT)
 
 
 def _same(was: Relation, now: Relation, column: Column) -> bool:
@@ -45,7 +47,7 @@ def _same(was: Relation, now: Relation, column: Column) -> bool:
     return was.column(column.attnum) == column and rules(was) == rules(now)
 
 
-def context_of(before: Catalog, after: Catalog, *, filled: bool) -> Context:
+def context_of(before: Catalog, after: Catalog, change: Change) -> Context:
     """What `compare` has to know of the migration."""
     defaults, fields = set(), set()
     for table in before.relations.values():
@@ -60,7 +62,13 @@ def context_of(before: Catalog, after: Catalog, *, filled: bool) -> Context:
         after=after.categories,
         defaults=frozenset(defaults),
         default_fields=frozenset(fields),
-        filled=filled,
+        filled=change.filled,
+        incidental=change.incidental,
+        incidental_names=frozenset(
+            (before.relations[oid].key, touched_column.name)
+            for oid, attnum in change.incidental
+            if (touched_column := before.relations[oid].column(attnum)) is not None
+        ),
     )
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from crossfade.migrations.answers import Failure, Rows
-from crossfade.migrations.catalog import Catalog
+from crossfade.migrations.catalog import BOOKKEEPING, Catalog, Index
 from crossfade.migrations.concurrently import watch
 from crossfade.migrations.locks import Step, Work
 from crossfade.migrations.plans import unbounded
@@ -34,10 +34,16 @@ _SAID: Final = re.compile(
 _HEAVY: Final = ("rewrite", "update", "delete", "merge", "insert", "index build", "validation", "scan")
 _WATCHING: Final = "SET client_min_messages = debug1; SET enable_seqscan = off"
 _STATE: Final = """
-SELECT c.oid::int8, c.relfilenode::int8, c.reltablespace::int8, pg_catalog.pg_relation_size(c.oid),
+SELECT c.relname, c.oid::int8, c.relfilenode::int8, c.reltablespace::int8, pg_catalog.pg_relation_size(c.oid),
   pg_catalog.pg_stat_get_xact_numscans(c.oid), pg_catalog.pg_stat_get_xact_tuples_updated(c.oid),
   pg_catalog.pg_stat_get_xact_tuples_deleted(c.oid)
 FROM pg_catalog.pg_class c WHERE c.oid = ANY ($1::oid[])
+"""
+_INDEXES_NOW: Final = """
+SELECT c.relname, t.relname, c.oid::int8, t.oid::int8, i.indisunique, i.indnkeyatts, i.indpred IS NOT NULL
+FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+  JOIN pg_catalog.pg_class t ON t.oid = i.indrelid
+WHERE i.indrelid = ANY ($1::oid[])
 """
 _HELD: Final = """
 SELECT relation::int8, mode FROM pg_catalog.pg_locks
@@ -116,11 +122,13 @@ class _Tracer:
         self._session = session
         self._observer = observer
         self._catalog = catalog
-        self._files = [one.oid for one in catalog.relations.values() if one.kind in "rpm"]
-        self._names = {one.name: one.oid for one in catalog.relations.values() if one.kind in "rpm"}
-        self._indexes = {index.name: index for one in catalog.relations.values() for index in one.indexes}
-        self._index_tables = {
-            index.name: one.name for one in catalog.relations.values() for index in one.indexes
+        self._files = [
+            one.oid for one in catalog.relations.values() if one.kind in "rpm" and not one.is_bookkeeping
+        ]
+        self._names = {
+            one.name: one.oid
+            for one in catalog.relations.values()
+            if one.kind in "rpm" and not one.is_bookkeeping
         }
         self._before: Mapping[int, frozenset[str]] = {}
 
@@ -160,9 +168,8 @@ class _Tracer:
         taken = {oid: modes - self._before.get(oid, frozenset()) for oid, modes in held.items()}
         self._before = held
         work = _foremost(self._work(statement, notices, before, after, whole))
-        progress.wrote = (
-            progress.wrote or bool(_WRITING & set(statement.lead[:1])) or self._changed(before, after)
-        )
+        told = bool(_WRITING & set(statement.lead[:1])) and not BOOKKEEPING & set(statement.lead)
+        progress.wrote = progress.wrote or told or self._changed(before, after)
         progress.steps.append(
             Step(
                 line=statement.line,
@@ -209,8 +216,9 @@ class _Tracer:
     def _state(self, session: Session) -> dict[int, _File]:
         listed = "{" + ",".join(map(str, self._files)) + "}"
         found = {}
-        for row in session.ask(_STATE, [listed]):
+        for called, *row in session.ask(_STATE, [listed]):
             oid, node, space, size, scans, updated, deleted = (int(one or 0) for one in row)
+            self._names[called or ""] = oid  # renamed ones are known by both names
             found[oid] = _File(node, space, size, scans, updated + deleted)
         return found
 
@@ -230,9 +238,33 @@ class _Tracer:
         if isinstance(said, Failure) or not said.rows:
             return []
         plan = _plan(said)
-        found = unbounded(plan, self._names.keys(), self._indexes, self._index_tables)
+        indexes = self._indexes_now()
+        tables = {name: called for name, (called, _) in indexes.items()}
+        known = {name: index for name, (_, index) in indexes.items()}
+        found = unbounded(plan, self._names.keys(), known, tables)
         changes = _operations(plan)
         return [f"{'+' if changes & _LOCKING else ''}{one}" for one in found]
+
+    def _indexes_now(self) -> dict[str, tuple[str, Index]]:
+        """Indexes on the tables that were there before, with the table's name now."""
+        listed = "{" + ",".join(map(str, self._files)) + "}"
+        found = {}
+        for called, table, oid, relation, unique, keys, partial in self._session.ask(_INDEXES_NOW, [listed]):
+            found[called or ""] = (
+                table or "",
+                Index(
+                    oid=int(oid or 0),
+                    relation=int(relation or 0),
+                    name=called or "",
+                    unique=unique == "t",
+                    valid=True,
+                    columns=(0,) * int(keys or 0),
+                    partial=partial == "t",
+                    definition="",
+                    node=0,
+                ),
+            )
+        return found
 
     def _work(
         self,

@@ -8,7 +8,7 @@ what must not repeat gets a fresh value. Pure, given what the tables hold.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from crossfade.migrations.binding import Binding, Bound
@@ -19,7 +19,7 @@ Value = str | None
 Vector = tuple[Value, ...]
 Rows = Sequence[Mapping[int, Value]]
 
-_BASES: Final = 16
+_BASES: Final = 20
 _POOL: Final = 26
 _COUNTS: Final = ("10", "1", "0", "100")
 _STEP: Final = 40  # fresh values apart between two vectors; no statement has as many unique columns
@@ -32,6 +32,7 @@ class Supply:
     catalog: Catalog
     rows: Mapping[int, Rows]
     legal: Mapping[tuple[int, int], Sequence[Value]]
+    forms: Mapping[tuple[int, int], int] = field(default_factory=dict)
     salt: int = 0
 
     def shape(self, oid: int) -> Shape:
@@ -144,8 +145,10 @@ class Choices:
 
     def _fresh(self, at: int, number: int) -> Value:
         column = next(iter(self._bindings[at].assigned.values()), None)
-        kind = shape_of(column, self._supply.catalog.enums) if column else self._shapes[at]
-        return fresh(kind, self._supply.salt + number)
+        if column is None:
+            return fresh(self._shapes[at], self._supply.salt + number)
+        form = self._supply.forms.get((column.relation, column.attnum), 0)
+        return fresh(shape_of(column, self._supply.catalog.enums), self._supply.salt + number, form)
 
     def _legal(self, column: Column) -> Sequence[Value]:
         return self._supply.legal.get((column.relation, column.attnum), ())

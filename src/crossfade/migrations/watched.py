@@ -128,8 +128,10 @@ class _Watcher:
         with clone.connect() as session:
             after = read_catalog(session)
             known = {index.oid for index in _invalid(before)}
-            self._invalid += [one.name for one in _invalid(after) if one.oid not in known]
-            change = changes(before, after, self._ground.content, read_again(session, before, after))
+            said = {token.value for one in self._script.statements for token in one.tokens}
+            self._invalid += [one.name for one in _invalid(after) if one.oid not in known or one.name in said]
+            content = read_again(session, before, after)
+            change = changes(before, after, self._ground.content, content, frozenset())
         held = [oid for step in traced.steps for oid, modes in step.held.items() if modes - _HARMLESS]
         there = touched(before, after, change.tables | frozenset(held))
         sequences = {oid for oid, one in before.relations.items() if one.kind == "S"}

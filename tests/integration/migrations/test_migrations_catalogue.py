@@ -32,7 +32,7 @@ def sandbox_16() -> Iterator[Sandbox]:
 
 
 def verdict(case: Case, sandbox: Sandbox) -> Verdict:
-    usual = READ["sets"]["shop"]
+    usual = READ["sets"][case.get("set", "shop")]
     old = case.get("old", usual["old"])
     migration = case["migration"].strip()
     if migration.startswith("T;"):

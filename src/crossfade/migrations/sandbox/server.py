@@ -26,16 +26,23 @@ _KEPT: Final = 100  # databases of 8 MB each
 class Database:
     """One database of ours."""
 
-    def __init__(self, server: Server, called: str) -> None:
+    def __init__(self, server: Server, called: str, search_path: str = "") -> None:
         self._server = server
         self.name = called
+        self.search_path = search_path
+        """Where sessions look for names, if the schema's own file said so; clones inherit it."""
 
     def connect(self) -> Session:
-        return self._server.connect(self.name)
+        session = self._server.connect(self.name)
+        if self.search_path:
+            session.ask("SELECT pg_catalog.set_config('search_path', $1, false)", [self.search_path])
+        return session
 
     def clone(self) -> Database:
         """A copy, in some ten milliseconds; nobody may be connected to the original."""
-        return self._server.create(template=self.name)
+        made = self._server.create(template=self.name)
+        made.search_path = self.search_path
+        return made
 
     def drop(self) -> None:
         self._server.drop(self)
