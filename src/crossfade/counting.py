@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from crossfade.errors import PlatformError
-from crossfade.platforms import alb_arms
+from crossfade.platforms.alb import arms as alb_arms
 from crossfade.platforms.local_counts import LocalCounts, addresses
 from crossfade.release.plan import Plan
 from crossfade.release.values import Side

@@ -23,8 +23,8 @@ def calls(spec: Spec) -> tuple[Call, ...]:
     """Every call, each once; none for a service that has nothing on AWS."""
     found: list[Call] = []
     if isinstance(spec.platform, AlbPlatform):
-        from crossfade.platforms.alb_calls import calls as of_alb  # noqa: PLC0415  # only what is used
-        from crossfade.platforms.alb_model import site_of_spec  # noqa: PLC0415
+        from crossfade.platforms.alb.calls import calls as of_alb  # noqa: PLC0415  # only what is used
+        from crossfade.platforms.alb.model import site_of_spec  # noqa: PLC0415
 
         found += of_alb(site_of_spec(spec))
     found += _of_gates(spec)

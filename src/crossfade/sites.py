@@ -26,8 +26,8 @@ from crossfade.whereabouts import State
 if TYPE_CHECKING:
     from crossfade.aws import Door, Where
     from crossfade.platforms.alb import AlbPlatform
-    from crossfade.platforms.alb_gateway import Gateway
-    from crossfade.platforms.alb_model import Site
+    from crossfade.platforms.alb.gateway import Gateway
+    from crossfade.platforms.alb.model import Site
     from crossfade.platforms.local import LocalPlatform
     from crossfade.release.policy import Objection
     from crossfade.signals import CountsSource, Memory, ReleaseSignals
@@ -56,7 +56,7 @@ class Sites:
         """The platform that `crossfade.yaml` names."""
         if not isinstance(spec.platform, AlbSettings):
             return self.local
-        from crossfade.platforms.alb_model import site_of_spec
+        from crossfade.platforms.alb.model import site_of_spec
 
         return self._alb(site_of_spec(spec))
 
@@ -65,13 +65,13 @@ class Sites:
         candidate = plan.artifact.get("candidate")
         if not isinstance(candidate, Mapping) or candidate.get("platform") != "alb":
             return self.local
-        from crossfade.platforms.alb_model import site_of
+        from crossfade.platforms.alb.model import site_of
 
         return self._alb(site_of(candidate))
 
     def _alb(self, site: Site) -> AlbPlatform:
         from crossfade.platforms.alb import AlbPlatform
-        from crossfade.platforms.alb_flow import CloudWatchFlow
+        from crossfade.platforms.alb.flow import CloudWatchFlow
 
         key = json.dumps(site.document(), sort_keys=True)
         if key not in self._albs:
@@ -80,8 +80,8 @@ class Sites:
         return self._albs[key]
 
     def _gateway(self, where: Where) -> Gateway:
-        from crossfade.platforms.alb_gateway import Gateway
-        from crossfade.platforms.alb_pace import Pace
+        from crossfade.platforms.alb.gateway import Gateway
+        from crossfade.platforms.alb.pace import Pace
 
         if where not in self._gateways:
             self._gateways[where] = Gateway(self._door(where), Pace(self._now, self._sleep))
@@ -140,8 +140,8 @@ class Sites:
 
     def counts_of(self, plan: Plan) -> CountsSource:
         """What the two groups of a load balancer did, as CloudWatch counts it."""
-        from crossfade.platforms import alb_arms
-        from crossfade.platforms.alb_model import site_of_plan
+        from crossfade.platforms.alb import arms as alb_arms
+        from crossfade.platforms.alb.model import site_of_plan
         from crossfade.signals.cloudwatch import CloudWatch
 
         where = site_of_plan(plan).where
@@ -192,7 +192,7 @@ class _Health:
 
     def instances(self, plan: Plan) -> Mapping[Side, Sequence[tuple[str, str, int, int]]]:
         """As the load balancer sees them. Raises `PlatformError`."""
-        from crossfade.platforms import alb_arms
+        from crossfade.platforms.alb import arms as alb_arms
 
         return alb_arms.instances(plan, self._sites.load_balancer(plan).lately(plan))
 

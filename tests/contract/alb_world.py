@@ -13,9 +13,9 @@ from botocore.config import Config  # type: ignore[import-untyped]
 
 from crossfade.aws import Door, Where
 from crossfade.platforms.alb import AlbPlatform
-from crossfade.platforms.alb_gateway import Gateway
-from crossfade.platforms.alb_model import Flowed, Minute, Site
-from crossfade.platforms.alb_pace import Pace
+from crossfade.platforms.alb.gateway import Gateway
+from crossfade.platforms.alb.model import Flowed, Minute, Site
+from crossfade.platforms.alb.pace import Pace
 from crossfade.twin.balancer.model import Balancing, Ports, State, TargetHealth
 from crossfade.twin.clock import TwinClock
 from crossfade.twin.endpoint import listening

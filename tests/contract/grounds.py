@@ -19,7 +19,7 @@ from crossfade.aws import Door
 from crossfade.errors import PlatformError
 from crossfade.platforms import LocalPlatform
 from crossfade.platforms.alb import AlbPlatform
-from crossfade.platforms.alb_gateway import Gateway
+from crossfade.platforms.alb.gateway import Gateway
 from crossfade.release.plan import Kind, Plan, Step, World
 from crossfade.release.ports import Ground as Asked
 from crossfade.release.ports import Platform

@@ -14,9 +14,10 @@ from grounds import AlbGround, names
 
 from crossfade.aws import Door, Where
 from crossfade.errors import AccessError, PlatformError
-from crossfade.platforms import alb_calls, alb_gateway
-from crossfade.platforms.alb_calls import CALLS, On, calls
-from crossfade.platforms.alb_gateway import Gateway
+from crossfade.platforms.alb import calls as alb_calls
+from crossfade.platforms.alb import gateway as alb_gateway
+from crossfade.platforms.alb.calls import CALLS, On, calls
+from crossfade.platforms.alb.gateway import Gateway
 from crossfade.release.plan import Kind
 from crossfade.release.values import EnsureWeight, Known, Seat, Share, Side, Unknown
 from crossfade.twin.faults import Fault

@@ -11,9 +11,9 @@ from aws_tool import run_aws
 from moto import mock_aws
 
 from crossfade.errors import PlatformError, RefusedError
-from crossfade.platforms.alb_choice import choose
-from crossfade.platforms.alb_commands import Shell
-from crossfade.platforms.alb_found import look, siblings
+from crossfade.platforms.alb.choice import choose
+from crossfade.platforms.alb.commands import Shell
+from crossfade.platforms.alb.found import look, siblings
 
 REGION = "eu-west-1"
 SHELL = Shell(region=REGION)

@@ -16,9 +16,9 @@ from typing import Any
 
 from crossfade.aws import Identity, Where
 from crossfade.errors import PlatformError
-from crossfade.platforms import alb_actions
-from crossfade.platforms.alb_flow import MINUTE_S
-from crossfade.platforms.alb_model import (
+from crossfade.platforms.alb import actions as alb_actions
+from crossfade.platforms.alb.flow import MINUTE_S
+from crossfade.platforms.alb.model import (
     COLOURS,
     Actions,
     Address,

@@ -12,11 +12,11 @@ from alb_cloud import GROUPS, RULE, SITE, Cloud, addresses, forward
 
 from crossfade.engine.opening import compile_plan
 from crossfade.errors import CrossfadeError
-from crossfade.platforms import alb_actions
 from crossfade.platforms.alb import AlbPlatform
-from crossfade.platforms.alb_flow import CloudWatchFlow
-from crossfade.platforms.alb_model import Register, Route, listed
-from crossfade.platforms.alb_targets import identity
+from crossfade.platforms.alb import actions as alb_actions
+from crossfade.platforms.alb.flow import CloudWatchFlow
+from crossfade.platforms.alb.model import Register, Route, listed
+from crossfade.platforms.alb.targets import identity
 from crossfade.release.decide import decide
 from crossfade.release.hear import hear
 from crossfade.release.plan import Plan

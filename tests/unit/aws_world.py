@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from crossfade.platforms.alb_found import Found, Group, Way
+from crossfade.platforms.alb.found import Found, Group, Way
 
 ELB = "arn:aws:elasticloadbalancing:eu-west-1:123456789012"
 BALANCER = f"{ELB}:loadbalancer/app/web/50dc6c495c0c9188"

@@ -28,8 +28,8 @@ from crossfade.doctor.signals import signals
 from crossfade.doctor.state import bucket
 from crossfade.engine.s3.objects import Found, SecondError
 from crossfade.errors import AccessError, PlatformError, RefusedError
-from crossfade.platforms.alb_found import Found as Place
-from crossfade.platforms.alb_found import Group
+from crossfade.platforms.alb.found import Found as Place
+from crossfade.platforms.alb.found import Group
 from crossfade.spec import CloudWatchSignals, PrometheusSignals, ScrapeSignals, Signals
 from crossfade.spec.load import load_spec
 from crossfade.spec.places import S3Place

@@ -10,8 +10,8 @@ from alb_cloud import GROUPS, forward
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossfade.platforms import alb_actions as routes
-from crossfade.platforms.alb_model import Actions
+from crossfade.platforms.alb import actions as routes
+from crossfade.platforms.alb.model import Actions
 from crossfade.release.values import ALL, NOTHING, Share, Span
 
 BLUE, GREEN = GROUPS["blue"], GROUPS["green"]

@@ -21,9 +21,9 @@ from aws_world import (
 )
 
 from crossfade.errors import RefusedError, UsageError
-from crossfade.platforms.alb_choice import Choice, choose, service_name
-from crossfade.platforms.alb_commands import Shell
-from crossfade.platforms.alb_found import Found
+from crossfade.platforms.alb.choice import Choice, choose, service_name
+from crossfade.platforms.alb.commands import Shell
+from crossfade.platforms.alb.found import Found
 
 LACKING = Path(__file__).parent / "screens" / "init-alb-lacking.txt"
 SHELL = Shell(region="eu-west-1")

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crossfade.errors import PlatformError
-from crossfade.platforms.alb_flow import (
+from crossfade.platforms.alb.flow import (
     EVERY_S,
     LOOK_BACK_S,
     MINUTE_S,

@@ -7,7 +7,7 @@ import contextlib
 import pytest
 
 from crossfade.errors import PlatformError
-from crossfade.platforms.alb_pace import CHANGES, TARGETS, WAITS_S, Pace
+from crossfade.platforms.alb.pace import CHANGES, TARGETS, WAITS_S, Pace
 
 
 class Clock:

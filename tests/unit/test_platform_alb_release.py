@@ -11,8 +11,8 @@ from alb_release import CANARY, MIN, Release, serving, standing, weight_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crossfade.platforms import alb_actions
-from crossfade.platforms.alb_model import Register, Route, Tag, Write, listed
+from crossfade.platforms.alb import actions as alb_actions
+from crossfade.platforms.alb.model import Register, Route, Tag, Write, listed
 from crossfade.release.state import Outcome, Road
 from crossfade.release.values import ALL, NOTHING, Cause, EventType, GoHome, Unknown, Verb
 from crossfade.spec import BlueGreen, Rolling, Strategy

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossfade.platforms.alb_model import Flowed, Minute, Sides
-from crossfade.platforms.alb_seen import seen
+from crossfade.platforms.alb.model import Flowed, Minute, Sides
+from crossfade.platforms.alb.seen import seen
 from crossfade.release.values import ALL, NOTHING, Fact, Known, Seen, Share, Span, Unknown
 
 WHO = Sides(stable="blue", candidate="green")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossfade.platforms import alb_tags as tags
+from crossfade.platforms.alb import tags
 from crossfade.release.values import ALL, NOTHING, Share
 
 REVISIONS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30)

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crossfade.errors import UsageError
-from crossfade.platforms.alb_model import Address, Listed, listed
-from crossfade.platforms.alb_targets import found_as, identity, parsed, resolve
+from crossfade.platforms.alb.model import Address, Listed, listed
+from crossfade.platforms.alb.targets import found_as, identity, parsed, resolve
 from crossfade.spec import TargetsCommand, TargetsFile
 
 ADDRESSES = st.builds(

@@ -13,11 +13,10 @@ from hypothesis import strategies as st
 
 from crossfade.engine.opening import compile_plan
 from crossfade.errors import PlatformError
-from crossfade.platforms import alb_actions as routes
-from crossfade.platforms import alb_tags as tags
-from crossfade.platforms.alb import _after
-from crossfade.platforms.alb_facts import Scene, facts, scene_of
-from crossfade.platforms.alb_model import (
+from crossfade.platforms.alb import actions as routes
+from crossfade.platforms.alb import tags
+from crossfade.platforms.alb.facts import Scene, facts, scene_of
+from crossfade.platforms.alb.model import (
     Address,
     Deregister,
     Flowed,
@@ -31,7 +30,8 @@ from crossfade.platforms.alb_model import (
     Write,
     listed,
 )
-from crossfade.platforms.alb_writes import home, writes
+from crossfade.platforms.alb.platform import _after
+from crossfade.platforms.alb.writes import home, writes
 from crossfade.release.plan import Plan
 from crossfade.release.reconcile import reconcile
 from crossfade.release.values import (
@@ -329,7 +329,7 @@ class TestSeat:
 
 
 def _found() -> str:
-    from crossfade.platforms.alb_targets import identity
+    from crossfade.platforms.alb.targets import identity
 
     return identity(one.address for one in listed({"targets": OLD}))[:7]
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from crossfade.errors import UsageError
 
 if TYPE_CHECKING:
-    from crossfade.platforms.alb_choice import Choice
-    from crossfade.platforms.alb_found import Found, Group, Way
+    from crossfade.platforms.alb.choice import Choice
+    from crossfade.platforms.alb.found import Found, Group, Way
     from crossfade.spec.arns import Arn
     from crossfade.spec.aws_models import Targets
 
@@ -35,9 +35,9 @@ def from_alb(source: str, asked: Asked, ask_targets: Callable[[], str]) -> str:
     Raises `UsageError`, `AccessError`, `PlatformError`, and `RefusedError` where something is missing.
     """
     from crossfade.aws import Door, Where
-    from crossfade.platforms.alb_choice import choose, service_name
-    from crossfade.platforms.alb_commands import Shell
-    from crossfade.platforms.alb_found import look, siblings
+    from crossfade.platforms.alb.choice import choose, service_name
+    from crossfade.platforms.alb.commands import Shell
+    from crossfade.platforms.alb.found import look, siblings
     from crossfade.spec.aws_models import AlbPlatform, Aws
     from crossfade.spec.minimal import write_alb
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from crossfade.doctor.check import Check, State, ok
-from crossfade.platforms.alb_found import Found, Group, Way
+from crossfade.platforms.alb.found import Found, Group, Way
 
 _DELAY = "deregistration_delay.timeout_seconds"
 

@@ -20,8 +20,8 @@ from crossfade.doctor.signals import signals
 from crossfade.doctor.state import state
 from crossfade.engine.clock import SystemClock
 from crossfade.errors import CrossfadeError, RefusedError
-from crossfade.platforms import alb_found
-from crossfade.platforms.alb_model import listed
+from crossfade.platforms.alb import found as alb_found
+from crossfade.platforms.alb.model import listed
 from crossfade.sites import Sites
 from crossfade.spec import AlbPlatform, Spec
 from crossfade.spec.arns import parse

@@ -19,7 +19,7 @@ from math import floor
 from typing import Any, Final, Protocol
 
 from crossfade.errors import CrossfadeError
-from crossfade.platforms.alb_model import COLOURS, Flowed, Minute, Site, named
+from crossfade.platforms.alb.model import COLOURS, Flowed, Minute, Site, named
 
 MINUTE_S: Final = 60
 LOOK_BACK_S: Final = 15 * MINUTE_S

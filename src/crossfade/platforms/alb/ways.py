@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from crossfade.aws.twin import twin_ports
 from crossfade.errors import PlatformError
-from crossfade.platforms.alb_model import Site, is_rule, named
+from crossfade.platforms.alb.model import Site, is_rule, named
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

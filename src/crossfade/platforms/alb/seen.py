@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from crossfade.platforms.alb_model import Flowed, Minute, Sides
+from crossfade.platforms.alb.model import Flowed, Minute, Sides
 from crossfade.release.values import (
     ALL,
     NOTHING,

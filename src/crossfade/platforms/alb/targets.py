@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from crossfade.errors import UsageError
-from crossfade.platforms.alb_model import Address, Listed
+from crossfade.platforms.alb.model import Address, Listed
 from crossfade.spec import Targets, TargetsCommand, TargetsFile
 from crossfade.spec.aws_models import MOST_TARGETS
 

@@ -2,8 +2,8 @@
 What was read of a load balancer, as facts of truth. Pure: a look in, `Truth` out.
 
 Sides are fixed by the plan; who holds the seat and whom the platform trusts stand in tags
-(`alb_tags.py`). Capacity is counted in a revision's own targets. Traffic is `alb_seen.py`.
-`alb_writes.py` goes the other way round.
+(`tags.py`). Capacity is counted in a revision's own targets. Traffic is `seen.py`.
+`writes.py` goes the other way round.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from crossfade.platforms import alb_actions as routes
-from crossfade.platforms.alb_model import (
+from crossfade.platforms.alb import actions as routes
+from crossfade.platforms.alb.model import (
     COLOURS,
     Actions,
     Address,
@@ -29,9 +29,9 @@ from crossfade.platforms.alb_model import (
     sides_of,
     site_of_plan,
 )
-from crossfade.platforms.alb_seen import seen
-from crossfade.platforms.alb_tags import Ledger, ledger
-from crossfade.platforms.alb_targets import found_as
+from crossfade.platforms.alb.seen import seen
+from crossfade.platforms.alb.tags import Ledger, ledger
+from crossfade.platforms.alb.targets import found_as
 from crossfade.release.plan import Plan
 from crossfade.release.values import (
     ALL,

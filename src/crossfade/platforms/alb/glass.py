@@ -7,8 +7,8 @@ import shlex
 from collections.abc import Mapping
 
 from crossfade.aws import Where
-from crossfade.platforms.alb_actions import writable
-from crossfade.platforms.alb_model import Actions, is_rule
+from crossfade.platforms.alb.actions import writable
+from crossfade.platforms.alb.model import Actions, is_rule
 
 
 def commands(where: Where, wanted: Mapping[str, Actions]) -> str:

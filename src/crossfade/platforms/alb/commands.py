@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any, ClassVar, Final
 
-from crossfade.platforms.alb_found import Group, Way
+from crossfade.platforms.alb.found import Group, Way
 
 _KEPT: Final = (
     "deregistration_delay.timeout_seconds",

@@ -1,8 +1,8 @@
 """
 Two target groups behind an Application Load Balancer, as a platform.
 
-`AlbPlatform` reads (`alb_gateway.py`, `alb_facts.py`), writes what an effect wants call by call
-(`alb_writes.py`), and remembers nothing: the seat lies in tags. What is written, in which order and
+`AlbPlatform` reads (`gateway.py`, `facts.py`), writes what an effect wants call by call
+(`writes.py`), and remembers nothing: the seat lies in tags. What is written, in which order and
 why that is safe without transactions: `docs/decisions/0010-alb.md`.
 
 LIMITS: `ip` targets. No compare-and-set: a hand between our last look and our write, some milliseconds,
@@ -16,11 +16,11 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from crossfade.errors import CrossfadeError, PlatformError
-from crossfade.platforms import alb_actions as routes
-from crossfade.platforms.alb_facts import blind, configured, facts, scene_of
-from crossfade.platforms.alb_flow import Flow
-from crossfade.platforms.alb_ground import AlbGround, Line, said
-from crossfade.platforms.alb_model import (
+from crossfade.platforms.alb import actions as routes
+from crossfade.platforms.alb.facts import blind, configured, facts, scene_of
+from crossfade.platforms.alb.flow import Flow
+from crossfade.platforms.alb.ground import AlbGround, Line, said
+from crossfade.platforms.alb.model import (
     COLOURS,
     Actions,
     Flowed,
@@ -34,9 +34,9 @@ from crossfade.platforms.alb_model import (
     Write,
     site_of_plan,
 )
-from crossfade.platforms.alb_pace import WAITS_S
-from crossfade.platforms.alb_tags import ours
-from crossfade.platforms.alb_writes import home, writes
+from crossfade.platforms.alb.pace import WAITS_S
+from crossfade.platforms.alb.tags import ours
+from crossfade.platforms.alb.writes import home, writes
 from crossfade.release.plan import Plan
 from crossfade.release.values import Effect, EnsureWeight, Fact, GoHome, Known, RunHook, Truth, Unknown
 
@@ -65,7 +65,7 @@ class AlbLook:
 
 
 class AlbPlatform(AlbGround):
-    """Implements the ports `Platform` and, by `alb_ground.py`, `Ground`. One object serves one site."""
+    """Implements the ports `Platform` and, by `ground.py`, `Ground`. One object serves one site."""
 
     def __init__(self, site: Site, line: Line, flow: Flow, *, now: Callable[[], float]) -> None:
         """`now` is the release's clock, in epoch seconds: the time in which AWS or its twin lives."""

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from crossfade.platforms import alb_actions as routes
-from crossfade.platforms.alb_model import BLUE, COLOURS, GREEN, Actions, Site, Tags, named
-from crossfade.platforms.alb_tags import SERVICE, ledger
+from crossfade.platforms.alb import actions as routes
+from crossfade.platforms.alb.model import BLUE, COLOURS, GREEN, Actions, Site, Tags, named
+from crossfade.platforms.alb.tags import SERVICE, ledger
 from crossfade.release.policy import Objection
 from crossfade.spec import Rolling, Strategy
 

@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from crossfade.platforms.alb_model import BLUE, COLOURS, Tags
+from crossfade.platforms.alb.model import BLUE, COLOURS, Tags
 from crossfade.release.values import ALL, Share
 
 PREFIX: Final = "crossfade:"

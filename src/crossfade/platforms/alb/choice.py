@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from crossfade.errors import RefusedError, UsageError
-from crossfade.platforms.alb_commands import Shell
-from crossfade.platforms.alb_found import Found, Group, Way
+from crossfade.platforms.alb.commands import Shell
+from crossfade.platforms.alb.found import Found, Group, Way
 
 TEST_HEADER: Final = "x-crossfade"
 

@@ -18,7 +18,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, Final
 
-from crossfade.platforms.alb_model import Actions
+from crossfade.platforms.alb.model import Actions
 from crossfade.release.values import ALL, NOTHING, Share, Span
 
 MOST_WEIGHT: Final = 999

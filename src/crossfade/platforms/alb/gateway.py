@@ -1,7 +1,7 @@
 """
 The calls themselves: boto3 through the one door, every page read, many resources in one call.
 
-Only what `alb_calls.py` declares can be called from here. Errors leave as ours (CF43xx). Nothing is
+Only what `calls.py` declares can be called from here. Errors leave as ours (CF43xx). Nothing is
 decided and nothing is remembered, but that the account was proved before the first write (R47).
 
 ONE LOOK at a site costs 4 calls for its rules, tags and two groups, and one more to read its production
@@ -19,9 +19,9 @@ from typing import Any, Final
 from crossfade.aws import Door, Identity, calling
 from crossfade.aws.failures import code_of
 from crossfade.errors import PlatformError
-from crossfade.platforms.alb_actions import writable
-from crossfade.platforms.alb_calls import CALLS, Declared
-from crossfade.platforms.alb_model import (
+from crossfade.platforms.alb.actions import writable
+from crossfade.platforms.alb.calls import CALLS, Declared
+from crossfade.platforms.alb.model import (
     Actions,
     Address,
     Deregister,
@@ -36,7 +36,7 @@ from crossfade.platforms.alb_model import (
     Write,
     is_rule,
 )
-from crossfade.platforms.alb_pace import Pace
+from crossfade.platforms.alb.pace import Pace
 
 ARNS_AT_ONCE: Final = 100
 GONE: Final = frozenset({"RuleNotFound", "ListenerNotFound"})

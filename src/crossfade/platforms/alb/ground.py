@@ -12,10 +12,10 @@ from typing import Protocol
 
 from crossfade.aws import Identity
 from crossfade.errors import CrossfadeError, PlatformError, UsageError
-from crossfade.platforms import alb_actions as routes
-from crossfade.platforms.alb_facts import staying
-from crossfade.platforms.alb_glass import commands
-from crossfade.platforms.alb_model import (
+from crossfade.platforms.alb import actions as routes
+from crossfade.platforms.alb.facts import staying
+from crossfade.platforms.alb.glass import commands
+from crossfade.platforms.alb.model import (
     BLUE,
     COLOURS,
     Actions,
@@ -29,11 +29,11 @@ from crossfade.platforms.alb_model import (
     other,
     sides_of,
 )
-from crossfade.platforms.alb_preflight import Reads, objections, read
-from crossfade.platforms.alb_tags import MOST, SERVICE, Ledger, ledger, tagged
-from crossfade.platforms.alb_targets import found_as, identity, resolve
-from crossfade.platforms.alb_ways import Reads as Ways
-from crossfade.platforms.alb_ways import Way, way_in
+from crossfade.platforms.alb.preflight import Reads, objections, read
+from crossfade.platforms.alb.tags import MOST, SERVICE, Ledger, ledger, tagged
+from crossfade.platforms.alb.targets import found_as, identity, resolve
+from crossfade.platforms.alb.ways import Reads as Ways
+from crossfade.platforms.alb.ways import Way, way_in
 from crossfade.platforms.local import Capabilities
 from crossfade.release.plan import Plan
 from crossfade.release.policy import Objection

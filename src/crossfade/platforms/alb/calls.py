@@ -11,7 +11,7 @@ from enum import Enum, auto
 from typing import Final
 
 from crossfade.aws import ANY, Call
-from crossfade.platforms.alb_model import Site, is_rule
+from crossfade.platforms.alb.model import Site, is_rule
 
 
 class On(Enum):

@@ -16,9 +16,9 @@ from collections.abc import Iterator
 from typing import Final, NoReturn, assert_never
 
 from crossfade.errors import PlatformError
-from crossfade.platforms import alb_actions as routes
-from crossfade.platforms import alb_tags as tags
-from crossfade.platforms.alb_facts import (
+from crossfade.platforms.alb import actions as routes
+from crossfade.platforms.alb import tags
+from crossfade.platforms.alb.facts import (
     HALF,
     Scene,
     configured,
@@ -29,7 +29,7 @@ from crossfade.platforms.alb_facts import (
     staying,
     test_reaches,
 )
-from crossfade.platforms.alb_model import (
+from crossfade.platforms.alb.model import (
     BLUE,
     Deregister,
     Listed,
@@ -40,7 +40,7 @@ from crossfade.platforms.alb_model import (
     Untag,
     Write,
 )
-from crossfade.platforms.alb_targets import identity
+from crossfade.platforms.alb.targets import identity
 from crossfade.release.values import (
     ALL,
     NOTHING,
