@@ -16,7 +16,9 @@ from crossfade.errors import PlatformError
 from crossfade.platforms import alb_actions as routes
 from crossfade.platforms import alb_tags as tags
 from crossfade.platforms.alb import _after
-from crossfade.platforms.alb_facts import Scene, facts, scene_of
+from crossfade.platforms.alb_facts import (
+    facts,
+)
 from crossfade.platforms.alb_model import (
     Address,
     Deregister,
@@ -31,6 +33,7 @@ from crossfade.platforms.alb_model import (
     Write,
     listed,
 )
+from crossfade.platforms.alb_scene import Scene, scene_of
 from crossfade.platforms.alb_writes import home, writes
 from crossfade.release.plan import Plan
 from crossfade.release.reconcile import reconcile

@@ -17,7 +17,11 @@ from typing import TypeVar
 
 from crossfade.errors import CrossfadeError, PlatformError
 from crossfade.platforms import alb_actions as routes
-from crossfade.platforms.alb_facts import blind, configured, facts, scene_of
+from crossfade.platforms.alb_facts import (
+    blind,
+    configured,
+    facts,
+)
 from crossfade.platforms.alb_flow import Flow
 from crossfade.platforms.alb_ground import AlbGround, Line, said
 from crossfade.platforms.alb_model import (
@@ -35,6 +39,7 @@ from crossfade.platforms.alb_model import (
     site_of_plan,
 )
 from crossfade.platforms.alb_pace import WAITS_S
+from crossfade.platforms.alb_scene import scene_of
 from crossfade.platforms.alb_tags import ours
 from crossfade.platforms.alb_writes import home, writes
 from crossfade.release.plan import Plan

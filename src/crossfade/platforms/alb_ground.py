@@ -13,7 +13,6 @@ from typing import Protocol
 from crossfade.aws import Identity
 from crossfade.errors import CrossfadeError, PlatformError, UsageError
 from crossfade.platforms import alb_actions as routes
-from crossfade.platforms.alb_facts import staying
 from crossfade.platforms.alb_glass import commands
 from crossfade.platforms.alb_model import (
     BLUE,
@@ -30,6 +29,7 @@ from crossfade.platforms.alb_model import (
     sides_of,
 )
 from crossfade.platforms.alb_preflight import Reads, objections, read
+from crossfade.platforms.alb_scene import staying
 from crossfade.platforms.alb_tags import MOST, SERVICE, Ledger, ledger, tagged
 from crossfade.platforms.alb_targets import found_as, identity, resolve
 from crossfade.platforms.alb_ways import Reads as Ways

@@ -20,13 +20,11 @@ from crossfade.platforms import alb_actions as routes
 from crossfade.platforms import alb_tags as tags
 from crossfade.platforms.alb_facts import (
     HALF,
-    Scene,
     configured,
     facts,
     inherited,
     revision_on,
     routed_to_candidate,
-    staying,
     test_reaches,
 )
 from crossfade.platforms.alb_model import (
@@ -40,6 +38,7 @@ from crossfade.platforms.alb_model import (
     Untag,
     Write,
 )
+from crossfade.platforms.alb_scene import Scene, staying
 from crossfade.platforms.alb_targets import identity
 from crossfade.release.values import (
     ALL,
