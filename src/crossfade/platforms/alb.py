@@ -23,7 +23,8 @@ from crossfade.platforms.alb_facts import (
     facts,
 )
 from crossfade.platforms.alb_flow import Flow
-from crossfade.platforms.alb_ground import AlbGround, Line, said
+from crossfade.platforms.alb_ground import AlbGround, said
+from crossfade.platforms.alb_line import Line
 from crossfade.platforms.alb_model import (
     COLOURS,
     Actions,
@@ -72,9 +73,18 @@ class AlbLook:
 class AlbPlatform(AlbGround):
     """Implements the ports `Platform` and, by `alb_ground.py`, `Ground`. One object serves one site."""
 
-    def __init__(self, site: Site, line: Line, flow: Flow, *, now: Callable[[], float]) -> None:
-        """`now` is the release's clock, in epoch seconds: the time in which AWS or its twin lives."""
-        super().__init__(site, line)
+    def __init__(
+        self,
+        site: Site,
+        line: Line,
+        flow: Flow,
+        *,
+        now: Callable[[], float],
+        sleep: Callable[[float], None],
+    ) -> None:
+        """`now` in epoch seconds and `sleep` in seconds of the clock in which AWS, or its twin, lives."""
+        super().__init__(site, line, sleep)
+        self._line = line
         self._flow = flow
         self._now = now
         self._last: Looked | None = None
