@@ -76,7 +76,8 @@ class Sites:
         key = json.dumps(site.document(), sort_keys=True)
         if key not in self._albs:
             gateway = self._gateway(site.where)
-            self._albs[key] = AlbPlatform(site, gateway, CloudWatchFlow(gateway), now=self._now)
+            flow = CloudWatchFlow(gateway)
+            self._albs[key] = AlbPlatform(site, gateway, flow, now=self._now, sleep=self._sleep)
         return self._albs[key]
 
     def _gateway(self, where: Where) -> Gateway:

@@ -254,5 +254,7 @@ def world(at: Twin, service: str) -> AlbWorld:
     balancer = Balancer(elb=client(where, "elbv2"), where=where, service=service).build()
     clock = Clock()
     flow = MemoryFlow(clock)
-    platform = AlbPlatform(balancer.site, Gateway(Door(where), unhurried()), flow, now=clock)
+    platform = AlbPlatform(
+        balancer.site, Gateway(Door(where), unhurried()), flow, now=clock, sleep=lambda _: None
+    )
     return AlbWorld(balancer=balancer, platform=platform, clock=clock, flow=flow, twin=at)

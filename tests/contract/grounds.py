@@ -357,4 +357,4 @@ class AlbGround(Ground):
 
         flow = replace(self.world.flow, problem="nobody answers")
         gateway = Nobody(Door(self.balancer.where), unhurried())
-        return AlbPlatform(self.balancer.site, gateway, flow, now=self.world.clock)  # type: ignore[return-value]  # by structure
+        return AlbPlatform(self.balancer.site, gateway, flow, now=self.world.clock, sleep=lambda _: None)  # type: ignore[return-value]  # by structure

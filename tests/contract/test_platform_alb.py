@@ -153,7 +153,7 @@ class TestProof:
 def replace_platform(ground: AlbGround, site: Any, gateway: Gateway) -> Any:
     from crossfade.platforms.alb import AlbPlatform
 
-    return AlbPlatform(site, gateway, ground.world.flow, now=ground.world.clock)
+    return AlbPlatform(site, gateway, ground.world.flow, now=ground.world.clock, sleep=lambda _: None)
 
 
 class TestReading:

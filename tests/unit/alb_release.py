@@ -94,7 +94,7 @@ def serving(cloud: Cloud, targets: list[str]) -> Cloud:
 def platform_of(cloud: Cloud) -> AlbPlatform:
     """What describes the site to a person is not asked in these tests."""
     line = cast("Any", cloud)
-    return AlbPlatform(SITE, line, CloudWatchFlow(line), now=cloud.clock)
+    return AlbPlatform(SITE, line, CloudWatchFlow(line), now=cloud.clock, sleep=cloud.passes)
 
 
 @dataclass

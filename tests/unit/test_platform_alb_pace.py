@@ -8,6 +8,7 @@ import pytest
 
 from crossfade.errors import PlatformError
 from crossfade.platforms.alb.pace import CHANGES, TARGETS, WAITS_S, Pace
+from crossfade.platforms.alb.patient import Patient
 
 
 class Clock:
@@ -107,3 +108,39 @@ def test_a_clock_that_goes_back_gives_no_tokens(pace: Pace, clock: Clock) -> Non
     clock.at -= 100
 
     assert not granted(pace)
+
+
+class TestPatience:
+    def test_what_is_throttled_or_not_answered_is_asked_again_for_some_seconds(self, clock: Clock) -> None:
+        line = Silent(["CF4306", "CF4307", "CF4427", "CF4306"])
+
+        assert Patient(line, clock.sleep).listener("arn") is None  # type: ignore[arg-type]
+        assert line.asked == 5
+        assert 1000 < clock.at < 1010
+
+    def test_what_is_refused_is_not_asked_again(self, clock: Clock) -> None:
+        line = Silent(["CF4308", "CF4306"])
+
+        with pytest.raises(PlatformError, match="CF4308"):
+            Patient(line, clock.sleep).listener("arn")  # type: ignore[arg-type]
+        assert line.asked == 1
+
+    def test_nobody_waits_for_ever(self, clock: Clock) -> None:
+        line = Silent(["CF4306"] * 99)
+
+        with pytest.raises(PlatformError):
+            Patient(line, clock.sleep).listener("arn")  # type: ignore[arg-type]
+        assert line.asked == 5
+
+
+class Silent:
+    """A gateway that fails as told, then answers."""
+
+    def __init__(self, ids: list[str]) -> None:
+        self.ids = ids
+        self.asked = 0
+
+    def listener(self, arn: str) -> None:
+        self.asked += 1
+        if len(self.ids) >= self.asked:
+            raise PlatformError(self.ids[self.asked - 1], f"no: {self.ids[self.asked - 1]}")

@@ -15,7 +15,9 @@ from crossfade.engine.opening import compile_plan
 from crossfade.errors import PlatformError
 from crossfade.platforms.alb import actions as routes
 from crossfade.platforms.alb import tags
-from crossfade.platforms.alb.facts import Scene, facts, scene_of
+from crossfade.platforms.alb.facts import (
+    facts,
+)
 from crossfade.platforms.alb.model import (
     Address,
     Deregister,
@@ -31,6 +33,7 @@ from crossfade.platforms.alb.model import (
     listed,
 )
 from crossfade.platforms.alb.platform import _after
+from crossfade.platforms.alb.scene import Scene, scene_of
 from crossfade.platforms.alb.writes import home, writes
 from crossfade.release.plan import Plan
 from crossfade.release.reconcile import reconcile

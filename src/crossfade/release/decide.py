@@ -69,7 +69,7 @@ def _became_true(plan: Plan, state: State, truth: Truth, now: Instant) -> tuple[
     return (
         turn(plan, state, truth, now)
         or _clock_went_back(state, now)
-        or _facts(plan, state, missing, now)
+        or _facts(plan, state, missing, truth, now)
         or _hooks(plan, state, missing, truth, now)
         or _progress(plan, state, missing, truth, now)
         or _patience(plan, state, truth, now)
@@ -82,7 +82,9 @@ def _clock_went_back(state: State, now: Instant) -> tuple[Event, ...]:
     return (Event(type=EventType.CONTROLLER_LOST, ts=now, seconds=(now - state.latest).total_seconds()),)
 
 
-def _facts(plan: Plan, state: State, missing: tuple[Difference, ...], now: Instant) -> tuple[Event, ...]:
+def _facts(
+    plan: Plan, state: State, missing: tuple[Difference, ...], truth: Truth, now: Instant
+) -> tuple[Event, ...]:
     """The world was reached, or it is surely lost again."""
     step = state.step(plan)
     if state.reached is None and not missing:
@@ -101,7 +103,7 @@ def _facts(plan: Plan, state: State, missing: tuple[Difference, ...], now: Insta
             ts=now,
             step=step.name,
             weight=step.world.weight,
-            message="; ".join(difference.text for difference in lost),
+            message="; ".join((*(difference.text for difference in lost), *truth.remarks)),
         )
         # Where there is no turning back from a fight, it pages, however soon our answer wins each round.
         fought = step.late is not Late.BACK and state.drifts >= plan.limits.drifts
@@ -334,7 +336,7 @@ def waits_for(plan: Plan, state: State, truth: Truth) -> tuple[str, ...]:
         return ()
     missing = differences(plan, step.world, truth)
     if missing:
-        return tuple(difference.text for difference in missing)
+        return (*(difference.text for difference in missing), *truth.remarks)
     hooks = tuple(f"hook {key}" for key in step.hooks if not _settled(state, key))
     gates = tuple(
         f"{gate}: {verdict.say.value}"

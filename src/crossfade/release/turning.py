@@ -134,20 +134,26 @@ def _taken(_plan: Plan, state: State, _step: Step, truth: Truth, _now: Instant) 
     if state.had > NOTHING and sure(truth.weights, lambda span: span.low < state.had):
         return Turn(
             cause=Cause.TAKEN,
-            message=f"somebody lowered the candidate's weight below {state.had / 10:g} %",
+            message=f"somebody lowered the candidate's weight below {state.had / 10:g} %{_seen(truth)}",
         )
     return None
+
+
+def _seen(truth: Truth) -> str:
+    """Whose hand it was, as far as the platform tells."""
+    return "".join(f"; {remark}" for remark in truth.remarks)
 
 
 def _fought(plan: Plan, state: State, _step: Step, truth: Truth, _now: Instant) -> Turn | None:
     """Another hand keeps changing what we set, our seat is another's, or the rules name other sides."""
     if state.drifts > plan.limits.drifts:
-        return Turn(cause=Cause.FOREIGN, message=f"another hand changed the world {state.drifts} times")
+        said = f"another hand changed the world {state.drifts} times{_seen(truth)}"
+        return Turn(cause=Cause.FOREIGN, message=said)
     seated = state.index > 0
     if seated and sure(truth.seat, lambda seat: seat.holder != plan.release):
-        return Turn(cause=Cause.FOREIGN, message="the candidate's seat is no longer ours")
+        return Turn(cause=Cause.FOREIGN, message=f"the candidate's seat is no longer ours{_seen(truth)}")
     if seated and sure(truth.pair, lambda named: not named):
-        return Turn(cause=Cause.FOREIGN, message="the rules no longer name our two sides")
+        return Turn(cause=Cause.FOREIGN, message=f"the rules no longer name our two sides{_seen(truth)}")
     return None
 
 

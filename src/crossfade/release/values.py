@@ -163,6 +163,8 @@ class Truth:
     """Whether the test route reaches the candidate."""
     verdicts: tuple[Verdict, ...] = ()
     hooks: Mapping[str, HookResult] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+    """What the platform adds in words: whose hand was where. Nothing is decided by it."""
 
 
 class Cause(StrEnum):

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from crossfade.errors import PlatformError
-from crossfade.platforms.alb.facts import staying
 from crossfade.platforms.alb.model import Looked, Registered, named, sides_of, site_of_plan
+from crossfade.platforms.alb.scene import staying
 from crossfade.release.plan import Plan
 from crossfade.release.values import Side, Unknown
 from crossfade.signals.arms import Address, Arms

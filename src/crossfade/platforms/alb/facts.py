@@ -9,7 +9,6 @@ Sides are fixed by the plan; who holds the seat and whom the platform trusts sta
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from crossfade.platforms.alb import actions as routes
@@ -21,16 +20,14 @@ from crossfade.platforms.alb.model import (
     Looked,
     Registered,
     Routes,
-    Sides,
-    Site,
     Tags,
     artifact_of,
     listed,
-    sides_of,
-    site_of_plan,
 )
+from crossfade.platforms.alb.remarks import remarks
+from crossfade.platforms.alb.scene import Scene, scene_of, staying
 from crossfade.platforms.alb.seen import seen
-from crossfade.platforms.alb.tags import Ledger, ledger
+from crossfade.platforms.alb.tags import ledger
 from crossfade.platforms.alb.targets import found_as
 from crossfade.release.plan import Plan
 from crossfade.release.values import (
@@ -59,44 +56,6 @@ CLAIMED_S: Final = 60.0
 HALF: Final = Share(ALL // 2)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scene:
-    """A look, and what the plan knows about it."""
-
-    plan: Plan
-    site: Site
-    who: Sides
-    looked: Looked
-    book: Ledger | None
-    """None: the tags could not be read."""
-
-    @property
-    def ours(self) -> bool:
-        return (
-            self.book is not None
-            and self.book.held is not None
-            and self.book.held.release == self.plan.release
-        )
-
-    def group(self, colour: str) -> str:
-        return self.site.groups[colour]
-
-    def own(self, side: str) -> tuple[Listed, ...]:
-        """The targets that this plan lists for a side."""
-        return listed(artifact_of(self.plan, side))
-
-
-def scene_of(plan: Plan, looked: Looked) -> Scene:
-    """The look, ready to be asked."""
-    return Scene(
-        plan=plan,
-        site=site_of_plan(plan),
-        who=sides_of(plan),
-        looked=looked,
-        book=ledger(looked.tags.value) if isinstance(looked.tags, Known) else None,
-    )
-
-
 def facts(plan: Plan, looked: Looked) -> Truth:
     """One look as truth; each part that could not be read is unknown by itself (R06)."""
     scene = scene_of(plan, looked)
@@ -120,6 +79,7 @@ def facts(plan: Plan, looked: Looked) -> Truth:
         candidate=_candidate(scene),
         primary=_primary(scene),
         test=_test(scene),
+        remarks=remarks(scene),
     )
 
 
@@ -309,11 +269,6 @@ def _test(scene: Scene) -> Fact[bool]:
 
 
 # --- targets -------------------------------------------------------------------------------
-
-
-def staying(targets: tuple[Registered, ...]) -> tuple[Registered, ...]:
-    """Those that are registered; what drains is on its way out."""
-    return tuple(target for target in targets if not target.leaving)
 
 
 def _candidate(scene: Scene) -> Fact[Fleet]:

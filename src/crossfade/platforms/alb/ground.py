@@ -7,14 +7,12 @@ that is stable, under a name made of its targets, and there is a way back to it 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
 
-from crossfade.aws import Identity
 from crossfade.errors import CrossfadeError, PlatformError, UsageError
 from crossfade.platforms.alb import actions as routes
-from crossfade.platforms.alb.facts import staying
 from crossfade.platforms.alb.glass import commands
+from crossfade.platforms.alb.line import Line
 from crossfade.platforms.alb.model import (
     BLUE,
     COLOURS,
@@ -24,15 +22,15 @@ from crossfade.platforms.alb.model import (
     Route,
     Site,
     Tag,
-    Write,
     artifact_of,
     other,
     sides_of,
 )
-from crossfade.platforms.alb.preflight import Reads, objections, read
+from crossfade.platforms.alb.patient import Patient
+from crossfade.platforms.alb.preflight import objections, read
+from crossfade.platforms.alb.scene import staying
 from crossfade.platforms.alb.tags import MOST, SERVICE, Ledger, ledger, tagged
 from crossfade.platforms.alb.targets import found_as, identity, resolve
-from crossfade.platforms.alb.ways import Reads as Ways
 from crossfade.platforms.alb.ways import Way, way_in
 from crossfade.platforms.local import Capabilities
 from crossfade.release.plan import Plan
@@ -46,20 +44,12 @@ IDENTITY_LETTERS = 65
 """Of a build's tag that the identity takes."""
 
 
-class Line(Reads, Ways, Protocol):
-    """What is used of the gateway."""
-
-    def prove(self) -> Identity: ...
-    def targets(self, group: str) -> tuple[Registered, ...]: ...
-    def do(self, site: Site, write: Write, until: float | None = None) -> None: ...
-
-
 class AlbGround:
     """Implements the port `Ground` for one site."""
 
-    def __init__(self, site: Site, line: Line) -> None:
+    def __init__(self, site: Site, line: Line, sleep: Callable[[float], None]) -> None:
         self.site = site
-        self._line = line
+        self._asked = Patient(line, sleep)
 
     def _site_of(self, service: str) -> Site:
         """Raises `LookupError` for another service than this site's: wiring's mistake."""
@@ -69,7 +59,7 @@ class AlbGround:
 
     def place(self) -> str:
         """Who writes where, proved and in one line, for a person to read before the first write (R47)."""
-        who, where = self._line.prove(), self.site.where
+        who, where = self._asked.prove(), self.site.where
         at = f"the twin at {where.endpoint}" if where.endpoint is not None else "AWS"
         return f"account {who.account}, {where.region}, {at}, as {who.arn}"
 
@@ -81,8 +71,8 @@ class AlbGround:
         another service's or the test route does not forward to ours.
         """
         site = self._site_of(spec.service)
-        self._line.prove()
-        tags, now = self._line.tags(site), self._line.routes(site.routes)
+        self._asked.prove()
+        tags, now = self._asked.tags(site), self._asked.routes(site.routes)
         book = ledger(tags)
         for colour, name in book.services.items():
             if name != site.service:
@@ -95,9 +85,9 @@ class AlbGround:
         wanted = self._both_named(now, book)
         for colour in COLOURS:
             if colour not in book.services:
-                self._line.do(site, Tag(colour=colour, tags=((SERVICE, site.service),)))
+                self._asked.do(site, Tag(colour=colour, tags=((SERVICE, site.service),)))
         if wanted is not None:
-            self._line.do(site, wanted)
+            self._asked.do(site, wanted)
 
     def _both_named(self, read: Mapping[str, Actions | None], book: Ledger) -> Route | None:
         """The test route, where it does not name both: what no route names is not checked for health."""
@@ -124,11 +114,11 @@ class AlbGround:
         Raises `PlatformError` where it cannot be read.
         """
         site = self._site_of(service)
-        now, book = self._line.routes(site.rules), ledger(self._line.tags(site))
+        now, book = self._asked.routes(site.rules), ledger(self._asked.tags(site))
         colour = serves(site, now, book)
         if colour is None:
             return None
-        there = staying(self._line.targets(site.groups[colour]))
+        there = staying(self._asked.targets(site.groups[colour]))
         if not there:
             return None
         build, addresses = book.builds.get(colour), [one.address for one in there]
@@ -160,7 +150,7 @@ class AlbGround:
             )
         found = resolve(spec.platform.targets, text, spec.folder)
         self._prove_reachable(found)
-        now, book = self._line.routes(self.site.rules), ledger(self._line.tags(self.site))
+        now, book = self._asked.routes(self.site.rules), ledger(self._asked.tags(self.site))
         serving = serves(self.site, now, book) or BLUE
         self._prove_apart(found, serving, text)
         return Revision(
@@ -191,7 +181,7 @@ class AlbGround:
 
     def _prove_apart(self, found: Sequence[Listed], serving: str, text: str) -> None:
         """An address that serves on both sides would be two versions at once."""
-        there = {one.address for one in staying(self._line.targets(self.site.groups[serving]))}
+        there = {one.address for one in staying(self._asked.targets(self.site.groups[serving]))}
         mine = {one.address for one in found}
         both = sorted(there & mine)
         if both and there != mine:
@@ -204,15 +194,15 @@ class AlbGround:
 
     def preflight(self, spec: Spec) -> tuple[Objection, ...]:
         """Why a release of this service could not be made here, found without touching anything."""
-        return objections(self.site, read(self._line, self.site), spec.strategy)
+        return objections(self.site, read(self._asked, self.site), spec.strategy)
 
     def way_in(self) -> Way:
         """Where the candidate alone answers while its test route is open."""
-        return way_in(self._line, self.site, self.site.test)
+        return way_in(self._asked, self.site, self.site.test)
 
     def front(self) -> Way:
         """Where users come in."""
-        return way_in(self._line, self.site, self.site.rules[0])
+        return way_in(self._asked, self.site, self.site.rules[0])
 
     def break_glass(self, plan: Plan) -> str:
         """The raw commands that send everybody to stable without us; empty without a stable (R46)."""
@@ -220,7 +210,7 @@ class AlbGround:
             return ""
         who = sides_of(plan)
         candidate, stable = self.site.groups[who.candidate], self.site.groups[who.stable]
-        now = self._line.routes(self.site.rules)
+        now = self._asked.routes(self.site.rules)
         back = {
             rule: routes.weighted(actions, candidate=candidate, stable=stable, weight=NOTHING)
             for rule, actions in now.items()

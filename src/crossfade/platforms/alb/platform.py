@@ -17,9 +17,14 @@ from typing import TypeVar
 
 from crossfade.errors import CrossfadeError, PlatformError
 from crossfade.platforms.alb import actions as routes
-from crossfade.platforms.alb.facts import blind, configured, facts, scene_of
+from crossfade.platforms.alb.facts import (
+    blind,
+    configured,
+    facts,
+)
 from crossfade.platforms.alb.flow import Flow
-from crossfade.platforms.alb.ground import AlbGround, Line, said
+from crossfade.platforms.alb.ground import AlbGround, said
+from crossfade.platforms.alb.line import Line
 from crossfade.platforms.alb.model import (
     COLOURS,
     Actions,
@@ -35,6 +40,7 @@ from crossfade.platforms.alb.model import (
     site_of_plan,
 )
 from crossfade.platforms.alb.pace import WAITS_S
+from crossfade.platforms.alb.scene import scene_of
 from crossfade.platforms.alb.tags import ours
 from crossfade.platforms.alb.writes import home, writes
 from crossfade.release.plan import Plan
@@ -67,9 +73,18 @@ class AlbLook:
 class AlbPlatform(AlbGround):
     """Implements the ports `Platform` and, by `ground.py`, `Ground`. One object serves one site."""
 
-    def __init__(self, site: Site, line: Line, flow: Flow, *, now: Callable[[], float]) -> None:
-        """`now` is the release's clock, in epoch seconds: the time in which AWS or its twin lives."""
-        super().__init__(site, line)
+    def __init__(
+        self,
+        site: Site,
+        line: Line,
+        flow: Flow,
+        *,
+        now: Callable[[], float],
+        sleep: Callable[[float], None],
+    ) -> None:
+        """`now` in epoch seconds and `sleep` in seconds of the clock in which AWS, or its twin, lives."""
+        super().__init__(site, line, sleep)
+        self._line = line
         self._flow = flow
         self._now = now
         self._last: Looked | None = None

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from crossfade.platforms.alb import actions as routes
+from crossfade.platforms.alb.line import Line
 from crossfade.platforms.alb.model import BLUE, COLOURS, GREEN, Actions, Site, Tags, named
 from crossfade.platforms.alb.tags import SERVICE, ledger
 from crossfade.release.policy import Objection
@@ -26,17 +27,6 @@ ALIKE: Final = (
 """What two groups that stand in for each other must have in common."""
 
 
-class Reads(Protocol):
-    """What is used of the gateway."""
-
-    def routes(self, arns: Sequence[str]) -> Mapping[str, Actions | None]: ...
-    def tags(self, site: Site) -> Tags: ...
-    def groups(self, arns: Sequence[str]) -> tuple[Mapping[str, Any], ...]: ...
-    def attributes(self, group: str) -> Mapping[str, str]: ...
-    def listeners(self, balancer: str) -> tuple[Mapping[str, Any], ...]: ...
-    def rules(self, listener: str) -> tuple[Mapping[str, Any], ...]: ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
     """Everything about a site that a release relies on."""
@@ -50,29 +40,29 @@ class Seen:
     """Every other route of the load balancer, by ARN."""
 
 
-def read(reads: Reads, site: Site) -> Seen:
+def read(line: Line, site: Site) -> Seen:
     """Raises `PlatformError` and `AccessError` where something cannot be read."""
-    described = {one["TargetGroupArn"]: one for one in reads.groups(list(site.groups.values()))}
+    described = {one["TargetGroupArn"]: one for one in line.groups(list(site.groups.values()))}
     groups = {colour: described[arn] for colour, arn in site.groups.items() if arn in described}
     balancers = {arn for group in groups.values() for arn in group.get("LoadBalancerArns", ())}
     return Seen(
-        routes=reads.routes(site.routes),
-        tags=reads.tags(site),
+        routes=line.routes(site.routes),
+        tags=line.tags(site),
         groups=groups,
-        attributes={colour: reads.attributes(site.groups[colour]) for colour in groups},
-        others=dict(_others(reads, site, sorted(balancers))),
+        attributes={colour: line.attributes(site.groups[colour]) for colour in groups},
+        others=dict(_others(line, site, sorted(balancers))),
     )
 
 
-def _others(reads: Reads, site: Site, balancers: Sequence[str]) -> Iterator[tuple[str, Actions]]:
+def _others(line: Line, site: Site, balancers: Sequence[str]) -> Iterator[tuple[str, Actions]]:
     """All listeners, all rules, all pages (R07). A default rule is written under its listener."""
     ours = set(site.routes)
     for balancer in balancers:
-        for listener in reads.listeners(balancer):
+        for listener in line.listeners(balancer):
             arn = listener["ListenerArn"]
             if arn not in ours:
                 yield arn, tuple(listener.get("DefaultActions", ()))
-            for rule in reads.rules(arn):
+            for rule in line.rules(arn):
                 if not rule.get("IsDefault") and rule["RuleArn"] not in ours:
                     yield rule["RuleArn"], tuple(rule.get("Actions", ()))
 

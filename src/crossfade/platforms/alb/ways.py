@@ -8,12 +8,13 @@ certificate has to be of that host.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from crossfade.aws.twin import twin_ports
 from crossfade.errors import PlatformError
+from crossfade.platforms.alb.line import Line
 from crossfade.platforms.alb.model import Site, is_rule, named
 
 
@@ -25,19 +26,11 @@ class Way:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-class Reads(Protocol):
-    """What is used of the gateway."""
-
-    def rule(self, arn: str) -> Mapping[str, Any] | None: ...
-    def listener(self, arn: str) -> Mapping[str, Any] | None: ...
-    def balancers(self, arns: Sequence[str]) -> tuple[Mapping[str, Any], ...]: ...
-
-
-def way_in(reads: Reads, site: Site, route: str) -> Way:
+def way_in(line: Line, site: Site, route: str) -> Way:
     """The way in by a rule or a listener. Raises `PlatformError` CF4426 where it is gone."""
     arn = named(route).listener
-    listener = reads.listener(arn)
-    rule = reads.rule(route) if is_rule(route) else {}
+    listener = line.listener(arn)
+    rule = line.rule(route) if is_rule(route) else {}
     if listener is None or rule is None:
         raise PlatformError("CF4426", f"{route} is not there", "it was deleted", "correct platform.alb")
     headers = dict(_headers(rule.get("Conditions", ())))
@@ -47,7 +40,7 @@ def way_in(reads: Reads, site: Site, route: str) -> Way:
             raise PlatformError("CF4426", f"the twin does not serve {arn}", "its balancer refused it")
         return Way(url=f"http://127.0.0.1:{port}", headers=headers)
     scheme, port = listener["Protocol"].lower(), int(listener["Port"])
-    [balancer] = reads.balancers([listener["LoadBalancerArn"]])
+    [balancer] = line.balancers([listener["LoadBalancerArn"]])
     usual = {"http": 80, "https": 443}.get(scheme) == port
     host = headers.get("host", balancer["DNSName"]) if scheme == "https" else balancer["DNSName"]
     return Way(url=f"{scheme}://{host}" + ("" if usual else f":{port}"), headers=headers)

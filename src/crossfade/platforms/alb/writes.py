@@ -20,13 +20,11 @@ from crossfade.platforms.alb import actions as routes
 from crossfade.platforms.alb import tags
 from crossfade.platforms.alb.facts import (
     HALF,
-    Scene,
     configured,
     facts,
     inherited,
     revision_on,
     routed_to_candidate,
-    staying,
     test_reaches,
 )
 from crossfade.platforms.alb.model import (
@@ -40,6 +38,7 @@ from crossfade.platforms.alb.model import (
     Untag,
     Write,
 )
+from crossfade.platforms.alb.scene import Scene, staying
 from crossfade.platforms.alb.targets import identity
 from crossfade.release.values import (
     ALL,
