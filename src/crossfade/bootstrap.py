@@ -257,7 +257,8 @@ class House:
         """The release that is not over, of this service or of the only one there is."""
         if service is not None:
             return self.store.active(service)
-        return next((row for row in self.store.releases() if row.outcome is None), None)
+        running = (self.store.active(name) for name in self.store.services())
+        return next((row for row in running if row is not None), None)
 
     def find(self, release: str | None, service: str | None, *, ended: bool = False) -> Row:
         """
@@ -265,29 +266,33 @@ class House:
 
         Raises `UsageError` where there is none, or more than one.
         """
-        rows = self.store.releases(service, limit=1000)
         if release is not None:
-            found = [row for row in rows if row.id == release or release.upper() in row.id]
+            found: list[Row] = []
+            for limit in (10, 1000):  # nearly always it is one of the last, and each costs a look at its plan
+                rows = self.store.releases(service, limit=limit)
+                found = [row for row in rows if row.id == release or release.upper() in row.id]
+                if found:
+                    break
             if len(found) == 1:
                 return found[0]
             what = "no release" if not found else f"{len(found)} releases"
             raise UsageError(
                 "CF7003", f"{what} matches {release}", f"in {self.store.name}", "crossfade history"
             )
-        active = [row for row in rows if row.outcome is None]
+        running = (self.store.active(name) for name in self.services(service))
+        active = [row for row in running if row is not None]
         if len(active) > 1:
             names = ", ".join(f"{row.id} ({row.service})" for row in active)
             raise UsageError("CF7004", "several releases are active", names, "name one of them")
         if active:
             return active[0]
-        if ended and rows:
-            return rows[0]
+        if ended and (last := self.store.releases(service, limit=1)):
+            return last[0]
         raise UsageError("CF7005", "no release is active", f"in {self.store.name}", "crossfade history")
 
     def services(self, service: str | None) -> tuple[str, ...]:
         """Names known here; the one asked for first."""
-        known = dict.fromkeys(row.service for row in self.store.releases(limit=1000))
-        return (service,) if service is not None else tuple(known)
+        return (service,) if service is not None else self.store.services()
 
     def standing(self, service: str) -> StatusRow:
         """How this service stands, from truth now."""
@@ -328,9 +333,10 @@ class House:
 
     def previous(self, service: str) -> str | None:
         """The revision that was stable before the last success."""
-        for row in self.store.releases(service, limit=1000):
-            if row.outcome is Outcome.SUCCEEDED:
-                return row.plan.stable
+        for limit in (10, 1000):
+            for row in self.store.releases(service, limit=limit):
+                if row.outcome is Outcome.SUCCEEDED:
+                    return row.plan.stable
         return None
 
 

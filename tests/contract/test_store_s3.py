@@ -132,7 +132,31 @@ class TestMany:
         assert len(store.entries(release="R2")) == 300
         assert store.verify() == ()
 
-    def test_so_do_commands_that_are_answered(self) -> None:
+    def test_nor_does_a_release_that_goes_on_and_on(self) -> None:
+        objects = MemoryObjects()
+        store = opened(objects)
+        claim = store.claim("R1", NOON, "me", LEASE)
+        assert claim is not None
+        for number in range(1000):
+            note = Event(type=EventType.GATE_WAITING, ts=NOON, gate="errors", message=f"{number}")
+            claim = store.save(claim, claim.state, (note,), (), NOON, now=NOON)
+        told = store_in(objects).entries(release="R1", limit=9999)
+
+        assert len(objects.kept[STATE].body) < 10_000
+        assert [entry.event.message for entry in told[2:]] == [f"{number}" for number in range(1000)]
+        assert [entry.seq for entry in store_in(objects).entries(service="shop", after=900)] == list(
+            range(901, 1003)
+        )
+        assert store.verify() == ()
+
+    def test_the_last_releases_are_read_without_those_before(self, objects: MemoryObjects) -> None:
+        store = store_in(objects)
+        store.releases("shop", limit=10)
+
+        assert objects.asked["get"] < 20
+        assert "list" not in objects.asked
+
+    def test_nor_do_commands_that_are_answered(self) -> None:
         objects = MemoryObjects()
         store = opened(objects)
         ends(store, "R1")

@@ -30,6 +30,9 @@ LOOSE: Final = 64
 HEARD: Final = 64
 """Answered commands that one release remembers: for so many the same id is heard only once."""
 
+MANY: Final = 64
+"""Parts that one release names; one more, and the small ones become one."""
+
 WRITES: Final = 64
 """Writes that the object remembers, so that a writer whose answer was lost finds its own."""
 
@@ -45,6 +48,10 @@ class Part:
     last: int
     key: str
     """Makes its name unlike that of a part that another writer meant for the same numbers."""
+
+    @property
+    def entries(self) -> int:
+        return self.last - self.first + 1
 
     @property
     def name(self) -> str:
@@ -100,6 +107,14 @@ class Kept:
 
     def held(self, now: Instant, margin: timedelta) -> bool:
         return self.lease_until is not None and now < self.lease_until + margin
+
+    @property
+    def small(self) -> tuple[Part, ...]:
+        """Its newest parts, where there are too many: all have few entries."""
+        if len(self.parts) <= MANY:
+            return ()
+        whole = [number for number, part in enumerate(self.parts) if part.entries >= MANY // 2]
+        return self.parts[whole[-1] + 1 if whole else 0 :]
 
     def good(self, claim: Claim, now: Instant) -> bool:
         """Whether this claim may still write (R23)."""

@@ -13,7 +13,7 @@ from typing import Any
 from crossfade.engine import codec, journal
 from crossfade.engine.records import Row, StoreAwayError, StoreError
 from crossfade.engine.s3.document import Kept
-from crossfade.engine.s3.shelf import Shelf, all_parts
+from crossfade.engine.s3.shelf import Shelf
 from crossfade.release.plan import Plan
 from crossfade.release.state import State
 
@@ -23,21 +23,18 @@ def problems(shelf: Shelf, service: str) -> Iterator[str]:
     fresh = Shelf(shelf.objects)
     try:
         document = fresh.look(service)
-        archives = fresh.archives(service, document)
-        kept = (*document.rows, *fresh.archived(service, document))
+        kept, parts = (*document.rows, *fresh.fixed.archived(document)), fresh.fixed.parts(document)
     except StoreAwayError:
         raise
     except StoreError as error:
         yield f"{error.what}: {error.why}"
         return
     entries: list[Mapping[str, Any]] = []
-    for part in all_parts(document, archives):
-        try:
-            entries += fresh.rows_of(service, (part,))
-        except StoreAwayError:
-            raise
-        except StoreError as error:
-            yield f"{error.what}: {error.why}"
+    for found in fresh.fixed.each(service, parts):
+        if isinstance(found, StoreError):
+            yield f"{found.what}: {found.why}"
+        else:
+            entries += found
     entries.sort(key=lambda entry: int(entry["seq"]))
     yield from journal.breaks(entries, journal.Head.read(document.head or None))
     rows = []

@@ -18,6 +18,7 @@ from crossfade.engine import codec
 from crossfade.engine.moments import instant, micros
 from crossfade.engine.records import Driver, HookRow, Interval, StoreError
 from crossfade.engine.s3.document import Document, Kept
+from crossfade.engine.s3.fixed import side_by_side
 from crossfade.engine.s3.objects import Found, SecondError
 from crossfade.engine.s3.shelf import ROUNDS, Change, Shelf
 from crossfade.engine.sides import drives
@@ -130,7 +131,7 @@ class SideObjects:
         keys = [
             key for key in self._shelf.objects.keys(prefix) if (_number(key) + 1) * micros_of(CHUNK) > begin
         ]
-        for key, found in self._shelf.side_by_side(keys):
+        for key, found in side_by_side(self._shelf.objects, keys):
             for start, said in _unpacked(found.body, key).items():
                 told[start, key.split("/")[2]] = said
         return tuple(
