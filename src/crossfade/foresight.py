@@ -21,6 +21,8 @@ from crossfade.platforms.local_counts import LocalCounts
 from crossfade.release.plan import Plan
 from crossfade.release.policy import Objection, Record, Waivers, objections
 from crossfade.release.values import Known, Seat, Truth, Unknown
+from crossfade.signals import CountsSource
+from crossfade.spec import LocalPlatform as LocalSettings
 from crossfade.spec import NoGates, Spec
 
 
@@ -32,7 +34,7 @@ class Foresight:
     truth: Truth
     objections: tuple[Objection, ...]
     """Why it would be refused now, whoever else holds the service left aside."""
-    counts: LocalCounts
+    counts: CountsSource
 
 
 def foresee(house: House, spec: Spec, text: str, releaser: str) -> Foresight | None:
@@ -46,8 +48,8 @@ def foresee(house: House, spec: Spec, text: str, releaser: str) -> Foresight | N
     plan = house.compiled(spec, text, releaser, past)
     if plan is None:
         return None
-    platform = LocalPlatform(house.folder, line=lambda: _running(house.folder))
-    truth = platform.observe(plan).truth
+    looked = _here(house, plan) if isinstance(spec.platform, LocalSettings) else _there(house, spec, plan)
+    truth = looked.truth
     held = any(row.outcome is None for row in past)
     found = objections(
         plan,
@@ -61,8 +63,35 @@ def foresee(house: House, spec: Spec, text: str, releaser: str) -> Foresight | N
     return Foresight(
         plan=plan,
         truth=truth,
-        objections=(*_no_envoy(), *_once(found, stopped=isinstance(truth.pair, Unknown))),
-        counts=LocalCounts(platform),
+        objections=(*looked.unfit, *_once(found, fix=looked.fix)),
+        counts=looked.counts,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Looked:
+    truth: Truth
+    counts: CountsSource
+    unfit: tuple[Objection, ...]
+    """What of the platform itself speaks against a release."""
+    fix: str
+    """What helps where it cannot be read."""
+
+
+def _here(house: House, plan: Plan) -> _Looked:
+    platform = LocalPlatform(house.folder, line=lambda: _running(house.folder))
+    truth = platform.observe(plan).truth
+    fix = "crossfade local up" if isinstance(truth.pair, Unknown) else "crossfade status"
+    return _Looked(truth=truth, counts=LocalCounts(platform), unfit=tuple(_no_envoy()), fix=fix)
+
+
+def _there(house: House, spec: Spec, plan: Plan) -> _Looked:
+    """Behind a load balancer. Raises `PlatformError` and `AccessError` where it cannot be asked at all."""
+    return _Looked(
+        truth=house.sites.of_plan(plan).observe(plan).truth,
+        counts=house.sites.counts_of(plan),
+        unfit=house.sites.preflight(spec),
+        fix="crossfade doctor",
     )
 
 
@@ -73,11 +102,10 @@ def _no_envoy() -> Iterator[Objection]:
         yield Objection(id=error.id, what=error.what, why=error.why, fix=error.fix)
 
 
-def _once(found: Sequence[Objection], *, stopped: bool) -> tuple[Objection, ...]:
+def _once(found: Sequence[Objection], *, fix: str) -> tuple[Objection, ...]:
     """A platform that cannot be read is one objection, however many facts are missed."""
     blind = [objection for objection in found if objection.id == "CF3006"]
     kept = [objection for objection in found if objection.id != "CF3006"]
-    fix = "crossfade local up" if stopped else "crossfade status"
     return (*(replace(objection, fix=fix) for objection in blind[:1]), *kept)
 
 

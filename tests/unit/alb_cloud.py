@@ -233,7 +233,7 @@ class Cloud:
 
     # --- what it is told -------------------------------------------------------------------
 
-    def do(self, site: Site, write: Write) -> None:
+    def do(self, site: Site, write: Write, until: float | None = None) -> None:
         self.asked[type(write).__name__] += 1
         if self.before_write is not None:
             self.before_write(write)

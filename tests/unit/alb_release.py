@@ -27,6 +27,7 @@ from crossfade.release.values import (
     Declined,
     Event,
     EventType,
+    Gap,
     HookResult,
     HookSay,
     Instant,
@@ -108,6 +109,7 @@ class Release:
     failed: list[str] = field(default_factory=list)
     hooks: dict[str, HookResult] = field(default_factory=dict)
     truth: Truth | None = None
+    looked_at: float = 0.0
 
     @classmethod
     def open(
@@ -137,12 +139,16 @@ class Release:
         return cls(cloud=cloud, plan=plan, state=opened(_instant(cloud)), platform=platform)
 
     def restarted(self) -> Release:
-        """Another process goes on with what was journalled."""
+        """Another process goes on with what was journalled; time without a look counts for nothing."""
         platform = platform_of(self.cloud)
-        return replace(self, platform=platform)
+        heard = hear(self.plan, self.state, Gap(seconds=self.cloud.at - self.looked_at), _instant(self.cloud))
+        assert not isinstance(heard, Declined)
+        state = fold(self.plan, self.state, heard.events)
+        return replace(self, platform=platform, state=state, events=[*self.events, *heard.events])
 
     def tick(self) -> None:
         """One look: journal first, then the effects; what fails is said and the next look tells."""
+        self.looked_at = self.cloud.at
         look = self.platform.observe(self.plan)
         self.truth = replace(look.truth, hooks=dict(self.hooks))
         decision = decide(self.plan, self.state, self.truth, _instant(self.cloud))

@@ -32,6 +32,8 @@ class FaultyObjects(MemoryObjects):
 
     wrong: dict[int, Wrong] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
+    down: StoreAwayError | None = None
+    """Raised by every call."""
 
     def get(self, key: str, known: Found | None = None) -> Found | None:
         with self._call(f"get {key}"):
@@ -43,6 +45,8 @@ class FaultyObjects(MemoryObjects):
 
     def _call(self, what: str) -> _Call:
         self.calls.append(what)
+        if self.down is not None:
+            raise self.down
         return _Call(self.wrong.get(len(self.calls)))
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from email.utils import formatdate
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +24,13 @@ from crossfade.doctor.balancer import Named, balancer
 from crossfade.doctor.check import Check, State, examined, exit_code, ok
 from crossfade.doctor.clock import clock
 from crossfade.doctor.permitted import NotAsked, Permitted, permissions, principal, simulated
+from crossfade.doctor.signals import signals
 from crossfade.doctor.state import bucket
 from crossfade.engine.s3.objects import Found, SecondError
 from crossfade.errors import AccessError, PlatformError, RefusedError
 from crossfade.platforms.alb_found import Found as Place
 from crossfade.platforms.alb_found import Group
+from crossfade.spec import CloudWatchSignals, PrometheusSignals, ScrapeSignals, Signals
 from crossfade.spec.load import load_spec
 from crossfade.spec.places import S3Place
 
@@ -435,6 +439,72 @@ class TestTheVerbOnThisMachine:
             "gate paging"
         ] == "warn"
         assert result.return_value == 0
+
+
+class Shows(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200 if self.path.startswith(("/metrics", "/api/v1/query?")) else 404)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@pytest.fixture
+def page() -> Iterator[int]:
+    """A port of this machine where somebody shows counters."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Shows)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    yield server.server_address[1]
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+class TestWhoCounts:
+    SPEC = load_spec(Path(__file__).parent / "specs" / "alb.yaml")
+
+    def asked(self, source: Signals, *targets: tuple[str, int]) -> dict[str, Check]:
+        return {one.name: one for one in signals(replace(self.SPEC, signals=source), targets)}
+
+    def test_minutes_are_warned_about_with_what_would_be_faster(self) -> None:
+        found = self.asked(CloudWatchSignals())["signals"]
+
+        assert found.state is State.WARN
+        assert "stopped in up to 5.5 min" in found.said
+        assert "scrape" in found.fix
+
+    def test_instances_that_show_their_counters_here_are_ok(self, page: int) -> None:
+        found = self.asked(ScrapeSignals(), ("127.0.0.1", page))
+
+        assert found["signals"].state is State.OK
+        assert found["scrape"].said == "1 of 1 instances answer /metrics from here"
+
+    def test_one_that_is_not_reached_from_here_is_in_the_way(self, page: int) -> None:
+        found = self.asked(ScrapeSignals(), ("127.0.0.1", page), ("127.0.0.1", 1))["scrape"]
+
+        assert (found.state, found.id) == (State.FAIL, "CF3066")
+        assert "1 of 2 instances do not show counters here: http://127.0.0.1:1/metrics" in found.said
+
+    def test_a_page_that_is_another_is_no_counters(self, page: int) -> None:
+        found = self.asked(ScrapeSignals(path="/other"), ("127.0.0.1", page))["scrape"]
+
+        assert "it answered 404" in found.said
+
+    def test_counters_may_be_at_a_port_of_their_own(self, page: int) -> None:
+        assert self.asked(ScrapeSignals(port=page), ("127.0.0.1", 1))["scrape"].state is State.OK
+
+    def test_while_nobody_serves_nobody_can_be_asked(self) -> None:
+        assert self.asked(ScrapeSignals())["scrape"].state is State.UNKNOWN
+
+    def test_a_prometheus_is_asked(self, page: int) -> None:
+        there, nowhere = (
+            PrometheusSignals(url=f"http://127.0.0.1:{port}", stable="a", candidate="b") for port in (page, 1)
+        )
+
+        assert self.asked(there)["prometheus"].state is State.OK
+        assert self.asked(nowhere)["prometheus"].id == "CF3066"
 
 
 class TestAStateOnThisMachine:

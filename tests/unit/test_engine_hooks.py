@@ -61,6 +61,15 @@ def ran(store: SqliteStore, tmp_path: Path, words: str, limit: float = 20) -> Ho
 
 @pytest.mark.real
 class TestPrograms:
+    def test_on_another_machine_a_program_runs_where_its_checkout_is(
+        self, store: SqliteStore, tmp_path: Path
+    ) -> None:
+        (tmp_path / "smoke.sh").write_text("#!/bin/sh\npwd\n")
+        (tmp_path / "smoke.sh").chmod(0o755)
+        result = ran(store, Path("/no/such/checkout"), "./smoke.sh")
+
+        assert result == HookResult(say=HookSay.PASSED, text=str(tmp_path.resolve()))
+
     def test_a_program_runs_in_the_specs_folder_and_is_told_what_it_is_about(
         self, store: SqliteStore, tmp_path: Path
     ) -> None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 from engine_world import folder
-from s3_world import S3Life, Wrong
+from s3_world import S3Life, Wrong, away
 
 from crossfade.engine import Controller
-from crossfade.engine.s3 import S3Store
+from crossfade.engine.emergency import ACTOR
+from crossfade.engine.s3 import S3Store, StoreDeniedError
 from crossfade.release.state import Outcome
-from crossfade.release.values import EnsureWeight
+from crossfade.release.values import NOTHING, EnsureWeight
 
 ENDS = {1001: Outcome.SUCCEEDED, 500: Outcome.ROLLED_BACK}
 
@@ -43,7 +45,7 @@ class TestR34:
     def test_R34_one_call_of_many_goes_wrong(self, bad_at: int, wrong: Wrong) -> None:
         whole = lived(bad_at)
         calls = len(whole.objects.calls)
-        agree(bad_at, whole, ({point: wrong} for point in range(1, calls + 1, calls // 12)))
+        agree(bad_at, whole, ({point: wrong} for point in range(1, calls + 1, calls // 6)))
 
     @pytest.mark.long
     @pytest.mark.timeout(1200)
@@ -87,3 +89,53 @@ def test_a_look_that_finds_nothing_new_is_one_question_a_claim_and_a_save() -> N
 
     state = "service/shop/state.json"
     assert life.objects.calls == [f"get {state}", f"put {state}", f"put {state}"]
+
+
+class TestAway:
+    """R34: a bucket that cannot be reached is a disk that is full, but for the patience."""
+
+    @pytest.fixture
+    def life(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> S3Life:
+        """At 10 %; real time stands still, and the folder for temporary files is a new one."""
+        monkeypatch.setattr("crossfade.engine.emergency.temporary", lambda: tmp_path)
+        life = S3Life(tmp_path / "machine" / ".crossfade", bake=600)
+        while life.seen.row("R1").state.step(life.plan).name != "10 %" or life.world.weight != 100:
+            life.look()
+        return life
+
+    def rounds(self, life: S3Life, monkeypatch: pytest.MonkeyPatch, *, blind: float) -> None:
+        """Looks of a controller that has seen nothing for so many real seconds."""
+        monkeypatch.setattr(life.controller, "blind_for", lambda: blind)
+        for _ in range(3):
+            life.clock.advance(1)
+            life.controller.round()
+
+    def test_R34_no_answer_is_waited_for_as_long_as_a_lease(
+        self, life: S3Life, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        life.objects.down = away()
+        self.rounds(life, monkeypatch, blind=9.0)
+        waited = life.world.weight
+        self.rounds(life, monkeypatch, blind=11.0)
+        (log,) = tmp_path.iterdir()
+
+        assert waited == 100
+        assert life.world.weight == NOTHING
+        assert log.name.endswith("emergency.log")
+
+    def test_R34_a_denial_sends_traffic_home_at_once_and_any_command_of_the_machine_tells_the_release(
+        self, life: S3Life, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        life.objects.down = StoreDeniedError("CF4305", "s3:GetObject was denied (ExpiredToken)")
+        self.rounds(life, monkeypatch, blind=0.0)
+        home, life.objects.down = life.world.weight, None
+        elsewhere = S3Store(life.objects, tmp_path / "another" / ".crossfade", glance=0.0)
+        life.controller = Controller(elsewhere, life.wiring, life.clock, "c9", service="shop")
+        life.to_the_end()
+        row = life.seen.row("R1")
+
+        assert home == NOTHING
+        assert (row.outcome, row.state.asked and row.state.asked.actor) == (Outcome.ROLLED_BACK, ACTOR)
+        assert "ExpiredToken" in (row.state.asked.reason if row.state.asked else "")
+        assert list(tmp_path.iterdir()) == []
+        assert life.seen.verify() == ()

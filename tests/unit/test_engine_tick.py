@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import resource
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from engine_world import Life, folder
 
 from crossfade.engine import Controller, Ports, StoreAwayError
 from crossfade.engine.emergency import NAME
+from crossfade.engine.records import Claim
 from crossfade.errors import PlatformError
 from crossfade.release.plan import Plan
 from crossfade.release.state import Outcome, Road
@@ -337,6 +340,32 @@ class TestR34:
         assert mode == 0o600
         assert not log.exists()
         assert life.store.row("R1").outcome is Outcome.ROLLED_BACK
+
+
+def test_a_controller_whose_slow_ticks_are_always_due_is_heard_of_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    passed, beats = [0.0], list[float]()
+
+    def slow(*given: Any, **named: Any) -> Claim:
+        saved = save(*given, **named)
+        passed[0] += 3.0
+        life.clock.advance(3.0)
+        return saved
+
+    with folder() as where:
+        life = at(Life(where, plan=small_plan(bake=600)), "10 %")
+        save = life.store.save
+        monkeypatch.setattr(life.store, "save", slow)
+        monkeypatch.setattr(life.store, "heartbeat", lambda _driver: beats.append(passed[0]))
+        monkeypatch.setattr(time, "monotonic", lambda: passed[0])
+        life.controller = life.born()
+        while passed[0] < 60:
+            life.look()
+        life.store.close()
+
+    assert len(beats) > 5
+    assert all(later - sooner <= 6.0 for sooner, later in itertools.pairwise([*beats, passed[0]]))
 
 
 def test_a_tick_costs_little(life: Life) -> None:

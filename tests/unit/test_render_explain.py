@@ -208,7 +208,7 @@ def test_R44_an_override_names_who_and_why() -> None:
 def test_a_fast_clock_is_said_and_what_machines_did_is_told_in_real_time() -> None:
     said = told("gate", time_compression=5.0)
 
-    assert "50 s evidence (10 s on the demo's fast clock) + 80 ms tick + 2 ms back" in said
+    assert "50 s evidence (10 s here, clock x5) + 80 ms tick + 2 ms back" in said
 
 
 def test_no_number_is_said_that_the_journal_does_not_hold() -> None:

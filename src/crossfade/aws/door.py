@@ -17,14 +17,13 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from crossfade.aws.failures import calling
+from crossfade.aws.session import session_of
 from crossfade.errors import AccessError, UsageError
 
 CONNECT_S: Final = 3.0
 READ_S: Final = 3.0
 TRIES: Final = 2
 """Call time-outs well below a lease: a controller that waits for AWS must not outlive its right to write."""
-
-_TWIN_KEY: Final = "crossfade-twin"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +54,7 @@ class Door:
         if where.endpoint is not None:
             _prove_loopback(where.endpoint)
         self.where = where
+        self._session: Any = None
         self._clients: dict[str, Any] = {}
         self._lock = threading.Lock()
 
@@ -66,26 +66,10 @@ class Door:
             return self._clients[service]
 
     def _made(self, service: str) -> Any:
-        try:
-            import boto3  # type: ignore[import-untyped]  # noqa: PLC0415  # an extra, and slow to import
-            from botocore.config import Config  # type: ignore[import-untyped]  # noqa: PLC0415
-        except ImportError as error:
-            raise UsageError(
-                "CF4302", "boto3 is not installed", str(error), "pip install 'crossfade[aws]'"
-            ) from error
-        twin = self.where.endpoint is not None
-        config = Config(
-            connect_timeout=CONNECT_S,
-            read_timeout=READ_S,
-            retries={"total_max_attempts": TRIES, "mode": "standard"},
-            ignore_configured_endpoint_urls=True,
-            user_agent_extra="crossfade",
-            proxies={} if twin else None,
-            s3={"addressing_style": "path"} if twin else None,
-        )
-        keys = {"aws_access_key_id": _TWIN_KEY, "aws_secret_access_key": _TWIN_KEY} if twin else {}
-        session = boto3.session.Session(region_name=self.where.region, **keys)
-        return session.client(service, endpoint_url=self.where.endpoint, config=config)
+        config = _config(twin=self.where.endpoint is not None)
+        if self._session is None:
+            self._session = session_of(self.where, config)
+        return self._session.client(service, endpoint_url=self.where.endpoint, config=config)
 
     def prove(self) -> Identity:
         """
@@ -107,6 +91,24 @@ class Door:
                 "use credentials of that account, or correct aws.account",
             )
         return found
+
+
+def _config(*, twin: bool) -> Any:
+    try:
+        from botocore.config import Config  # type: ignore[import-untyped]  # noqa: PLC0415  # an extra
+    except ImportError as error:
+        raise UsageError(
+            "CF4302", "boto3 is not installed", str(error), "pip install 'crossfade[aws]'"
+        ) from error
+    return Config(
+        connect_timeout=CONNECT_S,
+        read_timeout=READ_S,
+        retries={"total_max_attempts": TRIES, "mode": "standard"},
+        ignore_configured_endpoint_urls=True,
+        user_agent_extra="crossfade",
+        proxies={} if twin else None,
+        s3={"addressing_style": "path"} if twin else None,
+    )
 
 
 def _prove_loopback(endpoint: str) -> None:

@@ -50,9 +50,12 @@ def calling(service: str, operation: str, on: str = "") -> Iterator[None]:
     from botocore.exceptions import (  # type: ignore[import-untyped]  # noqa: PLC0415  # an extra
         BotoCoreError,
         ClientError,
+        ConfigNotFound,
+        ConfigParseError,
         CredentialRetrievalError,
         NoCredentialsError,
         PartialCredentialsError,
+        ProfileNotFound,
     )
 
     what = f"{service}:{operation}" + (f" on {on}" if on else "")
@@ -60,7 +63,14 @@ def calling(service: str, operation: str, on: str = "") -> Iterator[None]:
         yield
     except ClientError as error:
         raise _answered(what, error) from error
-    except (NoCredentialsError, PartialCredentialsError, CredentialRetrievalError) as error:
+    except (
+        NoCredentialsError,
+        PartialCredentialsError,
+        CredentialRetrievalError,
+        ProfileNotFound,
+        ConfigNotFound,
+        ConfigParseError,
+    ) as error:
         raise AccessError(
             "CF4305",
             f"{what} was not called: there are no credentials",

@@ -32,13 +32,18 @@ import click
 @click.option(
     "--rate", type=click.FloatRange(20, 400), default=300.0, show_default=True, help="Requests a second."
 )
+@click.option(
+    "--twin", is_flag=True, help="On a laptop AWS: behind a load balancer, judged by CloudWatch; minutes."
+)
 @click.option("--keep", is_flag=True, help="Keep the folder.")
-def demo(as_json: bool, app: str | None, scenario: str, bad: str, rate: float, keep: bool) -> int:
+def demo(as_json: bool, app: str | None, scenario: str, bad: str, rate: float, twin: bool, keep: bool) -> int:
     """Exit 0 when the good one was promoted, the bad one caught, and nothing lost."""
     from crossfade.demo.story import Demo, Scenario, Wanted
     from crossfade.demo.voice import Voice
 
-    wanted = Wanted(scenario=Scenario(scenario), app=app, keep=keep, rate=rate, bad=bad)
+    if twin and app is not None:
+        raise click.UsageError("--twin releases the demo's own shop; --app is for this machine")
+    wanted = Wanted(scenario=Scenario(scenario), app=app, keep=keep, rate=rate, bad=bad, twin=twin)
     voice = Voice(sys.stderr if as_json else sys.stdout)
     try:
         measured = Demo(wanted, voice).run()

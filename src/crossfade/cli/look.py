@@ -97,6 +97,8 @@ def history(verify: bool, limit: int, as_json: bool, state: State | None, file: 
             click.echo(json.dumps({"whole": not problems, "problems": list(problems)}))
         else:
             click.echo("\n".join(problems) if problems else "the journal is whole")
+            if strays := house.store.strays():
+                click.echo(f"beside it, by writers that died or came second: {', '.join(strays)}", err=True)
         return 1 if problems else 0
     rows = [render.row(plan, entries) for plan, entries in house.past(service, limit)]
     click.echo(

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -226,4 +226,4 @@ class Watch:
         whose = f" {alone.row.service} {words.short(alone.row.id)}" if alone is not None else ""
         with self._lock:
             out = sys.stderr if self.as_json else sys.stdout
-            print(f"{words.stamp(datetime.now(UTC))}{whose} WATCHDOG {text}", file=out, flush=True)
+            print(f"{words.stamp(self.house.clock.now())}{whose} WATCHDOG {text}", file=out, flush=True)

@@ -20,10 +20,9 @@ from enum import StrEnum
 from pathlib import Path
 
 from crossfade.bootstrap import LAST_DEMO, House
-from crossfade.clocks import set_clock
-from crossfade.dataplane import down
 from crossfade.demo import builds
 from crossfade.demo.measure import Measured, measure
+from crossfade.demo.stage import Here, Stage
 from crossfade.demo.traffic import DEFAULT_PATHS, SLOW_SHARE, Counters, Load, Traffic
 from crossfade.demo.voice import Voice
 from crossfade.engine.opening import Wish
@@ -36,8 +35,6 @@ from crossfade.spec.load import load_spec
 COMPRESSION = 5.0
 RATE = 300.0
 """Requests a second, as a laptop takes them without noticing."""
-LONGEST_S = 115.0
-"""Hard end of the traffic, whatever happens."""
 HISTORY_S = 4.0
 """Traffic on v1 alone before the first release: the judge learns what normal is."""
 
@@ -61,6 +58,8 @@ class Wanted:
     rate: float = RATE
     compression: float = COMPRESSION
     bad: str = "slow"
+    twin: bool = False
+    """On a laptop AWS instead of this machine's own platform."""
 
 
 @dataclass(slots=True)
@@ -79,28 +78,24 @@ class Demo:
     def __init__(self, wanted: Wanted, voice: Voice) -> None:
         self._wanted, self._voice = wanted, voice
         self._folder = Path(tempfile.mkdtemp(prefix="crossfade-demo-"))
+        self._stage = _stage(wanted)
         self._chapters: list[Chapter] = []
         self._revisions: dict[str, str] = {}
 
     def run(self) -> Measured:
         """Tell it; the receipt. Ctrl-C stops everything and is raised on."""
-        wanted = self._wanted
-        builds.write(self._folder, app=wanted.app, bad=wanted.bad)
-        set_clock(self._folder / ".crossfade", wanted.compression)
-        spec = load_spec(self._folder / "crossfade.yaml")
+        wanted, stage = self._wanted, self._stage
         with ExitStack() as last:
             last.callback(self._clean_up)
-            house = House(spec.state)
-            last.callback(house.store.close)
-            last.callback(down, house.folder)
+            house = stage.open(self._folder, last)
             self._release(house, "v1", told=False)
-            port = int((house.platform.listener(spec.service) or "").rpartition(":")[2])
-            self._voice.opening(self._folder, port, wanted.rate, wanted.compression, keep=wanted.keep)
+            port = stage.port(house)
+            self._voice.opening(self._folder, port, wanted.rate, stage, keep=wanted.keep)
             load = Load(
                 port=port,
                 out=self._folder / "client.jsonl",
                 rate=wanted.rate,
-                seconds=LONGEST_S,
+                seconds=stage.longest.total_seconds(),
                 paths=("/",) if wanted.app else DEFAULT_PATHS,
                 slow_share=0.0 if wanted.app else SLOW_SHARE,
                 with_parent=True,
@@ -145,6 +140,7 @@ class Demo:
     def _release(
         self, house: House, revision: str, *, told: bool = True, at_bake: Callable[[], None] | None = None
     ) -> None:
+        self._stage.ready(revision)
         spec = load_spec(self._folder / "crossfade.yaml")
         plan = house.open(spec, revision, Wish(actor="demo", waivers=Waivers()))
         if plan is None:
@@ -177,6 +173,8 @@ class Demo:
 
     def _remember_instances(self, house: House) -> None:
         """Which revision each instance is, for the proxy's word on a program of the user's."""
+        if self._wanted.app is None:
+            return
         for instance in house.platform.seen("shop").instances:
             self._revisions[instance.id] = instance.revision
 
@@ -189,7 +187,7 @@ class Demo:
             own_app=self._wanted.app is not None,
             revisions=self._revisions,
         )
-        self._voice.receipt(measured, self._wanted.compression)
+        self._voice.receipt(measured, self._stage.compression)
         return measured
 
     def _clean_up(self) -> None:
@@ -206,6 +204,14 @@ class Demo:
             if (state / kept).exists():
                 shutil.copy2(state / kept, LAST_DEMO / kept)
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _stage(wanted: Wanted) -> Stage:
+    if not wanted.twin:
+        return Here(app=wanted.app, bad=wanted.bad, compression=wanted.compression)
+    from crossfade.demo.on_twin import OnTwin  # noqa: PLC0415  # an extra
+
+    return OnTwin(bad=wanted.bad)
 
 
 def _forget_last() -> None:

@@ -19,6 +19,7 @@ from crossfade.release.values import EventType
 if TYPE_CHECKING:
     from crossfade.bootstrap import House
     from crossfade.demo.measure import Measured
+    from crossfade.demo.stage import Stage
 
 BAR = 20
 NEXT = """\
@@ -40,10 +41,10 @@ class Voice:
         stamp = f"   {seconds // 60}:{seconds % 60:02d}  " if at else ""
         print(f"{stamp}{text}", file=self._out, flush=True)
 
-    def opening(self, folder: Path, port: int, rate: float, factor: float, *, keep: bool) -> None:
+    def opening(self, folder: Path, port: int, rate: float, stage: Stage, *, keep: bool) -> None:
         self.line(
-            f"crossfade {__version__} · Envoy on 127.0.0.1:{port} · {rate:g} req/s · clock x{factor:g} · "
-            "no account, no root"
+            f"crossfade {__version__} · Envoy on 127.0.0.1:{port} · {rate:g} req/s · "
+            f"clock x{stage.compression:g} · {stage.words}"
         )
         after = "kept" if keep else "removed at exit, --keep keeps them"
         self.line(f"files {folder}: crossfade.yaml .crossfade/journal.db .crossfade/logs/   {after}")

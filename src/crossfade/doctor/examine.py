@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
-from crossfade.aws import Door, Where
+from crossfade.dataplane import connect
+from crossfade.dataplane.store import Store
 from crossfade.doctor import here
-from crossfade.doctor.check import Check, Look, State, examined, failed, ok
-from crossfade.engine.judging import source_of
-from crossfade.errors import RefusedError
+from crossfade.doctor.check import Check, Look, examined, ok
+from crossfade.doctor.gates import gates
+from crossfade.doctor.signals import signals
 from crossfade.platforms.local import LocalPlatform as LocalAdapter
-from crossfade.release.values import Say
-from crossfade.signals.alarms import Alarms, Ref
-from crossfade.signals.named_alarms import NamedAlarms
-from crossfade.signals.reach import reach
-from crossfade.spec import Mode, Spec
+from crossfade.spec import Spec
 from crossfade.spec.aws_models import AlbPlatform
-from crossfade.spec.models import AlarmsGate, LocalPlatform, NoGates
+from crossfade.spec.models import LocalPlatform
 
 
 def examine(spec: Spec) -> Iterator[Check]:
@@ -30,7 +26,6 @@ def examine(spec: Spec) -> Iterator[Check]:
             from crossfade.doctor.on_aws import on_aws  # noqa: PLC0415  # boto3 is an extra
 
             yield from on_aws(spec, alb)
-            yield from examined([("gates", lambda: gates(spec))])
 
 
 def _local(spec: Spec, local: LocalPlatform) -> Iterator[Check]:
@@ -40,6 +35,7 @@ def _local(spec: Spec, local: LocalPlatform) -> Iterator[Check]:
         ("command", lambda: _command(spec, local, folder)),
         ("platform", lambda: here.platform(local, folder)),
         ("state", lambda: here.state(folder)),
+        ("signals", lambda: signals(spec, _instances(spec, folder))),
         ("gates", lambda: gates(spec)),
     ]
     yield from examined(looks)
@@ -51,52 +47,10 @@ def _command(spec: Spec, local: LocalPlatform, folder: Path) -> Iterator[Check]:
     yield ok("command", local.command)
 
 
-def gates(spec: Spec) -> Iterator[Check]:
-    """Alarms of the gates, asked now: one that fires refuses every release (R18)."""
-    if isinstance(spec.gates, NoGates):
-        yield Check(
-            name="gates", state=State.WARN, said="none is in force", id="CF3026",
-            why=f"gates: none, since {spec.gates.reason}", fix="remove `none`: the defaults need no settings",
-        )  # fmt: skip
-        return
-    named = ", ".join(gate.name for gate in spec.gates)
-    yield ok("gates", named)
-    yield from _reach(spec)
-    alarms = Alarms(named=_named(spec))
-    for gate in spec.gates:
-        if isinstance(gate, AlarmsGate):
-            refs: list[Ref] = [*gate.urls, *({"name": name} for name in gate.names)]
-            said = alarms.gate(refs, datetime.now(UTC))
-            if said.say is Say.PASS:
-                yield ok(f"gate {gate.name}", said.text)
-            else:
-                yield failed(
-                    f"gate {gate.name}",
-                    RefusedError(
-                        "CF3018",
-                        said.text,
-                        "it would be so before the release has begun (R18)",
-                        "mend it; or --despite GATE --reason TEXT",
-                    ),
-                    State.FAIL if gate.mode is Mode.STOP else State.WARN,
-                )
-
-
-def _reach(spec: Spec) -> Iterator[Check]:
-    """How soon what counts requests can stop a bad release."""
-    found = reach(source_of(spec.signals))
-    if found.within_minutes:
-        yield ok("signals", found.text)
-        return
-    yield Check(
-        name="signals", state=State.WARN, said=found.text, id="CF4405",
-        why="a fault that is seen minutes late is met by minutes of users", fix=found.advice,
-    )  # fmt: skip
-
-
-def _named(spec: Spec) -> NamedAlarms | None:
-    if spec.aws is None:
-        return None
-    return NamedAlarms(
-        Door(Where(account=spec.aws.account, region=spec.aws.region, endpoint=spec.aws.endpoint))
-    )
+def _instances(spec: Spec, folder: Path) -> list[tuple[str, int]]:
+    """Those that serve now; none where nothing runs."""
+    client = connect(folder) if Store(folder).pid_file.exists() else None
+    if client is None or spec.service not in client.services():
+        return []
+    seen = client.observe(spec.service).instances
+    return [("127.0.0.1", one.port) for one in seen if one.state == "ready" and one.port is not None]

@@ -13,26 +13,29 @@ from crossfade.doctor import here
 from crossfade.doctor.balancer import Named, balancer
 from crossfade.doctor.check import Check, Look, examined, failed, ok, unknown
 from crossfade.doctor.clock import clock
+from crossfade.doctor.gates import gates
 from crossfade.doctor.permitted import NotAsked, Permitted, permissions, principal, simulated
 from crossfade.doctor.reading import reads, reads_of_state
+from crossfade.doctor.signals import signals
 from crossfade.doctor.state import state
 from crossfade.engine.clock import SystemClock
 from crossfade.errors import CrossfadeError, RefusedError
 from crossfade.platforms import alb_found
+from crossfade.platforms.alb_model import listed
 from crossfade.sites import Sites
 from crossfade.spec import AlbPlatform, Spec
 from crossfade.spec.arns import parse
 
-LATER = ("permissions", "target groups", "preflight", "state")
+LATER = ("permissions", "target groups", "preflight", "gates", "state")
 """What is not looked at where nobody knows who we are."""
 
 
 def on_aws(spec: Spec, alb: AlbPlatform) -> Iterator[Check]:
-    """Every check of a service behind a load balancer, but its gates."""
+    """Every check of a service behind a load balancer."""
     aws = spec.aws
     if aws is None:
         raise TypeError("a spec of AWS names its account")
-    door = Door(Where(account=aws.account, region=aws.region, endpoint=aws.endpoint))
+    door = Door(Where(account=aws.account, region=aws.region, endpoint=aws.endpoint, role=aws.role))
     try:
         who = door.prove()
     except CrossfadeError as error:
@@ -47,6 +50,8 @@ def on_aws(spec: Spec, alb: AlbPlatform) -> Iterator[Check]:
         ("permissions", site.permissions),
         ("target groups", site.balancer),
         ("preflight", site.preflight),
+        ("signals", site.signals),
+        ("gates", lambda: gates(spec)),
         ("state", site.state),
     ]
     yield from examined(looks)
@@ -109,11 +114,21 @@ class _Site:
 
     def preflight(self) -> Iterator[Check]:
         """What the platform would refuse a release for."""
-        found = Sites(self.spec.folder / ".crossfade", SystemClock()).preflight(self.spec)
+        found = self._sites().preflight(self.spec)
         for one in found:
             yield failed("preflight", RefusedError(one.id, one.what, one.why, one.fix))
         if not found:
             yield ok("preflight", "nothing of the load balancer speaks against a release")
+
+    def signals(self) -> Iterator[Check]:
+        """Who is asked directly is asked now, for whoever serves."""
+        platform = self._sites().of_spec(self.spec)
+        serving = platform.serving(self.spec.service)
+        targets = () if serving is None else listed(serving.artifact)
+        yield from signals(self.spec, [(one.address.ip, one.address.port) for one in targets])
+
+    def _sites(self) -> Sites:
+        return Sites(self.spec.folder / ".crossfade", SystemClock())
 
     def state(self) -> Iterator[Check]:
         yield from state(self.spec)

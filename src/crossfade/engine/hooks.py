@@ -226,7 +226,7 @@ class HookRunner:
             begin = output.tell()
             program = subprocess.Popen(
                 shlex.split(words),
-                cwd=str(plan.artifact.get("folder") or "."),
+                cwd=self._checkout(plan),
                 env={**os.environ, **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -256,6 +256,11 @@ class HookRunner:
         if status != 0:
             return Came(passed=False, text=f"exit {status}: {said}".rstrip(": "))
         return Came(passed=True, text=said)
+
+    def _checkout(self, plan: Plan) -> Path:
+        """Where the service's file lies; on another machine than the one that opened the release, ours."""
+        opened_in = Path(str(plan.artifact.get("folder") or "."))
+        return opened_in if opened_in.is_dir() else self._store.folder.resolve().parent
 
     def _log(self, release: str, key: str) -> Path:
         folder = self._store.folder / "logs"

@@ -121,11 +121,15 @@ class Controller:
         try:
             self._beat()
             self._emergency.merge()
+            began = time.monotonic()
             for _ in range(BATCH):
                 claim = self._due()
                 if claim is None or (stop is not None and stop.is_set()):
                     break
                 self._tick(claim, on_note)
+                # Slow ticks are always due again: whoever is never heard of would be taken for gone.
+                if time.monotonic() - began >= BEAT:
+                    break
             wake = self._store.next_wake(self._service)
         except StoreAwayError as error:
             self._blind(error)

@@ -94,6 +94,10 @@ class Releases(Protocol):
         """What is wrong, in words; empty where chain and head hold and each state is its journal's fold."""
         ...
 
+    def strays(self) -> tuple[str, ...]:
+        """What was written and nobody names, since its writer died or came second: it counts for nothing."""
+        ...
+
 
 class Commands(Protocol):
     """What people and other programs say to a release."""

@@ -374,6 +374,10 @@ class SqliteStore(SideTables):
                 self._db.link.execute("rollback")
         return (*said, *journal.unlike(rows, [_row(found) for found in kept]))
 
+    def strays(self) -> tuple[str, ...]:
+        """None: a transaction is written whole or not at all."""
+        return ()
+
 
 def _row(found: sqlite3.Row) -> Row:
     return Row(

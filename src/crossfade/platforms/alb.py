@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from crossfade.errors import CrossfadeError, PlatformError
 from crossfade.platforms import alb_actions as routes
-from crossfade.platforms.alb_facts import blind, facts, scene_of
+from crossfade.platforms.alb_facts import blind, configured, facts, scene_of
 from crossfade.platforms.alb_flow import Flow
 from crossfade.platforms.alb_ground import AlbGround, Line, said
 from crossfade.platforms.alb_model import (
@@ -34,10 +34,11 @@ from crossfade.platforms.alb_model import (
     Write,
     site_of_plan,
 )
+from crossfade.platforms.alb_pace import WAITS_S
 from crossfade.platforms.alb_tags import ours
 from crossfade.platforms.alb_writes import home, writes
 from crossfade.release.plan import Plan
-from crossfade.release.values import Effect, Fact, GoHome, Known, RunHook, Truth, Unknown
+from crossfade.release.values import Effect, EnsureWeight, Fact, GoHome, Known, RunHook, Truth, Unknown
 
 T = TypeVar("T")
 
@@ -137,8 +138,9 @@ class AlbPlatform(AlbGround):
                     )
                 self._prove_unchanged(plan, fence)
                 site = site_of_plan(plan)
+                until = self._now() + WAITS_S if _lowers(plan, effect, fence.looked) else None
                 for write in writes(scene_of(plan, fence.looked), effect, self._now()):
-                    self._line.do(site, write)
+                    self._line.do(site, write, until)
                     fence.looked = _after(fence.looked, write)
                     fence.mark = _mark(fence.looked)
 
@@ -168,14 +170,22 @@ class AlbPlatform(AlbGround):
             targets=dict.fromkeys(COLOURS, Unknown("going home looks at no targets")),
             flow=Flowed(),
         )
-        failed: list[CrossfadeError] = []
+        failed, until = list[CrossfadeError](), self._now() + WAITS_S
         for write in home(scene_of(plan, looked), self._now()):
             try:
-                self._line.do(site, write)
+                self._line.do(site, write, until)
             except CrossfadeError as error:
                 failed.append(error)
         if failed:
             raise failed[0]
+
+
+def _lowers(plan: Plan, effect: Effect, looked: Looked) -> bool:
+    """Whether a weight goes down: on a way back that home can carry only by and by."""
+    if not isinstance(effect, EnsureWeight):
+        return False
+    span = configured(scene_of(plan, looked))
+    return isinstance(span, Known) and effect.weight < span.value.high
 
 
 def _fence(looked: Looked) -> Fence | None:

@@ -12,8 +12,7 @@ CloudWatch is asked once in ten seconds.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -37,9 +36,7 @@ from crossfade.platforms.alb_model import (
     Write,
     is_rule,
 )
-
-Pass = Callable[[str], Any]
-"""A context in which one mutating call may be made: `alb_pace.py`."""
+from crossfade.platforms.alb_pace import Pace
 
 ARNS_AT_ONCE: Final = 100
 GONE: Final = frozenset({"RuleNotFound", "ListenerNotFound"})
@@ -48,9 +45,9 @@ GONE: Final = frozenset({"RuleNotFound", "ListenerNotFound"})
 class Gateway:
     """One account's load balancers. Safe to share between threads."""
 
-    def __init__(self, door: Door, *, may_write: Pass | None = None) -> None:
+    def __init__(self, door: Door, pace: Pace) -> None:
         self._door = door
-        self._may_write: Pass = may_write or (lambda _operation: nullcontext())
+        self._pace = pace
         self._proved: Identity | None = None
         self._lock = threading.Lock()
 
@@ -146,23 +143,31 @@ class Gateway:
 
     # --- writes ----------------------------------------------------------------------------
 
-    def do(self, site: Site, write: Write) -> None:
-        """One write. Raises `PlatformError` or `AccessError`; CF4307: it may have been done."""
+    def do(self, site: Site, write: Write, until: float | None = None) -> None:
+        """
+        One write; of a way back, which goes before others, where it may wait for its turn `until` an epoch.
+
+        Raises `PlatformError` or `AccessError`; CF4307: it may have been done.
+        """
+        self.prove()
+        with self._pace.change(_operation(write), until):
+            self._do(site, write)
+
+    def _do(self, site: Site, write: Write) -> None:
+        operation = _operation(write)
         match write:
             case Tag(colour=colour, tags=tags):
                 listed = [{"Key": key, "Value": text} for key, text in tags]
-                self._call("add_tags", site.groups[colour], ResourceArns=[site.groups[colour]], Tags=listed)
+                self._call(operation, site.groups[colour], ResourceArns=[site.groups[colour]], Tags=listed)
             case Untag(colour=colour, keys=keys):
                 arn = site.groups[colour]
-                self._call("remove_tags", arn, ResourceArns=[arn], TagKeys=list(keys))
+                self._call(operation, arn, ResourceArns=[arn], TagKeys=list(keys))
             case Route(arn=arn, actions=actions) if is_rule(arn):
-                self._call("modify_rule", arn, RuleArn=arn, Actions=writable(actions))
+                self._call(operation, arn, RuleArn=arn, Actions=writable(actions))
             case Route(arn=arn, actions=actions):
-                self._call("modify_listener", arn, ListenerArn=arn, DefaultActions=writable(actions))
-            case Register(colour=colour, targets=targets):
-                self._listed("register_targets", site.groups[colour], targets)
-            case Deregister(colour=colour, targets=targets):
-                self._listed("deregister_targets", site.groups[colour], targets)
+                self._call(operation, arn, ListenerArn=arn, DefaultActions=writable(actions))
+            case Register(colour=colour, targets=targets) | Deregister(colour=colour, targets=targets):
+                self._listed(operation, site.groups[colour], targets)
 
     def _listed(self, operation: str, group: str, targets: Sequence[Listed]) -> None:
         asked = [
@@ -179,9 +184,7 @@ class Gateway:
 
     def _call(self, operation: str, on: str = "", **asked: Any) -> Mapping[str, Any]:
         declared = CALLS[operation]
-        if declared.mutating:
-            self.prove()
-        with self._may_write(operation) if declared.mutating else nullcontext(), _calling(declared, on):
+        with _calling(declared, on):
             answer: Mapping[str, Any] = getattr(self._door.client(declared.service), operation)(**asked)
         return answer
 
@@ -195,6 +198,21 @@ class Gateway:
             if page is None:
                 return
             yield from page.get(key, ())
+
+
+def _operation(write: Write) -> str:
+    """The call that a write is."""
+    match write:
+        case Tag():
+            return "add_tags"
+        case Untag():
+            return "remove_tags"
+        case Route(arn=arn):
+            return "modify_rule" if is_rule(arn) else "modify_listener"
+        case Register():
+            return "register_targets"
+        case Deregister():
+            return "deregister_targets"
 
 
 def _calling(declared: Declared, on: str) -> Any:

@@ -102,8 +102,11 @@ def home(scene: Scene, now: float) -> tuple[Write, ...]:
     said_so = asked is not None and asked.of(scene.who.candidate) == NOTHING
     if not away and said_so and not routed_to_candidate(scene):
         return ()
-    # Users first: a note that does not follow makes the proof of silence slower, never wrong.
-    return (*_routed(scene, NOTHING, always=not said_so), *_noted(scene, NOTHING, now))
+    # Users first: a note that does not follow makes the proof of silence slower, never wrong. What reads
+    # home while another weight was asked for may be an old answer: it is written last, after the note.
+    first = tuple(_routed(scene, NOTHING, always=False))
+    again = () if said_so else tuple(one for one in _routed(scene, NOTHING, always=True) if one not in first)
+    return (*first, *_noted(scene, NOTHING, now), *again)
 
 
 # --- weights -------------------------------------------------------------------------------

@@ -283,9 +283,8 @@ def _waited(story: Story, compression: float) -> Iterator[str]:
     seconds = whole.total_seconds()
 
     def paced(part: float) -> str:
-        here = (
-            f" ({words.duration(part / compression)} on the demo's fast clock)" if compression != 1.0 else ""
-        )
+        fast = f" ({words.duration(part / compression)} here, clock x{compression:g})"
+        here = fast if compression != 1.0 else ""
         return f"{words.duration(part)}{{}}{here}"
 
     if window is None or window > seconds:

@@ -1,0 +1,104 @@
+"""`migrate prove`: does the version that we may have to go back to still run after this migration?"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from crossfade.cli.options import json_option
+from crossfade.errors import RefusedError, UsageError
+
+if TYPE_CHECKING:
+    from crossfade.migrations.prove import Question
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.group(help="The database side: prove a migration before it runs.")
+def migrate() -> None:
+    """Verbs of the database side."""
+
+
+@migrate.command(help="Prove on a throw-away PostgreSQL that the old version still runs after a migration.")
+@click.option("--schema", type=_FILE, required=True, help="The schema now: DDL, or pg_dump --schema-only.")
+@click.option(
+    "--old",
+    type=_FILE,
+    required=True,
+    multiple=True,
+    help="Statements of a version that a rollback may bring back, with $1 parameters; may be repeated.",
+)
+@click.option("--new", type=_FILE, required=True, help="Statements of the new version.")
+@click.option(
+    "--migration", type=_FILE, required=True, help="The migration. One transaction, unless it says so."
+)
+@click.option("--app-role", help="The role that the application connects as; else the one with most grants.")
+@click.option("--pg", type=int, help="Major version of PostgreSQL; 18 by default.")
+@click.option("--sandbox-dsn", help="A real server to prove on instead, where extensions are needed.")
+@json_option
+def prove(
+    schema: Path,
+    old: tuple[Path, ...],
+    new: Path,
+    migration: Path,
+    app_role: str | None,
+    pg: int | None,
+    sandbox_dsn: str | None,
+    as_json: bool,
+) -> int:
+    """Exit 0 safe, 4 blocked, 11 cannot decide."""
+    _need_the_extra()
+    from crossfade.cli.render.proof import as_object, as_text
+    from crossfade.migrations.prove import prove as decide
+    from crossfade.migrations.sandbox import Sandbox, Server
+
+    if pg is not None and sandbox_dsn is not None:
+        raise UsageError(
+            "CF9212", "--pg and --sandbox-dsn exclude each other", "a server has its own version"
+        )
+    question = _question(schema, old, new, migration, app_role)
+    if sandbox_dsn is not None:
+        with Server.of(sandbox_dsn) as server:
+            verdict = decide(question, server)
+    else:
+        with Sandbox(pg) as sandbox:
+            verdict = decide(question, sandbox.server)
+    click.echo(json.dumps(as_object(verdict)) if as_json else as_text(verdict))
+    return verdict.exit_code
+
+
+def _question(
+    schema: Path, old: tuple[Path, ...], new: Path, migration: Path, app_role: str | None
+) -> Question:
+    from crossfade.migrations.prove import Question, Version
+    from crossfade.migrations.script import read_script, read_statements
+
+    return Question(
+        schema=read_statements(_read(schema), str(schema)),
+        schema_name=str(schema),
+        old=tuple(Version(name=str(one), statements=read_statements(_read(one), str(one))) for one in old),
+        new=Version(name=str(new), statements=read_statements(_read(new), str(new))),
+        migration=read_script(_read(migration), str(migration)),
+        app_role=app_role,
+    )
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise RefusedError(
+            "CF9201", f"{path} cannot be read", f"it is not UTF-8: {error.reason}", "save it as UTF-8"
+        ) from None
+
+
+def _need_the_extra() -> None:
+    from importlib.util import find_spec
+
+    if find_spec("psycopg") is None:
+        raise UsageError(
+            "CF9213", "a proof needs psycopg", "it is not installed", "pip install 'crossfade[migrations]'"
+        )

@@ -1,0 +1,336 @@
+"""
+The proof: does every statement of the old version fare the same after the migration, and what does it cost?
+
+    schema -> rows -> template -+-> traced: the migration alone, watched (`watched.py`)
+                                +-> before: old statements, with the values that go well
+                                +-> after:  warm session, migration, the same again, new writes, old again
+
+What a verdict is made of is pure and stands in `verdict.py`; this file fetches the facts.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Final
+
+from crossfade.errors import RefusedError
+from crossfade.migrations.answers import Failure
+from crossfade.migrations.catalog import Catalog
+from crossfade.migrations.catalog_reader import read_catalog
+from crossfade.migrations.data import Change, changes, read_again, read_content
+from crossfade.migrations.ground import lay
+from crossfade.migrations.legal import Literals
+from crossfade.migrations.locks import blocked, without_timeout
+from crossfade.migrations.replay import (
+    after_writes,
+    differs,
+    fails_by_itself,
+    fails_on,
+    replay,
+    shuffle,
+    warm_up,
+    write_new,
+)
+from crossfade.migrations.runs import Runner, Vector
+from crossfade.migrations.sandbox.server import Database, Server
+from crossfade.migrations.script import Script, Statement
+from crossfade.migrations.subject import Bench, Tried
+from crossfade.migrations.supply import OLD_SALT, context_of, schema_changed, supply_after
+from crossfade.migrations.tolerance import Readers, loosened, needs_of
+from crossfade.migrations.trace import run_plain
+from crossfade.migrations.vectors import Supply
+from crossfade.migrations.verdict import Counterexample, Seen, Unproved, Verdict, judge
+from crossfade.migrations.watched import Watched, watch_migration
+
+_VARIED: Final = 160  # of the new version, where its values decide between contract and unsafe
+_SHALLOW: Final = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """A version's statements; `name` is where they come from."""
+
+    name: str
+    statements: tuple[Statement, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What is to be proved."""
+
+    schema: tuple[Statement, ...]
+    schema_name: str
+    old: tuple[Version, ...]
+    new: Version
+    migration: Script
+    app_role: str | None = None
+
+
+def prove(question: Question, server: Server) -> Verdict:
+    """The verdict on a migration. Raises RefusedError where the question cannot be put."""
+    began = time.monotonic()
+    if not any(one.statements for one in question.old):
+        raise RefusedError(
+            "CF9211",
+            "there is no statement of the old version",
+            "a proof against nothing proves nothing",
+            "--old names a file with the statements that it sends, one per semicolon",
+        )
+    with ExitStack() as open_:
+        seen = _Proof(question, server, open_).run()
+    return judge(seen, time.monotonic() - began)
+
+
+class _Proof:
+    """One proof. What is learned on the way stands in attributes, each set once."""
+
+    def __init__(self, question: Question, server: Server, open_: ExitStack) -> None:
+        self._question = question
+        self._server = server
+        self._open = open_
+        listed = [one for version in (*question.old, question.new) for one in version.statements]
+        self._settings = [one.text for one in listed if one.lead[:1] == ("set",)]
+        told = (*question.migration.statements, *listed, *question.schema)
+        texts = [one.text for one in told if not (_adds(one) and one in question.migration.statements)]
+        self._literals = Literals(
+            texts, inserts=[one.text for one in question.migration.statements if _adds(one)]
+        )
+
+    def run(self) -> Seen:
+        asked = self._question
+        ground = lay(self._server, asked.schema, asked.schema_name, self._literals, asked.app_role)
+        watched = watch_migration(ground, asked.migration)
+        self._ground = watched.ground
+        if watched.fails:
+            return self._failed(watched)
+        self._touched = watched.touched
+        self._deferred = _defers(asked)
+        self._run_before()
+        self._migrate(watched)
+        return self._seen(watched)
+
+    def _failed(self, watched: Watched) -> Seen:
+        return Seen(
+            server=self._version(),
+            migration_fails=watched.fails,
+            together_only=watched.together_only,
+            refused_in_transaction=watched.refused_in_transaction,
+            invalid_left=watched.invalid_left,
+            notes=self._ground.notes,
+        )
+
+    def _run_before(self) -> None:
+        ground = self._ground
+        self._before_db = ground.template.clone()
+        supply = Supply(
+            catalog=ground.catalog,
+            rows=ground.content.rows,
+            legal=ground.seeds.legal,
+            forms=ground.seeds.forms,
+            salt=OLD_SALT,
+        )
+        self._before = self._bench(self._before_db, supply)
+        self._olds = [
+            self._untouched(one, version.name) or self._before.try_one(one, version.name)
+            for version in self._question.old
+            for one in _sent(version.statements)
+        ]
+
+    def _migrate(self, watched: Watched) -> None:
+        """The migration once more, in front of a session that knew the old statements; the new shape."""
+        self._after_db = self._ground.template.clone()
+        self._warm = warm_up(self._runner(self._after_db), self._olds)
+        self._script = watched.script
+        run_plain(self._after_db, watched.script)
+        session = self._session = self._open.enter_context(self._after_db.connect())
+        self._catalog = read_catalog(session)
+        content = read_again(session, self._ground.catalog, self._catalog)
+        self._change = changes(
+            self._ground.catalog,
+            self._catalog,
+            self._ground.content,
+            content,
+            _names(self._question.migration),
+        )
+        held = read_content(session, self._catalog)
+        shapes = (self._ground.catalog, self._catalog)
+        supply = supply_after(session, shapes, self._ground.seeds, held, self._literals)
+        self._after = self._bench(self._after_db, supply)
+        self._after.stands_in = self._before.is_denied
+
+    def _seen(self, watched: Watched) -> Seen:
+        before, after, change = self._ground.catalog, self._catalog, self._change
+        told = replay(self._after, self._olds, context_of(before, after, change), self._doubt)
+        wrong = {one.statement for one in told.wrong}
+        told.reconnect = self._warm.fails(lambda one: one.statement.text not in wrong)
+        self._after.variations = _VARIED if wrong else _SHALLOW
+        news = self._after.try_all(_sent(self._question.new.statements), self._question.new.name)
+        new_before: list[Counterexample] = []
+        failing = tuple(found for one in news if (found := fails_by_itself(one)))
+        loose = self._loosened()
+        told.wrong += self._after_writes(news, wrong)
+        if told.wrong and not new_before:
+            new_before = fails_on(self._before, news, context_of(after, before, Change()))
+            told.reconnect = told.reconnect or (not new_before and self._new_reconnects(news))
+        tables, indexes, steps = before.relations, before.index_table(), watched.traced.steps
+        return Seen(
+            server=self._version(),
+            outside=bool(watched.traced.outside),
+            data_failure=watched.data_failure,
+            steps=steps,
+            blocked=tuple(blocked(one, tables, indexes) for one in steps),
+            apart=watched.apart,
+            untimed=tuple(one.statement for one in steps if without_timeout(one, tables, indexes)),
+            concurrent=watched.traced.concurrent,
+            invalid_left=watched.invalid_left,
+            schema_changed=schema_changed(before, after),
+            wrote=watched.traced.wrote or bool(change.tables),
+            lost=change.lost,
+            old_wrong=tuple(told.wrong),
+            new_fails_after=failing,
+            new_fails_before=tuple(new_before),
+            more_columns=told.more_columns,
+            types_changed=told.types_changed,
+            default_changed=told.default_changed,
+            reconnect=told.reconnect,
+            loosened=frozenset(loose),
+            unproved=tuple(self._unproved(news, {one.statement for one in failing})),
+            proved=told.good,
+            notes=self._ground.notes,
+        )
+
+    def _after_writes(self, news: Sequence[Tried], wrong: set[str]) -> list[Counterexample]:
+        """What fails only after the new version wrote, and would not have failed without the migration."""
+        if not write_new(self._after, news):
+            return []
+        found = after_writes(self._after, self._olds, lambda one: one.statement.text not in wrong)
+        if not found:
+            return []
+        control = self._bench(self._ground.template.clone(), self._before.supply)
+        write_new(control, news)
+        failing = {one.statement for one in found}
+        anyway = after_writes(control, self._olds, lambda one: one.statement.text in failing)
+        return [one for one in found if one.statement not in {other.statement for other in anyway}]
+
+    def _new_reconnects(self, news: Sequence[Tried]) -> bool:
+        """Before a contract the new version is there: whether its sessions, too, have to prepare anew."""
+        clone = self._ground.template.clone()
+        warm = warm_up(self._runner(clone), news)
+        run_plain(clone, self._script)
+        return warm.fails(lambda _: True)
+
+    def _doubt(self, tried: Tried, vectors: Sequence[Vector]) -> bool:
+        """Whether a difference is one that the order of rows makes as well."""
+        if self._shuffled is None:
+            clone = self._ground.template.clone()
+            tables = [
+                (one.key, column.name)
+                for one in self._ground.catalog.relations.values()
+                if one.kind == "r"
+                for column in one.columns[:1]
+                if not column.generated
+            ]
+            with clone.connect() as session:
+                shuffle(session, tables)
+            self._shuffled = self._bench(clone, self._before.supply)
+        return differs(self._shuffled.of(tried), tried, vectors)
+
+    _shuffled: Bench | None = None
+
+    def _loosened(self) -> set[str]:
+        before, after = self._ground.catalog, self._catalog
+        old = self._open.enter_context(self._before_db.connect())
+        found = list(loosened(old, self._session, before, after, self._literals))
+        if not found:
+            return set()
+        asking = self._runner(self._before_db)
+        prepared = [asking.prepare(one.statement.text, one.types()) for one in self._olds]
+        good = [one for one in prepared if not isinstance(one, Failure)]
+        readers = Readers(asking.session, before)
+        return needs_of(
+            found, {(one.table, one.column.attnum): readers.reads(good, one.column) for one in found}
+        )
+
+    def _unproved(self, news: Sequence[Tried], failing: set[str]) -> Iterator[Unproved]:
+        for tried in (*self._olds, *(one for one in news if one.statement.text not in failing)):
+            if tried.executed or tried.untouched:
+                continue
+            said = tried.refused or next(iter(tried.rejected), None)
+            yield Unproved(
+                statement=tried.statement.text,
+                source="new" if tried.source == self._question.new.name else tried.source,
+                why=f"not executed on the schema it was written for: {said}"
+                if said
+                else "no values were found",
+            )
+
+    def _untouched(self, statement: Statement, source: str) -> Tried | None:
+        """The statement as proved, where nothing that it uses is changed by the migration."""
+        catalog, runner = self._ground.catalog, self._before.runner
+        if self._touched is None or _calls(statement, catalog):
+            return None
+        prepared = runner.prepare(statement.text)
+        used = None if isinstance(prepared, Failure) else runner.used(prepared)
+        if used is None or used & self._touched or _watched_over(used, catalog):
+            return None
+        return Tried(statement, source, untouched=True)
+
+    def _bench(self, database: Database, supply: Supply) -> Bench:
+        owner = self._runner(database, owner=True)
+        runner = owner if self._ground.role is None else self._runner(database)
+        return Bench(runner, owner, supply)
+
+    def _runner(self, database: Database, *, owner: bool = False) -> Runner:
+        columns = {
+            one.key: [column.name for column in one.columns]
+            for one in self._ground.catalog.relations.values()
+        }
+        session = self._open.enter_context(database.connect())
+        role = None if owner else self._ground.role
+        return Runner(session, columns, role=role, settings=self._settings, deferred=self._deferred)
+
+    def _version(self) -> str:
+        number = self._server.version
+        return f"PostgreSQL {number // 10000}.{number % 10000}"
+
+
+def _calls(statement: Statement, catalog: Catalog) -> bool:
+    """Whether it may call a function of the schema, which may use anything."""
+    functions = {
+        key[9:].partition("(")[0].rpartition(".")[2] for key in catalog.other if key.startswith("function:")
+    }
+    return bool(functions & {one.value for one in statement.tokens})
+
+
+def _watched_over(used: set[int], catalog: Catalog) -> bool:
+    """Whether something that may use others hangs on a relation: a trigger, a rule, a policy, a view."""
+    hanging = tuple(f"{kind}:{oid}:" for kind in ("trigger", "rule", "policy") for oid in used)
+    if any(key.startswith(hanging) for key in catalog.other):
+        return True
+    views = any(catalog.relations[oid].kind in "vm" for oid in used if oid in catalog.relations)
+    return views and any(key.startswith("function:") for key in catalog.other)
+
+
+def _defers(question: Question) -> bool:
+    """Whether a constraint may be checked as late as at COMMIT, before or after the migration."""
+    told = (*question.schema, *question.migration.statements)
+    return any({"deferrable"} & {token.value for token in one.tokens} for one in told) or any(
+        one.lead[:3] == ("create", "constraint", "trigger") for one in told
+    )
+
+
+def _names(script: Script) -> frozenset[str]:
+    """Every name that a migration speaks of."""
+    return frozenset(token.value for one in script.statements for token in one.tokens)
+
+
+def _adds(statement: Statement) -> bool:
+    return statement.lead[:1] == ("insert",)
+
+
+def _sent(statements: Sequence[Statement]) -> list[Statement]:
+    """What a version sends; its settings were made when its sessions began."""
+    return [one for one in statements if one.lead[:1] != ("set",)]

@@ -1,0 +1,290 @@
+"""
+Rows that are legal and unkind: edges, NULLs, repeats, empty and wide texts, values that sentences look for.
+
+Every row went through the schema's own rules, so whatever trips over it trips over data that production may
+hold. Rows are numbered: the same number in every table is of the same kind, and a child of a number refers to
+the parent of that number, so that kinds can be taken away again (`keep`).
+WHAT A TRIGGER REFUSES IS LEFT OUT; a table may stay empty, and the verdict says so.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from crossfade.migrations.answers import Failure
+from crossfade.migrations.catalog import Catalog, Column, Relation, Rule
+from crossfade.migrations.legal import Literals, Value
+from crossfade.migrations.plots import Plot, Plots
+from crossfade.migrations.pools import fresh, shape_of
+from crossfade.migrations.wire import Session, literal, name
+
+ROWS: Final = 20
+_TRIES: Final = 8
+_DEFAULTS_IN: Final = 1  # the row that leaves out every column with a default
+_NULLS_IN: Final = (2, 3)  # two rows, so that NULLs repeat
+_ODD_IN: Final = 13  # values that no other column holds: orphans, where nothing forbids them
+_BY_HAND_IN: Final = 15  # the row whose number was given by hand, beyond the next smaller type
+_BY_HAND: Final = {"bigint": "3000000000", "integer": "40000", "smallint": "300"}
+_REPEAT_IN: Final = 4  # the first row again, wherever nothing forbids it
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A row as it lies in its table: the kind it is of, and where."""
+
+    kind: int
+    table: int
+    ctid: str
+
+
+@dataclass(slots=True)
+class Seeds:
+    """What was put in, the rows of each table by attnum, the legal values of each column."""
+
+    placed: list[Placed] = field(default_factory=list)
+    rows: dict[int, list[tuple[int, dict[int, Value]]]] = field(default_factory=dict)
+    legal: dict[tuple[int, int], list[Value]] = field(default_factory=dict)
+    forms: dict[tuple[int, int], int] = field(default_factory=dict)  # of fresh values, by column
+    empty: list[str] = field(default_factory=list)
+
+
+def sow(session: Session, catalog: Catalog, literals: Literals) -> Seeds:
+    """Fill every table."""
+    session.ask("SET client_min_messages = error; SET statement_timeout = '5s'")
+    sower = _Sower(session, catalog, literals)
+    for table in _parents_first(catalog):
+        if not table.is_bookkeeping:
+            sower.fill(table)
+    for view in catalog.relations.values():
+        if view.kind == "m":
+            session.attempt(f"REFRESH MATERIALIZED VIEW {name(*view.key)}")
+    return sower.seeds
+
+
+def keep(
+    session: Session, catalog: Catalog, seeds: Seeds, kinds: Collection[int], tables: Collection[int]
+) -> None:
+    """Of some tables take away all rows but those of some kinds, and whatever then refers to nothing."""
+    session.ask("SET session_replication_role = replica; SET client_min_messages = error")
+    gone: dict[int, list[str]] = {}
+    for one in seeds.placed:
+        if one.kind not in kinds and catalog.root(one.table) in tables:
+            gone.setdefault(one.table, []).append(one.ctid)
+    for table, places in gone.items():
+        where = catalog.relations[table]
+        listed = ", ".join(f"'{one}'::tid" for one in places)
+        session.ask(f"DELETE FROM ONLY {name(*where.key)} WHERE ctid IN ({listed})")
+    _without_orphans(session, catalog)
+
+
+def wipe(session: Session, catalog: Catalog, tables: Collection[int]) -> None:
+    """Take away every row of some tables, those of the schema's own file too."""
+    session.ask("SET session_replication_role = replica; SET client_min_messages = error")
+    for table in tables:
+        session.attempt(f"DELETE FROM {name(*catalog.relations[table].key)}")
+    _without_orphans(session, catalog)
+
+
+def _without_orphans(session: Session, catalog: Catalog) -> None:
+    orphans = [_orphans(catalog, rule) for one in catalog.tables() for rule in one.rules if rule.kind == "f"]
+    while any([_deleted(session, sql) for sql in orphans]):  # noqa: C419 every one of them is to run
+        pass
+    session.ask("RESET session_replication_role; RESET client_min_messages")
+
+
+def _deleted(session: Session, sql: str) -> bool:
+    said = session.attempt(sql)
+    return not isinstance(said, Failure) and said.affected > 0
+
+
+def _orphans(catalog: Catalog, rule: Rule) -> str:
+    child, parent = catalog.relations[rule.relation], catalog.relations[rule.target]
+    mine = [name("c", _named(child, one).name) for one in rule.columns]
+    theirs = [name("p", _named(parent, one).name) for one in rule.target_columns]
+    set_ = " AND ".join(f"{one} IS NOT NULL" for one in mine)
+    same = " AND ".join(f"{one} = {other}" for one, other in zip(mine, theirs, strict=True))
+    return (
+        f"DELETE FROM {name(*child.key)} c WHERE {set_} "
+        f"AND NOT EXISTS (SELECT FROM {name(*parent.key)} p WHERE {same})"
+    )
+
+
+def _named(table: Relation, attnum: int) -> Column:
+    return next(one for one in table.columns if one.attnum == attnum)
+
+
+def _parents_first(catalog: Catalog) -> Iterable[Relation]:
+    """Tables after those they refer to; in a ring, the one that may leave its reference empty first."""
+    waiting = {one.oid: one for one in catalog.tables()}
+    while waiting:
+        free = [one for one in waiting.values() if not _needs(one, catalog) & (waiting.keys() - {one.oid})]
+        if not free:
+            free = [
+                one
+                for one in waiting.values()
+                if not _needs(one, catalog, firmly=True) & (waiting.keys() - {one.oid})
+            ]
+        for one in free or list(waiting.values())[:1]:
+            yield one
+            del waiting[one.oid]
+
+
+def _needs(table: Relation, catalog: Catalog, *, firmly: bool = False) -> set[int]:
+    found = set()
+    for rule in table.rules:
+        if rule.kind != "f" or rule.target not in catalog.relations:
+            continue
+        if not firmly or all(_named(table, one).not_null for one in rule.columns):
+            found.add(rule.target)
+    return found
+
+
+class _Sower:
+    def __init__(self, session: Session, catalog: Catalog, literals: Literals) -> None:
+        self._session = session
+        self._catalog = catalog
+        self._literals = literals
+        self._plots = Plots(session, catalog, literals)
+        self.seeds = Seeds()
+        self._fresh = itertools.count()
+
+    def fill(self, table: Relation) -> None:
+        plot = self._plots.measure(table)
+        self.seeds.legal |= {(table.oid, attnum): list(pool) for attnum, pool in plot.pools.items()}
+        self.seeds.forms |= {(table.oid, attnum): form for attnum, form in plot.forms.items()}
+        self.seeds.rows.setdefault(table.oid, [])
+        if self._literals.reserved(table):
+            self._make_room(table)
+        for kind in range(ROWS):
+            self._sow(plot, kind)
+        if not self.seeds.rows[table.oid]:
+            self.seeds.empty.append(".".join(table.key))
+
+    def _make_room(self, table: Relation) -> None:
+        """Numbers of a sequence begin above those that the migration gives by hand."""
+        for column in table.columns:
+            if _by_itself(column):
+                self._session.attempt(
+                    "SELECT setval(pg_get_serial_sequence($1, $2), 5000)", [name(*table.key), column.name]
+                )
+
+    def _sow(self, plot: Plot, kind: int) -> None:
+        row = self._row(plot, kind)
+        for attempt in range(_TRIES):
+            said = self._put(plot.table, row)
+            if not isinstance(said, Failure):
+                self._note(plot.table, kind, said)
+                return
+            row = self._mended(plot, row, said, kind + attempt + 1)
+
+    def _row(self, plot: Plot, kind: int) -> dict[int, Value]:
+        row: dict[int, Value] = {}
+        for place, column in enumerate(plot.columns):
+            if _by_itself(column):
+                if kind == _BY_HAND_IN and column.base_name in _BY_HAND:
+                    row[column.attnum] = _BY_HAND[column.base_name]
+            elif plot.pools[column.attnum] and (kind != _DEFAULTS_IN or column.default is None):
+                row[column.attnum] = self._value(plot, column, kind, place)
+        for group in plot.joint:
+            row |= {key: value for key, value in group[kind % len(group)].items() if key in row}
+        return row | self._references(plot.table, kind)
+
+    def _value(self, plot: Plot, column: Column, kind: int, place: int) -> Value:
+        values, nullable = plot.values(column), None in plot.pools[column.attnum]
+        if not values or (kind in _NULLS_IN and nullable):
+            return None
+        if column.attnum in plot.table.unique_columns():
+            another = values[kind] if kind < len(values) else self._another(plot, column)
+            return another or values[kind % len(values)]
+        if kind in {0, _REPEAT_IN}:
+            return values[0]
+        if kind == _ODD_IN and column.kind == "b" and column.attnum not in plot.checked:
+            return fresh(shape_of(column, self._catalog.enums), 5000 + 10 * place) or values[0]
+        # Odd rows shift by column: equal values meet in even rows, different ones in odd rows.
+        return values[((kind + 2 * place) % ROWS if kind % 2 else kind) % len(values)]
+
+    def _another(self, plot: Plot, column: Column) -> Value:
+        kind = shape_of(column, self._catalog.enums)
+        return fresh(kind, next(self._fresh), plot.forms.get(column.attnum, 0))
+
+    def _references(self, table: Relation, kind: int) -> dict[int, Value]:
+        found: dict[int, Value] = {}
+        for rule in table.rules:
+            if rule.kind != "f":
+                continue
+            loose = [one for one in rule.columns if not _named(table, one).not_null]
+            parent = self._parent(rule, kind)
+            if parent is None or (loose and kind in _NULLS_IN):
+                found |= dict.fromkeys(loose, None)
+                continue
+            for mine, theirs in zip(rule.columns, rule.target_columns, strict=True):
+                found[mine] = parent.get(theirs)
+        return found
+
+    def _parent(self, rule: Rule, kind: int) -> Mapping[int, Value] | None:
+        rows = self.seeds.rows.get(rule.target, [])
+        kind = 0 if kind == _REPEAT_IN else kind
+        same = next((values for number, values in rows if number == kind), None)
+        return same or (rows[kind % len(rows)][1] if rows else None)
+
+    def _put(self, table: Relation, row: Mapping[int, Value]) -> tuple[str | None, ...] | Failure:
+        listed = ", ".join(name(_named(table, one).name) for one in row)
+        values = ", ".join(literal(one) for one in row.values())
+        back = ", ".join(f"{name(one.name)}::text" for one in table.columns)
+        by_hand = any(_named(table, one).identity for one in row)
+        overriding = "OVERRIDING SYSTEM VALUE " if by_hand else ""
+        what = f"({listed}) {overriding}VALUES ({values})" if row else "DEFAULT VALUES"
+        said = self._session.attempt(
+            f"INSERT INTO {name(*table.key)} {what} RETURNING tableoid::int8, ctid, {back}"
+        )
+        if isinstance(said, Failure):
+            return said
+        nothing = Failure(sqlstate="P0001", message="a trigger or rule took the row away")
+        return said.rows[0] if said.rows else nothing
+
+    def _note(self, table: Relation, kind: int, said: Sequence[str | None]) -> None:
+        self.seeds.placed.append(Placed(kind, int(said[0] or 0), said[1] or ""))
+        values = {one.attnum: text for one, text in zip(table.columns, said[2:], strict=True)}
+        self.seeds.rows[table.oid].append((kind, values))
+
+    def _mended(self, plot: Plot, row: Mapping[int, Value], said: Failure, shift: int) -> dict[int, Value]:
+        """The row again, changed where the server pointed."""
+        touched, changed = _pointed(plot.table, said), dict(row)
+        together = [one for one in plot.joint if touched & one[0].keys()]
+        if said.sqlstate == "23514" and together:
+            for group in together:
+                changed |= group[shift % len(group)]
+            return changed
+        references = {at for rule in plot.table.rules if rule.kind == "f" for at in rule.columns}
+        for column in plot.columns:
+            if (touched and column.attnum not in touched) or _by_itself(column):
+                continue
+            values, another = plot.values(column), self._another(plot, column)
+            if column.attnum in references:
+                changed |= self._references(plot.table, shift)
+            elif said.sqlstate in {"23505", "23P01"} and another is not None:
+                changed[column.attnum] = another
+            elif values:
+                changed[column.attnum] = values[shift % len(values)]
+        return changed
+
+
+def _pointed(table: Relation, said: Failure) -> set[int]:
+    """The columns an error speaks of, where it does."""
+    if said.column:
+        return {one.attnum for one in table.columns if one.name == said.column}
+    for rule in table.rules:
+        if rule.name == said.constraint:
+            return set(rule.columns)
+    for index in table.indexes:
+        if index.name == said.constraint:
+            return {one for one in index.columns if one}
+    return set(table.partition_columns) if said.sqlstate == "23514" else set()
+
+
+def _by_itself(column: Column) -> bool:
+    """Whether the column is numbered by a sequence."""
+    return bool(column.identity) or (column.default or "").startswith("nextval(")

@@ -1,0 +1,128 @@
+"""What parameters are filled from on the new shape, and what of the catalogue is another one now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from crossfade.migrations.catalog import Catalog, Column, Relation
+from crossfade.migrations.compare import Context
+from crossfade.migrations.data import Change, Content
+from crossfade.migrations.legal import Judge, Literals, Value, candidates
+from crossfade.migrations.seed import Seeds
+from crossfade.migrations.vectors import Supply
+from crossfade.migrations.wire import Session
+
+OLD_SALT: Final = 0
+NEW_SALT: Final = 10_000  # the two versions never meet over a fresh value of ours
+
+
+def supply_after(
+    session: Session,
+    shapes: tuple[Catalog, Catalog],
+    seeds: Seeds,
+    content: Content,
+    literals: Literals,
+) -> Supply:
+    """Values for the new version on the new shape: legal ones are asked for again where a column changed."""
+    before, after = shapes
+    judge = Judge(session, after)
+    legal: dict[tuple[int, int], Sequence[Value]] = {}
+    for table in after.tables():
+        was = before.relations.get(table.oid)
+        for column in table.columns:
+            key = (table.oid, column.attnum)
+            if was is not None and key in seeds.legal and _same(was, table, column):
+                legal[key] = seeds.legal[key]
+            else:
+                legal[key] = judge.taken(table, column, candidates(column, after, literals))
+    return Supply(catalog=after, rows=content.rows, legal=legal, forms=seeds.forms, salt=NEW_SALT)
+
+
+def _same(was: Relation, now: Relation, column: Column) -> bool:
+    def rules(table: Relation) -> list[str]:
+        return sorted(one.definition for one in table.rules if column.attnum in one.columns)
+
+    return was.column(column.attnum) == column and rules(was) == rules(now)
+
+
+def context_of(before: Catalog, after: Catalog, change: Change) -> Context:
+    """What `compare` has to know of the migration."""
+    defaults, fields = set(), set()
+    for table in before.relations.values():
+        now = after.relations.get(table.oid) or after.by_name.get(table.key)
+        for column in table.columns if now is not None else ():
+            other = now.named(column.name) if now is not None else None
+            if other is not None and (other.default, other.identity) != (column.default, column.identity):
+                defaults.add((table.key, column.name))
+                fields.add((table.oid, column.attnum))
+    return Context(
+        before=before.categories,
+        after=after.categories,
+        defaults=frozenset(defaults),
+        default_fields=frozenset(fields),
+        filled=change.filled,
+        incidental=change.incidental,
+        incidental_names=frozenset(
+            (before.relations[oid].key, touched_column.name)
+            for oid, attnum in change.incidental
+            if (touched_column := before.relations[oid].column(attnum)) is not None
+        ),
+    )
+
+
+def schema_changed(before: Catalog, after: Catalog) -> bool:
+    """Whether anything but rows is another one now; a file that was rewritten is no change of the schema."""
+    return _shape(before) != _shape(after)
+
+
+def _shape(catalog: Catalog) -> object:
+    return _relations(catalog), catalog.enum_oids, catalog.other
+
+
+def touched(before: Catalog, after: Catalog, rows: frozenset[int]) -> set[int] | None:
+    """Relations that the migration changed, in shape or in rows; None where it may be any of them."""
+    general = (
+        "function:",
+        "type:",
+        "domain:",
+        "operator:",
+        "cast:",
+        "schema:",
+        "member:",
+        "setting:",
+        "extension:",
+    )
+    apart = {
+        key
+        for key in before.other.keys() | after.other.keys()
+        if before.other.get(key) != after.other.get(key)
+    }
+    if any(key.startswith(general) for key in apart) or before.enum_oids != after.enum_oids:
+        return None
+    found = {int(key.split(":")[1]) for key in apart if key.split(":")[1].isdigit()}
+    shapes = [_relations(one) for one in (before, after)]
+    found |= {oid for oid in shapes[0].keys() | shapes[1].keys() if shapes[0].get(oid) != shapes[1].get(oid)}
+    return _with_targets(found | rows, (before, after))
+
+
+def _with_targets(found: set[int], catalogs: Sequence[Catalog]) -> set[int]:
+    """And what they refer to, and so on: a new reference changes what may be deleted from its target."""
+    keys = {
+        (rule.relation, rule.target)
+        for catalog in catalogs
+        for table in catalog.relations.values()
+        for rule in table.rules
+        if rule.kind == "f"
+    }
+    while more := {target for table, target in keys if table in found} - found:
+        found = found | more
+    return found
+
+
+def _relations(catalog: Catalog) -> dict[int, Relation]:
+    return {
+        oid: replace(one, node=0, indexes=tuple(replace(index, node=0) for index in one.indexes))
+        for oid, one in catalog.relations.items()
+    }

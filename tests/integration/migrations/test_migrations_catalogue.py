@@ -1,0 +1,99 @@
+"""The catalogue: each migration gets the verdict it deserves, on a real PostgreSQL."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crossfade.migrations.prove import Question, Version, prove
+from crossfade.migrations.sandbox import Sandbox
+from crossfade.migrations.script import read_script, read_statements
+from crossfade.migrations.verdict import Verdict
+
+READ = tomllib.loads((Path(__file__).parent / "catalogue.toml").read_text())
+Case = dict[str, Any]
+CASES: list[Case] = READ["case"]
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(18) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def sandbox_16() -> Iterator[Sandbox]:
+    with Sandbox(16) as running:
+        yield running
+
+
+def verdict(case: Case, sandbox: Sandbox) -> Verdict:
+    usual = READ["sets"][case.get("set", "shop")]
+    old = case.get("old", usual["old"])
+    migration = case["migration"].strip()
+    if migration.startswith("T;"):
+        migration = f"SET lock_timeout = '2s';{migration[2:]}"
+    question = Question(
+        schema=read_statements(case.get("schema", usual["schema"]), "schema.sql"),
+        schema_name="schema.sql",
+        old=(Version(name="old.sql", statements=read_statements(old, "old.sql")),),
+        new=Version(name="new.sql", statements=read_statements(case.get("new", old), "new.sql")),
+        migration=read_script(migration, "migration.sql"),
+    )
+    return prove(question, sandbox.server)
+
+
+def expected(case: Case) -> dict[str, object]:
+    return {
+        "safe": case["safe"],
+        "phase": case["phase"],
+        "reads": case.get("reads", False),
+        "writes": case.get("writes", False),
+        "needs": sorted(case["needs"]),
+    }
+
+
+def got(seen: Verdict) -> dict[str, object]:
+    return {
+        "safe": seen.rollback_safe,
+        "phase": seen.phase,
+        "reads": seen.blocks_reads,
+        "writes": seen.blocks_writes,
+        "needs": sorted(seen.needs),
+    }
+
+
+def check(case: Case, sandbox: Sandbox) -> None:
+    seen = verdict(case, sandbox)
+
+    assert expected(case) == got(seen)
+    assert bool(seen.counterexamples) == (case["safe"] is False and "migration_fails" not in case["needs"])
+    assert not seen.not_proved
+
+
+def named(case: Case) -> str:
+    return str(case["name"])
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("case", [one for one in CASES if one.get("classic")], ids=named)
+def test_R37_classic(case: Case, sandbox: Sandbox) -> None:
+    check(case, sandbox)
+
+
+@pytest.mark.real
+@pytest.mark.long
+@pytest.mark.parametrize("case", [one for one in CASES if not one.get("classic")], ids=named)
+def test_R37_catalogue(case: Case, sandbox: Sandbox) -> None:
+    check(case, sandbox)
+
+
+@pytest.mark.real
+@pytest.mark.long
+@pytest.mark.parametrize("case", [one for one in CASES if one.get("since", 0) <= 16], ids=named)
+def test_R37_catalogue_on_16(case: Case, sandbox_16: Sandbox) -> None:
+    check(case, sandbox_16)
