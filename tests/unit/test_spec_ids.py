@@ -298,7 +298,7 @@ CASES: list[tuple[str, str | bytes, str]] = [
     ("CF2308", own(f"{{{KPI}, at_most: 0.9x}}"), "gates.own.at_most"),
     ("CF2308", own(f"{{{KPI}, ignore_below: 60%, must_see: 70%}}"), "gates.own.ignore_below"),
     *(("CF2313", own(f"{{metric: {text}, max: 5}}"), "gates.own.metric")
-      for text in ("Queue", "/Queue", "':a/b'")),
+      for text in ("Queue", "/Queue", "':a/b'", "Shop/", "Shöp/Queue")),
     ("CF2313", own("{total: All, success: Shop/Ok}"), "gates.own.total"),
     ("CF2313", own("{metric: Shop/Queue, max: 5, stat: median}"), "gates.own.stat"),
     ("CF2313", own("{metric: Shop/Queue, max: 5, stat: p101}"), "gates.own.stat"),

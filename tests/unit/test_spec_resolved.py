@@ -83,3 +83,10 @@ class TestMinimal:
 
         assert isinstance(spec.platform, LocalPlatform)
         assert (spec.service, spec.platform.command) == ("no", command)
+
+
+def test_a_dimension_whose_name_yaml_would_misread_is_quoted(tmp_path: Path) -> None:
+    text = (SPECS / "figures.yaml").read_text().replace("Stage: prod", '"a #b: c": "on"')
+    spec = loaded(tmp_path, text)
+
+    assert loaded(tmp_path, resolved(spec)) == spec

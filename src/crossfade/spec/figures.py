@@ -140,7 +140,7 @@ def _names(names: CounterNames, quoted: Quoted) -> dict[str, str]:
 
 
 def _dimensions(dimensions: tuple[tuple[str, str], ...], quoted: Quoted) -> dict[str, Any]:
-    return {"dimensions": {name: quoted(value) for name, value in dimensions}} if dimensions else {}
+    return {"dimensions": {quoted(name): quoted(value) for name, value in dimensions}} if dimensions else {}
 
 
 def _written(form: Form) -> dict[str, Any]:

@@ -22,7 +22,8 @@ from crossfade.spec.units import shown
 _GATE: Final = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _JUDGES: Final = ("outage", "traffic")
 """Names of lanes of the judge."""
-_METRIC: Final = re.compile(r"[^:/\s][^:\s]{0,254}/[^\s/][^/]{0,254}")
+_METRIC: Final = re.compile(r"[A-Za-z0-9._#-][A-Za-z0-9._/#: -]{0,254}/[!-.0-~]([ -.0-~]{0,253}[!-.0-~])?")
+"""Blanks are allowed in both; a name of its own has no slash here, since the last one ends the namespace."""
 _COUNTER: Final = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*)\s*(\{.*\})?", re.DOTALL)
 _STAT: Final = re.compile(
     r"Average|Sum|Minimum|Maximum|SampleCount|IQM|p(100|[0-9]{1,2}(\.[0-9]{1,10})?)|"
