@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ from crossfade.demo.behaviour import Behaviour
 from crossfade.demo.receipt import Join, join
 from crossfade.demo.traffic import Load, Traffic
 from crossfade.testing import Twin
-from town import Said
+from town import Said, until
 
 CANARY = "{canary: {steps: [{weight: 10%, bake: 5m}, {weight: 50%, bake: 3m}], keep_old: 3m}}"
 
@@ -169,8 +170,14 @@ class Cloud:
         events: list[dict[str, Any]] = json.loads(said.out)["events"]
         return events
 
+    def wait_until_served(self) -> None:
+        """Until the load balancer does what its rules say: on a bad day that takes minutes."""
+        url = f"http://127.0.0.1:{self.twin.ports()[self.listener]}/healthz"
+        until(lambda: _answers(url), 60, lambda: f"{url} is not served")
+
     @contextmanager
     def users(self, rate: float = 100.0, seconds: float = 590.0) -> Iterator[Traffic]:
+        self.wait_until_served()
         load = Load(
             port=self.twin.ports()[self.listener],
             out=self.folder / "client.jsonl",
@@ -199,6 +206,15 @@ class Cloud:
             app.wait()
             if app.stdout is not None:
                 app.stdout.close()
+
+
+def _answers(url: str) -> bool:
+    past_proxies = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with past_proxies.open(url, timeout=5) as reply:
+            return bool(reply.status == 200)
+    except OSError:
+        return False
 
 
 def _weights(actions: list[Any]) -> Mapping[str, int]:

@@ -12,6 +12,7 @@ import pytest
 
 from crossfade.engine import SqliteStore, SystemClock
 from crossfade.engine.hooks import HookRunner
+from crossfade.errors import PlatformError
 from crossfade.release.plan import Limits, Plan
 from crossfade.release.values import HookResult, HookSay
 from crossfade.testing import NOON, opening, small_plan
@@ -57,6 +58,45 @@ def ran(store: SqliteStore, tmp_path: Path, words: str, limit: float = 20) -> Ho
         return came(hooks)
     finally:
         hooks.close()
+
+
+class TestWayIn:
+    """What a hook is told comes from the platform, which may be away for a moment."""
+
+    def test_R06_a_platform_that_is_away_is_asked_again_and_no_verdict(
+        self, store: SqliteStore, tmp_path: Path
+    ) -> None:
+        asked: list[str] = []
+
+        def way_in(plan: Plan) -> Mapping[str, str]:
+            asked.append(plan.release)
+            if len(asked) < 3:
+                raise PlatformError("CF4306", "elbv2:DescribeRules was throttled")
+            return {"CROSSFADE_TEST_URL": "http://127.0.0.1:9"}
+
+        hooks = HookRunner(store, SystemClock(), way_in)
+        hooks.start(a_plan({"command": "true"}, tmp_path), KEY)
+        try:
+            assert came(hooks).say is HookSay.PASSED
+        finally:
+            hooks.close()
+        assert len(asked) == 3
+
+    def test_one_that_stays_away_fails_the_hook_at_its_own_deadline(
+        self, store: SqliteStore, tmp_path: Path
+    ) -> None:
+        def nowhere(_plan: Plan) -> Mapping[str, str]:
+            raise PlatformError("CF4306", "elbv2:DescribeRules was throttled")
+
+        hooks = HookRunner(store, SystemClock(), nowhere)
+        hooks.start(a_plan({"command": "true"}, tmp_path, limit=0.3), KEY)
+        try:
+            result = came(hooks)
+        finally:
+            hooks.close()
+
+        assert result.say is HookSay.FAILED
+        assert "throttled" in result.text
 
 
 @pytest.mark.real

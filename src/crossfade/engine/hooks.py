@@ -180,8 +180,9 @@ class HookRunner:
                 return
 
     def _came(self, plan: Plan, key: str) -> Came:
-        environment = self._variables(plan, key)
-        limit = plan.limits.hook.total_seconds() / self._clock.factor
+        end = time.monotonic() + plan.limits.hook.total_seconds() / self._clock.factor
+        environment = self._way_in(plan, key, end)
+        limit = end - time.monotonic()
         match plan.hooks[key]:
             case {"http": str(path)}:
                 carried = _headers(environment.get("CROSSFADE_TEST_HEADERS", ""))
@@ -202,6 +203,15 @@ class HookRunner:
                 return Came(passed=result.say is HookSay.PASSED, text=result.text)
             case other:
                 return Came(passed=False, text=f"unknown kind of hook: {', '.join(other)}")
+
+    def _way_in(self, plan: Plan, key: str, end: float) -> dict[str, str]:
+        """What the hook is told, asked for until its time is over: a platform that is away is no verdict."""
+        while True:
+            try:
+                return self._variables(plan, key)
+            except PlatformError:
+                if time.monotonic() >= end or self._closing.wait(AGAIN):
+                    raise
 
     def _variables(self, plan: Plan, key: str) -> dict[str, str]:
         step = next((step.name for step in (*plan.on, *plan.back) if key in step.hooks), "")

@@ -26,7 +26,7 @@ from crossfade.platforms.alb.model import (
 )
 from crossfade.platforms.alb.remarks import remarks
 from crossfade.platforms.alb.scene import Scene, scene_of, staying
-from crossfade.platforms.alb.seen import seen
+from crossfade.platforms.alb.seen import REACHES_ALL_S, seen
 from crossfade.platforms.alb.tags import ledger
 from crossfade.platforms.alb.targets import found_as
 from crossfade.release.plan import Plan
@@ -265,7 +265,12 @@ def _test(scene: Scene) -> Fact[bool]:
     reaches = routed_to_candidate(scene)
     if reaches is None:
         return Unknown("the test route is gone, or does not forward to our two groups alone")
-    return Known(reaches and (scene.book.test_open or span.value.low <= HALF))
+    open_now = reaches and (scene.book.test_open or span.value.low <= HALF)
+    age = scene.looked.at - scene.book.tested_at if scene.book.tested_at is not None else REACHES_ALL_S
+    if open_now and 0 <= age < REACHES_ALL_S:
+        # A smoke test that some node still sends to the old version proves nothing of the new one.
+        return Unknown("the test route was opened a moment ago; not every node may know it")
+    return Known(open_now)
 
 
 # --- targets -------------------------------------------------------------------------------
