@@ -7,6 +7,7 @@ so that a verb pays only for what it uses.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -20,7 +21,7 @@ from crossfade import whereabouts
 from crossfade.clocks import clock_of, keep_twins_time
 from crossfade.engine.ports import Store
 from crossfade.engine.records import Entry, Interval, Row
-from crossfade.errors import UsageError
+from crossfade.errors import AccessError, PlatformError, UsageError
 from crossfade.release.plan import Plan
 from crossfade.release.state import Outcome
 from crossfade.release.values import Event, EventType, Known, Truth, Unknown
@@ -300,7 +301,9 @@ class House:
         from crossfade.release import waits_for
 
         rows = self.store.releases(service, limit=1)
-        serving = (self.sites.of_plan(rows[0].plan) if rows else self.platform).serving(service)
+        serving = None
+        with contextlib.suppress(PlatformError, AccessError):  # what the journal knows is shown all the same
+            serving = (self.sites.of_plan(rows[0].plan) if rows else self.platform).serving(service)
         base = StatusRow(service=service, now=self.clock.now(), serving=serving.text if serving else None)
         if not rows:
             return base
