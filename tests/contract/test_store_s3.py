@@ -16,7 +16,7 @@ from buckets import ACCOUNT, REGION, WEATHER, Weather, door, new_bucket, objects
 from stores import edit
 
 from crossfade.aws import Door, Where
-from crossfade.engine import StoreAwayError, StoreError
+from crossfade.engine import LostLeaseError, StoreAwayError, StoreError
 from crossfade.engine.s3 import Found, Objects, S3Objects, S3Store, StoreDeniedError
 from crossfade.engine.s3.document import KEEP
 from crossfade.errors import AccessError, HeldError
@@ -359,6 +359,64 @@ class TestRaces:
 
         assert len(won) == 1
         assert store_in(objects_in(bucket)).row("R1").lease_owner == won[0]
+
+
+class Meddled(MemoryObjects):
+    """Somebody writes between a part and the object that shall name it."""
+
+    meddle: Callable[[], object] | None = None
+
+    def put(self, key: str, body: bytes, replaces: str | None = None) -> str:
+        if key == STATE and self.meddle is not None:
+            meddle, self.meddle = self.meddle, None
+            meddle()
+        return super().put(key, body, replaces)
+
+
+class TestBetween:
+    """What happens between the part and the object that names it."""
+
+    def test_R44_a_command_that_lands_there_in_the_last_tick_is_answered_in_the_journal(self) -> None:
+        objects = Meddled()
+        store = opened(objects)
+        claim = store.claim("R1", NOON, "me", LEASE)
+        assert claim is not None
+        end = Event(type=EventType.RELEASE_SUCCEEDED, ts=NOON)
+        objects.meddle = lambda: store_in(objects).send("R1", asks("c1"), NOON)
+        store.save(claim, fold(claim.plan, claim.state, (end,)), (end,), (), None, now=NOON)
+        answer, told = store.command_result("c1"), [entry.event.type for entry in store.entries()]
+
+        assert answer is not None
+        assert "ended" in answer.why
+        assert told[-2:] == [EventType.RELEASE_SUCCEEDED, EventType.COMMAND_RECEIVED]
+        assert store.verify() == ()
+        assert len(store.strays()) == 1
+
+    def test_R22_another_release_that_opens_there_holds_the_service(self) -> None:
+        objects, mine = Meddled(), small_plan("R2")
+        ends(opened(objects), "R1")
+        store, other = store_in(objects), small_plan("R3")
+        objects.meddle = lambda: store_in(objects).open_release(other, opening(other), NOON)
+
+        with pytest.raises(HeldError, match="release R3 holds shop"):
+            store.open_release(mine, opening(mine), NOON)
+        assert store.entries(release="R2") == ()
+        assert store.verify() == ()
+
+    def test_R23_one_that_takes_the_lease_over_there_is_the_only_one_that_writes(self) -> None:
+        objects = Meddled()
+        store = opened(objects)
+        claim = store.claim("R1", NOON, "me", LEASE)
+        assert claim is not None
+        late = NOON + LEASE + store.margin
+        objects.meddle = lambda: store_in(objects).claim("R1", late, "another", LEASE)
+        said = Event(type=EventType.RELEASE_STUCK, ts=NOON)
+
+        with pytest.raises(LostLeaseError):
+            store.save(claim, fold(claim.plan, claim.state, (said,)), (said,), (), NOON, now=NOON)
+        assert len(store.entries()) == 2
+        assert store.row("R1").lease_owner == "another"
+        assert store.verify() == ()
 
 
 @pytest.fixture

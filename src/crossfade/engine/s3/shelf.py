@@ -72,6 +72,7 @@ class _Attempt:
 
     mark: str = field(default_factory=lambda: secrets.token_hex(4))
     before: str = ""
+    events: tuple[Event, ...] = ()
     part: Part | None = None
     head: str = ""
 
@@ -219,11 +220,13 @@ class Shelf:
         self._seen[service] = _Seen(document=document, found=found, at=time.monotonic())
 
     def _append(self, service: str, before: str, change: Change[Any], attempt: _Attempt) -> None:
-        """The part with these entries; one that was written for the same head is the same still."""
-        if attempt.part is None or attempt.before != before:
+        """The part with these entries; one that was written for the same behind the same is it still."""
+        events = tuple(change.events)
+        if attempt.part is None or (attempt.before, attempt.events) != (before, events):
             head = journal.Head.read(before or None)
-            part, head = self.fixed.write(service, head, change.release, change.events, change.plan)
-            attempt.before, attempt.part, attempt.head = before, part, head.text()
+            part, head = self.fixed.write(service, head, change.release, events, change.plan)
+            attempt.before, attempt.events = before, events
+            attempt.part, attempt.head = part, head.text()
 
 
 def _object_of(service: str) -> str:
