@@ -95,6 +95,7 @@ class _Proof:
         self._settings = [one.text for one in listed if one.lead[:1] == ("set",)]
         told = (*question.migration.statements, *listed, *question.schema)
         texts = [one.text for one in told if not (_adds(one) and one in question.migration.statements)]
+        self._far: dict[str, bool] = {}  # by text: whether the migration touches nothing that it uses
         self._literals = Literals(
             texts, inserts=[one.text for one in question.migration.statements if _adds(one)]
         )
@@ -167,7 +168,7 @@ class _Proof:
         wrong = {one.statement for one in told.wrong}
         told.reconnect = self._warm.fails(lambda one: one.statement.text not in wrong)
         self._after.variations = _VARIED if wrong else _SHALLOW
-        news = self._after.try_all(_sent(self._question.new.statements), self._question.new.name)
+        news = [self._tried_after(one) for one in _sent(self._question.new.statements)]
         new_before: list[Counterexample] = []
         failing = tuple(found for one in news if (found := fails_by_itself(one)))
         loose = self._loosened()
@@ -269,14 +270,30 @@ class _Proof:
 
     def _untouched(self, statement: Statement, source: str) -> Tried | None:
         """The statement as proved, where nothing that it uses is changed by the migration."""
-        catalog, runner = self._ground.catalog, self._before.runner
-        if self._touched is None or _calls(statement, catalog):
-            return None
+        if statement.text not in self._far:
+            self._far[statement.text] = self._is_far(statement)
+        return Tried(statement, source, untouched=True) if self._far[statement.text] else None
+
+    def _is_far(self, statement: Statement) -> bool:
+        catalog, there = self._ground.catalog, self._touched
+        words = {one.value for one in statement.tokens}
+        if there is None or there.names & words or _calls(words, catalog):
+            return False
+        runner = self._before.runner
         prepared = runner.prepare(statement.text)
         used = None if isinstance(prepared, Failure) else runner.used(prepared)
-        if used is None or used & self._touched or _watched_over(used, catalog):
-            return None
-        return Tried(statement, source, untouched=True)
+        return not (used is None or used & there.relations or _watched_over(used, catalog))
+
+    def _tried_after(self, statement: Statement) -> Tried:
+        """A statement of the new version on the new shape; an untouched one is only planned."""
+        skipped = self._untouched(statement, self._question.new.name)
+        if skipped is not None:
+            runner = self._after.runner
+            prepared = runner.prepare(statement.text)
+            refused = prepared if isinstance(prepared, Failure) else runner.plan(prepared)
+            if refused is None:
+                return skipped
+        return self._after.try_one(statement, self._question.new.name)
 
     def _bench(self, database: Database, supply: Supply) -> Bench:
         owner = self._runner(database, owner=True)
@@ -297,12 +314,10 @@ class _Proof:
         return f"PostgreSQL {number // 10000}.{number % 10000}"
 
 
-def _calls(statement: Statement, catalog: Catalog) -> bool:
-    """Whether it may call a function of the schema, which may use anything."""
-    functions = {
-        key[9:].partition("(")[0].rpartition(".")[2] for key in catalog.other if key.startswith("function:")
-    }
-    return bool(functions & {one.value for one in statement.tokens})
+def _calls(words: set[str], catalog: Catalog) -> bool:
+    """Whether a function of the schema may be called, which may use anything."""
+    functions = (key.partition("(")[0].rpartition(".")[2] for key in catalog.other if key[:9] == "function:")
+    return any(one.strip('"') in words for one in functions)
 
 
 def _watched_over(used: set[int], catalog: Catalog) -> bool:

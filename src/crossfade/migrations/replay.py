@@ -170,7 +170,11 @@ def _of_values(failure: Failure) -> bool:
 
 def fails_by_itself(tried: Tried) -> Counterexample | None:
     """Whether a version's statement cannot run on the very shape it was written for."""
-    if tried.executed or (tried.refused is not None and tried.refused.sqlstate in _UNREADABLE):
+    if (
+        tried.executed
+        or tried.untouched
+        or (tried.refused is not None and tried.refused.sqlstate in _UNREADABLE)
+    ):
         return None
     if tried.refused is not None:
         return _example(tried, None, str(tried.refused), "observed", "error")

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from crossfade.migrations.answers import Failure
+from crossfade.migrations.answers import Failure, Order, Rows
 from crossfade.migrations.catalog import Catalog, Column, Relation, Rule
 from crossfade.migrations.legal import Literals, Value
 from crossfade.migrations.plots import Plot, Plots
@@ -158,8 +158,9 @@ class _Sower:
         self.seeds.rows.setdefault(table.oid, [])
         if self._literals.reserved(table):
             self._make_room(table)
-        for kind in range(ROWS):
-            self._sow(plot, kind)
+        itself = any(rule.kind == "f" and rule.target == table.oid for rule in table.rules)
+        for kinds in [[kind] for kind in range(ROWS)] if itself else [list(range(ROWS))]:
+            self._sow(plot, kinds)
         if not self.seeds.rows[table.oid]:
             self.seeds.empty.append(".".join(table.key))
 
@@ -171,14 +172,25 @@ class _Sower:
                     "SELECT setval(pg_get_serial_sequence($1, $2), 5000)", [name(*table.key), column.name]
                 )
 
-    def _sow(self, plot: Plot, kind: int) -> None:
-        row = self._row(plot, kind)
-        for attempt in range(_TRIES):
-            said = self._put(plot.table, row)
-            if not isinstance(said, Failure):
+    def _sow(self, plot: Plot, kinds: Sequence[int]) -> None:
+        """Rows in one flight; those that are refused are mended one by one."""
+        rows = [self._row(plot, kind) for kind in kinds]
+        answers = self._session.batch([[Order(_insert(plot.table, row))] for row in rows])
+        for kind, row, answer in zip(kinds, rows, answers, strict=True):
+            said = _put(answer[0])
+            if isinstance(said, Failure):
+                self._mend(plot, kind, row, said)
+            else:
                 self._note(plot.table, kind, said)
+
+    def _mend(self, plot: Plot, kind: int, row: Mapping[int, Value], said: Failure) -> None:
+        for attempt in range(1, _TRIES):
+            row = self._mended(plot, row, said, kind + attempt)
+            answer = _put(self._session.attempt(_insert(plot.table, row)))
+            if not isinstance(answer, Failure):
+                self._note(plot.table, kind, answer)
                 return
-            row = self._mended(plot, row, said, kind + attempt + 1)
+            said = answer
 
     def _row(self, plot: Plot, kind: int) -> dict[int, Value]:
         row: dict[int, Value] = {}
@@ -230,21 +242,6 @@ class _Sower:
         same = next((values for number, values in rows if number == kind), None)
         return same or (rows[kind % len(rows)][1] if rows else None)
 
-    def _put(self, table: Relation, row: Mapping[int, Value]) -> tuple[str | None, ...] | Failure:
-        listed = ", ".join(name(_named(table, one).name) for one in row)
-        values = ", ".join(literal(one) for one in row.values())
-        back = ", ".join(f"{name(one.name)}::text" for one in table.columns)
-        by_hand = any(_named(table, one).identity for one in row)
-        overriding = "OVERRIDING SYSTEM VALUE " if by_hand else ""
-        what = f"({listed}) {overriding}VALUES ({values})" if row else "DEFAULT VALUES"
-        said = self._session.attempt(
-            f"INSERT INTO {name(*table.key)} {what} RETURNING tableoid::int8, ctid, {back}"
-        )
-        if isinstance(said, Failure):
-            return said
-        nothing = Failure(sqlstate="P0001", message="a trigger or rule took the row away")
-        return said.rows[0] if said.rows else nothing
-
     def _note(self, table: Relation, kind: int, said: Sequence[str | None]) -> None:
         self.seeds.placed.append(Placed(kind, int(said[0] or 0), said[1] or ""))
         values = {one.attnum: text for one, text in zip(table.columns, said[2:], strict=True)}
@@ -270,6 +267,23 @@ class _Sower:
             elif values:
                 changed[column.attnum] = values[shift % len(values)]
         return changed
+
+
+def _insert(table: Relation, row: Mapping[int, Value]) -> str:
+    listed = ", ".join(name(_named(table, one).name) for one in row)
+    values = ", ".join(literal(one) for one in row.values())
+    back = ", ".join(f"{name(one.name)}::text" for one in table.columns)
+    by_hand = any(_named(table, one).identity for one in row)
+    overriding = "OVERRIDING SYSTEM VALUE " if by_hand else ""
+    what = f"({listed}) {overriding}VALUES ({values})" if row else "DEFAULT VALUES"
+    return f"INSERT INTO {name(*table.key)} {what} RETURNING tableoid::int8, ctid, {back}"
+
+
+def _put(said: Rows | Failure) -> tuple[str | None, ...] | Failure:
+    if isinstance(said, Failure):
+        return said
+    nothing = Failure(sqlstate="P0001", message="a trigger or rule took the row away")
+    return said.rows[0] if said.rows else nothing
 
 
 def _pointed(table: Relation, said: Failure) -> set[int]:

@@ -7,7 +7,7 @@ shape. A statement of which no vector went well was planned, not executed, and p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import Final
@@ -84,9 +84,6 @@ class Bench:
         prepared = self.runner.prepare(statement.text)
         planned = None if isinstance(prepared, Failure) else self.runner.plan(prepared)
         return planned is not None and planned.sqlstate == _DENIED
-
-    def try_all(self, statements: Iterable[Statement], source: str) -> list[Tried]:
-        return [self.try_one(one, source) for one in statements]
 
     def try_one(self, statement: Statement, source: str) -> Tried:
         tried = self._try(statement, source, self.runner, as_owner=False)

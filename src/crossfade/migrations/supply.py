@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
 from crossfade.migrations.catalog import Catalog, Column, Relation
@@ -11,6 +10,7 @@ from crossfade.migrations.compare import Context
 from crossfade.migrations.data import Change, Content
 from crossfade.migrations.legal import Judge, Literals, Value, candidates
 from crossfade.migrations.seed import Seeds
+from crossfade.migrations.touched import shapes
 from crossfade.migrations.vectors import Supply
 from crossfade.migrations.wire import Session
 
@@ -78,51 +78,4 @@ def schema_changed(before: Catalog, after: Catalog) -> bool:
 
 
 def _shape(catalog: Catalog) -> object:
-    return _relations(catalog), catalog.enum_oids, catalog.other
-
-
-def touched(before: Catalog, after: Catalog, rows: frozenset[int]) -> set[int] | None:
-    """Relations that the migration changed, in shape or in rows; None where it may be any of them."""
-    general = (
-        "function:",
-        "type:",
-        "domain:",
-        "operator:",
-        "cast:",
-        "schema:",
-        "member:",
-        "setting:",
-        "extension:",
-    )
-    apart = {
-        key
-        for key in before.other.keys() | after.other.keys()
-        if before.other.get(key) != after.other.get(key)
-    }
-    if any(key.startswith(general) for key in apart) or before.enum_oids != after.enum_oids:
-        return None
-    found = {int(key.split(":")[1]) for key in apart if key.split(":")[1].isdigit()}
-    shapes = [_relations(one) for one in (before, after)]
-    found |= {oid for oid in shapes[0].keys() | shapes[1].keys() if shapes[0].get(oid) != shapes[1].get(oid)}
-    return _with_targets(found | rows, (before, after))
-
-
-def _with_targets(found: set[int], catalogs: Sequence[Catalog]) -> set[int]:
-    """And what they refer to, and so on: a new reference changes what may be deleted from its target."""
-    keys = {
-        (rule.relation, rule.target)
-        for catalog in catalogs
-        for table in catalog.relations.values()
-        for rule in table.rules
-        if rule.kind == "f"
-    }
-    while more := {target for table, target in keys if table in found} - found:
-        found = found | more
-    return found
-
-
-def _relations(catalog: Catalog) -> dict[int, Relation]:
-    return {
-        oid: replace(one, node=0, indexes=tuple(replace(index, node=0) for index in one.indexes))
-        for oid, one in catalog.relations.items()
-    }
+    return shapes(catalog), catalog.enum_oids, catalog.other

@@ -24,7 +24,7 @@ from crossfade.migrations.locks import Blocked, blocked
 from crossfade.migrations.sandbox.server import Database
 from crossfade.migrations.script import Script, Statement, Unit
 from crossfade.migrations.seed import ROWS
-from crossfade.migrations.supply import touched
+from crossfade.migrations.touched import Touched, touched
 from crossfade.migrations.trace import NOT_IN_A_TRANSACTION, NOT_IN_THE_SAME, Traced, run_plain, trace
 
 _OF_DATA: Final = frozenset({"21", "22", "23", "P0"})
@@ -45,7 +45,7 @@ class Watched:
     data_failure: str = ""
     invalid_left: tuple[str, ...] = ()
     apart: tuple[Blocked, ...] | None = None
-    touched: frozenset[int] | None = None  # relations that may be others now; None: any of them
+    touched: Touched | None = None  # None: anything may be another one now
 
 
 def watch_migration(ground: Ground, script: Script) -> Watched:
@@ -59,7 +59,7 @@ class _Watcher:
         self._script = script
         self._invalid: list[str] = []
         self._data_failure = ""
-        self._touched: frozenset[int] | None = None
+        self._touched: Touched | None = None
 
     def watch(self) -> Watched:
         traced = self._traced()
@@ -133,9 +133,7 @@ class _Watcher:
             content = read_again(session, before, after)
             change = changes(before, after, self._ground.content, content, frozenset())
         held = [oid for step in traced.steps for oid, modes in step.held.items() if modes - _HARMLESS]
-        there = touched(before, after, change.tables | frozenset(held))
-        sequences = {oid for oid, one in before.relations.items() if one.kind == "S"}
-        self._touched = None if there is None or there & sequences else frozenset(there)
+        self._touched = touched(before, after, change.tables | frozenset(held))
 
     def _failed(self, traced: Traced, failure: Failure) -> Watched:
         together = False
