@@ -11,9 +11,10 @@ import json
 import os
 import time
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from crossfade.engine.clock import EngineClock
 from crossfade.errors import RefusedError
@@ -27,11 +28,17 @@ if TYPE_CHECKING:
     from crossfade.aws import Door, Where
     from crossfade.platforms.alb import AlbPlatform
     from crossfade.platforms.alb.gateway import Gateway
-    from crossfade.platforms.alb.model import Site
+    from crossfade.platforms.alb.model import Flowed, Site
     from crossfade.platforms.local import LocalPlatform
     from crossfade.release.policy import Objection
     from crossfade.signals import CountsSource, Memory, ReleaseSignals
     from crossfade.signals.asking import Way
+
+
+NEAR: Final = ("scrape", "prometheus")
+"""Sources that count at the instances, in seconds."""
+
+NEAR_BACK: Final = timedelta(minutes=2)
 
 
 class Sites:
@@ -78,8 +85,27 @@ class Sites:
         if key not in self._albs:
             gateway = self._gateway(site.where)
             flow = CloudWatchFlow(gateway)
-            self._albs[key] = AlbPlatform(site, gateway, flow, now=self._now, sleep=self._sleep)
+            self._albs[key] = AlbPlatform(
+                site, gateway, flow, now=self._now, sleep=self._sleep, near=self._near
+            )
         return self._albs[key]
+
+    def _near(self, plan: Plan) -> Flowed:
+        """What the instances of a release count themselves, once somebody judges by it."""
+        from crossfade.platforms.alb.model import Flowed
+        from crossfade.platforms.alb.near import near
+
+        source = plan.judging.get("source")
+        kind = source.get("kind") if isinstance(source, Mapping) else None
+        signals = self._signals.get(self._kept_under(plan))
+        if signals is None or kind not in NEAR:
+            return Flowed()
+        since = self._clock.real(self._clock.now() - NEAR_BACK)
+        return near(plan, signals.counts.slots(plan, since, ()), self._shown)
+
+    def _shown(self, real: float) -> float:
+        """The clock's epoch at a real one."""
+        return self._clock.instant(real).timestamp()
 
     def _gateway(self, where: Where) -> Gateway:
         from crossfade.platforms.alb.gateway import Gateway

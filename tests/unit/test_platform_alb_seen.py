@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crossfade.platforms.alb.model import Flowed, Minute, Sides
-from crossfade.platforms.alb.seen import seen
+from crossfade.platforms.alb.seen import seen, sooner
 from crossfade.release.values import ALL, NOTHING, Fact, Known, Seen, Share, Span, Unknown
 
 WHO = Sides(stable="blue", candidate="green")
@@ -201,3 +201,78 @@ class TestStickiness:
     def test_R05_at_the_ends_silence_is_asked_for_all_the_same(self) -> None:
         assert not agrees(told(flow(*[(1, 599)] * 5), 1000, sticky=True), ALL)
         assert agrees(told(flow(*[(0, 600)] * 5), 1000, sticky=True), ALL)
+
+
+def seconds(*slots: tuple[int, int], long: float = 5.0) -> Flowed:
+    """(stable, candidate) as the instances counted them, the last slot ending now."""
+    made = [
+        Minute(start=NOW - long * back, end=NOW - long * (back - 1), requests={"blue": one, "green": two})
+        for back, (one, two) in zip(range(len(slots), 0, -1), slots, strict=True)
+    ]
+    return Flowed(minutes=tuple(made))
+
+
+def near(
+    flowed: Flowed, weight: int, *, ago: float = 60, staff: bool = False, sticky: bool = False
+) -> Seen | None:
+    return sooner(
+        flowed,
+        Known(span(weight)),
+        now=NOW,
+        sides=WHO,
+        weighted_at=NOW - ago,
+        staff=staff,
+        sticky=sticky,
+    )
+
+
+class TestWhatInstancesCount:
+    """Their own counters show a share in seconds, never a silence."""
+
+    def test_a_share_that_they_agree_with_is_seen_half_a_minute_after_it_was_written(self) -> None:
+        counted = seconds(*[(180, 20)] * 12)
+
+        found = near(counted, 100, ago=31)
+        assert found is not None
+        assert found.agrees(Share(100))
+        assert near(counted, 100, ago=25) is None
+
+    def test_one_that_they_do_not_agree_with_is_left_to_the_load_balancer(self) -> None:
+        assert near(seconds(*[(180, 20)] * 12), 500) is None
+        assert near(seconds(*[(200, 0)] * 12), 100) is None
+
+    @pytest.mark.parametrize("weight", [0, 1000])
+    def test_R05_silence_is_never_theirs_to_prove(self, weight: int) -> None:
+        silent = (200, 0) if weight == 0 else (0, 200)
+
+        assert near(seconds(*[silent] * 12), weight) is None
+
+    def test_R06_nothing_counted_proves_nothing(self) -> None:
+        assert near(seconds(*[(0, 0)] * 12), 100) is None
+        assert near(Flowed(), 100) is None
+        assert near(Flowed(problem="no instance shows its counters"), 100) is None
+
+    def test_what_was_counted_before_the_write_proves_nothing(self) -> None:
+        assert near(seconds(*[(180, 20)] * 12), 100, ago=5) is None
+
+    def test_users_who_stay_on_a_side_say_nothing_of_new_ones(self) -> None:
+        assert near(seconds(*[(180, 20)] * 12), 100, sticky=True) is None
+
+    @given(
+        part=st.integers(1, 999),
+        rate=st.integers(20, 400),
+        seed=st.integers(0, 2**32),
+        other=st.integers(1, 999),
+    )
+    def test_a_share_far_from_the_traffic_is_never_seen(
+        self, part: int, rate: int, seed: int, other: int
+    ) -> None:
+        rng = random.Random(seed)
+        slots = []
+        for _ in range(12):
+            candidate = sum(rng.random() < part / 1000 for _ in range(rate))
+            slots.append((rate - candidate, candidate))
+        found = near(seconds(*slots), other)
+
+        if abs(part - other) > 250:
+            assert found is None

@@ -59,6 +59,11 @@ class ReleaseSignals:
         self._alarms = alarms or Alarms()
         self._ledgers: dict[str, Ledger] = {}
 
+    @property
+    def counts(self) -> CountsSource:
+        """Who counts."""
+        return self._counts
+
     def verdicts(self, plan: Plan, state: State, now: Instant) -> Sequence[Verdict]:
         """One verdict a gate of the present step; what cannot be read says so (R24). Never raises."""
         if state.outcome is not None or state.road is Road.BACK:

@@ -26,7 +26,7 @@ from crossfade.platforms.alb.model import (
 )
 from crossfade.platforms.alb.remarks import remarks
 from crossfade.platforms.alb.scene import Scene, scene_of, staying
-from crossfade.platforms.alb.seen import REACHES_ALL_S, seen
+from crossfade.platforms.alb.seen import REACHES_ALL_S, seen, sooner
 from crossfade.platforms.alb.tags import ledger
 from crossfade.platforms.alb.targets import found_as
 from crossfade.release.plan import Plan
@@ -37,11 +37,13 @@ from crossfade.release.values import (
     Fleet,
     Known,
     Seat,
+    Seen,
     Share,
     Side,
     Span,
     Truth,
     Unknown,
+    sure,
 )
 
 AGREES_S: Final = 5.0
@@ -64,23 +66,37 @@ def facts(plan: Plan, looked: Looked) -> Truth:
         pair=_pair(scene),
         seat=_seat(scene),
         weights=_believed(scene, span),
-        seen=seen(
-            looked.flow,
-            span,
-            now=looked.at,
-            sides=scene.who,
-            weighted_at=scene.book.asked_at if scene.book is not None else None,
-            tested_at=scene.book.tested_at if scene.book is not None else None,
-            staff=routed_to_candidate(scene) is not False,
-            untouched=_untouched(scene),
-            sticky=_sticky(scene),
-        ),
+        seen=_seen(scene, span),
         stable=_fleet(scene, "stable", scene.who.stable),
         candidate=_candidate(scene),
         primary=_primary(scene),
         test=_test(scene),
         remarks=remarks(scene),
     )
+
+
+def _seen(scene: Scene, span: Fact[Span]) -> Fact[Seen]:
+    """As the load balancer counts it; where that is not known yet, as the instances do."""
+    looked, book = scene.looked, scene.book
+    asked_at = book.asked_at if book is not None else None
+    staff, sticky = routed_to_candidate(scene) is not False, _sticky(scene)
+    found = seen(
+        looked.flow,
+        span,
+        now=looked.at,
+        sides=scene.who,
+        weighted_at=asked_at,
+        tested_at=book.tested_at if book is not None else None,
+        staff=staff,
+        untouched=_untouched(scene),
+        sticky=sticky,
+    )
+    if isinstance(span, Known) and sure(found, lambda known: known.agrees(span.value.low)):
+        return found
+    near = sooner(
+        looked.near, span, now=looked.at, sides=scene.who, weighted_at=asked_at, staff=staff, sticky=sticky
+    )
+    return found if near is None else Known(near)
 
 
 def blind(why: str) -> Truth:

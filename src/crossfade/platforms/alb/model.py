@@ -207,6 +207,8 @@ class Looked:
     targets: Mapping[str, Fact[tuple[Registered, ...]]]
     """By colour."""
     flow: Flowed
+    near: Flowed = field(default_factory=Flowed)
+    """The same as instances count it themselves, in seconds; empty where they are not asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -81,12 +81,18 @@ class AlbPlatform(AlbGround):
         *,
         now: Callable[[], float],
         sleep: Callable[[float], None],
+        near: Callable[[Plan], Flowed] | None = None,
     ) -> None:
-        """`now` in epoch seconds and `sleep` in seconds of the clock in which AWS, or its twin, lives."""
+        """
+        `now` in epoch seconds and `sleep` in seconds of the clock in which AWS, or its twin, lives.
+
+        `near`: what a release's instances count themselves; None: they are not asked.
+        """
         super().__init__(site, line, sleep)
         self._line = line
         self._flow = flow
         self._now = now
+        self._near = near or (lambda _plan: Flowed())
         self._last: Looked | None = None
 
     # --- facts -----------------------------------------------------------------------------
@@ -95,6 +101,7 @@ class AlbPlatform(AlbGround):
         """All facts of one look, and its fence. Never raises (R06)."""
         try:
             looked = self._last = self.look(site_of_plan(plan))
+            looked = replace(looked, near=self._near(plan))
             truth = facts(plan, looked)
         except Exception as error:  # noqa: BLE001  # the port promises facts, whatever happens
             return AlbLook(truth=blind(said(error)), fence=None)

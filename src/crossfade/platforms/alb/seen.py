@@ -41,6 +41,11 @@ BAND_MINUTES: Final = 3
 SLACK: Final = 5
 """Thousandths that a band reaches beyond chance: minutes of two groups are not cut at the same instant."""
 
+NEAR_SETTLED_S: Final = 10.0
+NEAR_LEAST_S: Final = 20.0
+NEAR_MOST_S: Final = 60.0
+"""Of what instances count themselves: so long after a write it begins, so much of it is a proof."""
+
 QUIET_S: Final = 30.0
 QUIET_MINUTES: Final = 2
 """Silence is at least so long, and at least so many periods."""
@@ -96,6 +101,41 @@ def seen(
     if isinstance(candidate, Unknown):
         return candidate
     return Known(Seen(stable=stable.value, candidate=candidate.value))
+
+
+def sooner(
+    near: Flowed,
+    span: Fact[Span],
+    *,
+    now: float,
+    sides: Sides,
+    weighted_at: float | None,
+    staff: bool,
+    sticky: bool,
+) -> Seen | None:
+    """
+    A share between nothing and all as the instances' own counters show it, minutes before the load balancer.
+
+    None where they do not agree with it, or say too little. They never prove silence: health checks may
+    be counted among the requests, and they go on for as long as a target is registered.
+    """
+    if near.problem or weighted_at is None or sticky or not isinstance(span, Known):
+        return None
+    share = span.value.low
+    if span.value.high != share or share in (NOTHING, ALL):
+        return None
+    settled = _after(near.minutes, min(weighted_at, now) + NEAR_SETTLED_S)
+    band = _after(settled, settled[-1].end - NEAR_MOST_S) if settled else ()
+    if not band or band[-1].end - band[0].start < NEAR_LEAST_S:
+        return None
+    if not sum(_total(band, one) for one in (sides.stable, sides.candidate)):
+        return None
+    shares = _Shares(span=span.value, sides=sides, idle=False, staff=staff, sticky=False)
+    stable, candidate = (_side(shares, one, band, ()) for one in (sides.stable, sides.candidate))
+    if isinstance(stable, Unknown) or isinstance(candidate, Unknown):
+        return None
+    found = Seen(stable=stable.value, candidate=candidate.value)
+    return found if found.agrees(share) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
