@@ -144,7 +144,8 @@ class House:
         def mirror(of: Plan, share: float) -> None:
             self.platform.set_mirror(of.service, share)
 
-        warm_up = Warming(pace=self.clock, edges_ms=EDGES_MS, aside=self.platform.aside, mirror=mirror)
+        aside, ways = self.platform.aside, self.sites.ways
+        warm_up = Warming(pace=self.clock, edges_ms=EDGES_MS, aside=aside, ways=ways, mirror=mirror)
         return HookRunner(self.store, self.clock, self.sites.environment, warm_up)
 
     def ports(self, plan: Plan) -> Ports:

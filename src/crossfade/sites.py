@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from crossfade.platforms.local import LocalPlatform
     from crossfade.release.policy import Objection
     from crossfade.signals import CountsSource, Memory, ReleaseSignals
+    from crossfade.signals.asking import Way
 
 
 NEAR: Final = ("scrape", "prometheus")
@@ -209,6 +210,21 @@ class Sites:
         way = platform.way_in()
         headers = "\n".join(f"{name}: {value}" for name, value in way.headers.items())
         return {"CROSSFADE_TEST_URL": way.url, "CROSSFADE_TEST_HEADERS": headers}
+
+    def ways(self, plan: Plan) -> Mapping[Side, Way] | None:
+        """
+        How a warm-up reaches both sides behind a load balancer; None where the test route is all it needs.
+
+        While the candidate has no weight, users' own way in leads to stable.
+        """
+        from crossfade.platforms.alb import AlbPlatform
+        from crossfade.signals.asking import Way
+
+        platform = self.of_plan(plan)
+        if not isinstance(platform, AlbPlatform):
+            return None
+        ways = {Side.CANDIDATE: platform.way_in(), Side.STABLE: platform.front()}
+        return {side: Way(url=way.url, headers=way.headers) for side, way in ways.items()}
 
 
 class _Health:

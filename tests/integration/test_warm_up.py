@@ -23,11 +23,12 @@ from crossfade.engine import SqliteStore, SystemClock
 from crossfade.engine.hooks import HookRunner
 from crossfade.engine.opening import Wish
 from crossfade.engine.records import Row
+from crossfade.errors import PlatformError
 from crossfade.platforms.local import LocalPlatform
 from crossfade.release.plan import Limits, Plan
 from crossfade.release.policy import Waivers
 from crossfade.release.state import Outcome
-from crossfade.release.values import EventType, HookResult, HookSay
+from crossfade.release.values import EventType, HookResult, HookSay, Side
 from crossfade.signals import asking
 from crossfade.signals.warming import Warming
 from crossfade.spec.load import load_spec
@@ -274,6 +275,49 @@ def test_copies_are_switched_on_before_the_first_request_and_off_after_the_last(
 
     assert told == [(0.2, 0), (0.0, len(service.seen))]
     assert json.loads((tmp_path / "hook.jsonl").read_text().splitlines()[0])["alpha"] == 0.0004
+
+
+def test_each_side_may_be_behind_an_address_of_its_own(tmp_path: Path, service: Service) -> None:
+    """Behind a load balancer users' own way in leads to stable, staff's to the candidate."""
+    url = f"http://127.0.0.1:{service.port}"
+    ways = {
+        Side.CANDIDATE: asking.Way(url=f"{url}/staff", headers={"host": "staff.example"}),
+        Side.STABLE: asking.Way(url=url, headers={"x-crossfade-side": "stable"}),
+    }
+    warm_up = Warming(pace=SystemClock(), edges_ms=EDGES_MS, aside={}, ways=lambda _: ways)
+    asked: Mapping[str, Any] = {"paths": ["/"], "for_s": 0.3, "rate": 60.0, "alpha": 0.001}
+
+    result = warm_up(
+        a_plan(),
+        KEY,
+        asked,
+        url="http://127.0.0.1:9",
+        limit=20.0,
+        stop=threading.Event(),
+        record=tmp_path / "hook.jsonl",
+    )
+
+    assert result.say is HookSay.PASSED, result.text
+    assert set(service.paths("candidate")) == {"/staff/"}
+    assert set(service.paths("stable")) == {"/"}
+    assert {key for _, _, key in service.seen} == {KEY}
+
+
+def test_a_way_in_that_is_not_known_is_a_failure_that_says_so(tmp_path: Path) -> None:
+    def nowhere(_: Plan) -> Mapping[Side, asking.Way]:
+        raise PlatformError("CF4426", "the rule is not there", "it was deleted")
+
+    warm_up = Warming(pace=SystemClock(), edges_ms=EDGES_MS, aside={}, ways=nowhere)
+    asked: Mapping[str, Any] = {"paths": ["/"], "for_s": 0.3, "rate": 60.0, "alpha": 0.001}
+
+    result = warm_up(
+        a_plan(), KEY, asked, url="", limit=20.0, stop=threading.Event(), record=tmp_path / "hook.jsonl"
+    )
+
+    assert (result.say, result.text) == (
+        HookSay.FAILED,
+        "the way in is not known: the rule is not there: it was deleted",
+    )
 
 
 def test_who_is_asked_first_alternates_for_each_path(store: SqliteStore, service: Service) -> None:

@@ -76,14 +76,21 @@ class _Open:
     answers: dict[Side, Answer] = field(default_factory=dict)
 
 
-class Asker:
-    """Both sides of a service's test route, for as long as the `with` lasts. For one thread."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """How one side is reached: an address, and what a request there has to carry."""
 
-    def __init__(self, url: str, headers: Mapping[Side, Mapping[str, str]]) -> None:
-        """`headers`: the sides that are asked, each with what makes the test route reach it."""
-        self.sides = tuple(headers)
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Asker:
+    """The sides of a service, for as long as the `with` lasts. For one thread."""
+
+    def __init__(self, ways: Mapping[Side, Way]) -> None:
+        self.sides = tuple(ways)
         self._came: queue.SimpleQueue[tuple[int, Side, Answer]] = queue.SimpleQueue()
-        self._doors = {side: _Door(url, side, headers[side], self._came) for side in self.sides}
+        self._doors = {side: _Door(way.url, side, way.headers, self._came) for side, way in ways.items()}
         self._open: dict[int, _Open] = {}
 
     def __enter__(self) -> Self:
@@ -141,7 +148,8 @@ def refused(url: str, stop: threading.Event) -> str:
     end = time.monotonic() + OPENS_S
     while True:
         try:
-            socket.create_connection((base.hostname, base.port or 80), timeout=OPENS_S).close()
+            usual = 443 if base.scheme == "https" else 80
+            socket.create_connection((base.hostname, base.port or usual), timeout=OPENS_S).close()
         except OSError as error:
             if time.monotonic() >= end or stop.wait(0.1):
                 return error.strerror or str(error)

@@ -18,14 +18,14 @@ import json
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from crossfade.errors import CrossfadeError
 from crossfade.release.plan import Plan
 from crossfade.release.values import HookResult, HookSay, Side
-from crossfade.signals.asking import PATIENCE_S, Asker, refused
+from crossfade.signals.asking import PATIENCE_S, Asker, Way, refused
 from crossfade.signals.source import Pace
 from crossfade.signals.trial import Trial
 from crossfade.signals.warmed import said
@@ -34,6 +34,9 @@ MOST_RATE: Final = 150.0
 """Pairs in a real second. A demo's clock asks for more; fewer are sent then, and it is said."""
 
 KEY_HEADER: Final = "x-crossfade-key"
+
+Ways = Callable[[Plan], "Mapping[Side, Way] | None"]
+"""How the two sides of a release are reached; None: by its test route alone. May raise `CrossfadeError`."""
 
 Mirror = Callable[[Plan, float], None]
 """Sends the idle candidate a copy of this share of production's GET and HEAD requests; 0 ends it."""
@@ -84,12 +87,18 @@ class Warming:
         pace: Pace,
         edges_ms: Sequence[float],
         aside: Mapping[str, str],
+        ways: Ways | None = None,
         mirror: Mirror | None = None,
     ) -> None:
-        """`aside`: the headers by which a request on the platform's test route reaches stable."""
+        """
+        `aside`: the headers by which a request on the platform's test route reaches stable.
+
+        `ways` finds both sides of a release that is elsewhere; None where the test route is all it needs.
+        """
         self._pace = pace
         self._edges = edges_ms
         self._aside = aside
+        self._ways = ways or (lambda _plan: None)
         self._mirror = mirror
 
     def __call__(
@@ -111,7 +120,11 @@ class Warming:
         schedule = _Schedule.of(asked, self._pace.factor, limit)
         if schedule.mirror and self._mirror is None:
             return _failed("`mirror` is not possible on this platform; leave it out and name paths")
-        if why := refused(url, stop):
+        try:
+            ways = self._ways(plan) or self._by_test_route(url)
+        except CrossfadeError as error:
+            return _failed(f"the way in is not known: {error.what}: {error.why}")
+        if why := refused(ways[Side.CANDIDATE].url, stop):
             return _failed(f"the test route does not answer: {why}")
         judging = {**plan.judging, "alpha": float(asked["alpha"])}
         trial = Trial(
@@ -122,7 +135,7 @@ class Warming:
             again=lambda: time.monotonic() + schedule.seconds / 2 + PATIENCE_S < schedule.until,
         )
         try:
-            asker = Asker(url, self._headers(plan, key))
+            asker = Asker(_marked(ways, key, with_stable=plan.stable is not None))
             whole = self._run(plan, schedule, trial, asker, stop)
         except CrossfadeError as error:
             return _failed(f"copies of production's requests: {error.what}: {error.why}".rstrip(": "))
@@ -133,11 +146,8 @@ class Warming:
             return _failed(f"no end within {plan.limits.hook}: {trial.sent:,} of {trial.wanted:,} requests")
         return said(trial, files, fewer=schedule.fewer, with_stable=bool(plan.stable))
 
-    def _headers(self, plan: Plan, key: str) -> Mapping[Side, Mapping[str, str]]:
-        headers = {Side.CANDIDATE: {KEY_HEADER: key}}
-        if plan.stable is not None:
-            headers[Side.STABLE] = {KEY_HEADER: key, **self._aside}
-        return headers
+    def _by_test_route(self, url: str) -> Mapping[Side, Way]:
+        return {Side.CANDIDATE: Way(url=url), Side.STABLE: Way(url=url, headers=self._aside)}
 
     def _run(
         self, plan: Plan, schedule: _Schedule, trial: Trial, asker: Asker, stop: threading.Event
@@ -152,6 +162,12 @@ class Warming:
         finally:
             if mirror is not None:
                 mirror(plan, 0.0)
+
+
+def _marked(ways: Mapping[Side, Way], key: str, *, with_stable: bool) -> Mapping[Side, Way]:
+    """The sides there are, each request under the hook's key."""
+    sides = (Side.CANDIDATE, Side.STABLE) if with_stable else (Side.CANDIDATE,)
+    return {side: replace(ways[side], headers={KEY_HEADER: key, **ways[side].headers}) for side in sides}
 
 
 def _drive(asker: Asker, trial: Trial, schedule: _Schedule, stop: threading.Event) -> bool:

@@ -267,8 +267,8 @@ class HookForm(Form):
 
     http: str | None = setting("Path that must answer 2xx on the test listener.")
     command: str | None = setting(
-        "Shell words, without a shell, that must exit 0. CROSSFADE_TEST_URL, CROSSFADE_REVISION "
-        "and CROSSFADE_RELEASE are set."
+        "Shell words, without a shell, that must exit 0. CROSSFADE_TEST_URL, on alb also "
+        "CROSSFADE_TEST_HEADERS (a header a line), CROSSFADE_REVISION and CROSSFADE_RELEASE are set."
     )
     warm_up: WarmUpForm | None = setting(
         "The same requests to idle candidate and stable, judged against each other."
