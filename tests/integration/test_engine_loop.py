@@ -95,6 +95,7 @@ def test_R33_a_killed_controller_is_followed_by_the_next(tmp_path: Path) -> None
         assert taken.state == row.state
 
 
+@pytest.mark.long
 def test_thousands_of_sleeping_releases_cost_next_to_nothing(tmp_path: Path) -> None:
     clock = SystemClock()
     with SqliteStore(tmp_path) as store:

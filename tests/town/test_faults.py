@@ -163,6 +163,7 @@ class TestJournal:
         assert back.code == 0, back
         assert town.receipt().failed_by_release_machinery == 0
 
+    @pytest.mark.long
     def test_a_full_disk_refuses_a_release_before_anything_moves(self, disk: Path, town: Town) -> None:
         town.first()
         with town.users(), filled(disk):
@@ -175,6 +176,7 @@ class TestJournal:
         assert moved == {"blue": 1000, "green": 0}
         assert town.receipt().failed_by_release_machinery == 0
 
+    @pytest.mark.long
     def test_R34_the_next_command_finds_the_emergency_log_and_ends_the_release(self, town: Town) -> None:
         town.write(strategy=LONG_BAKE)
         town.first()
@@ -309,6 +311,7 @@ def freeze(town: Town, process: subprocess.Popen[bytes]) -> None:
 
 
 class TestInFlight:
+    @pytest.mark.long
     def test_R09_ten_seconds_in_flight_at_the_cutover_end_well(self, town: Town) -> None:
         town.write(strategy="{blue_green: {bake: 20s, keep_old: 20s}}")
         file = town.folder / "crossfade.yaml"
@@ -348,6 +351,7 @@ class TestInFlight:
 
 
 class TestTooLate:
+    @pytest.mark.long
     def test_an_abort_while_the_old_one_is_stopped_is_declined_and_the_release_succeeds(
         self, town: Town
     ) -> None:

@@ -189,6 +189,7 @@ class TestSteering:
         assert town.receipt().failed_by_release_machinery == 0
         assert town.events()[-1]["type"] == "release.rolled_back"
 
+    @pytest.mark.long
     def test_a_command_of_another_process_is_heard_at_once_with_who_and_why(self, town: Town) -> None:
         town.first()
         with town.users():
@@ -230,6 +231,7 @@ class TestSteering:
         assert process.returncode == 5
         assert town.receipt().failed_by_release_machinery == 0
 
+    @pytest.mark.long
     def test_a_second_interrupt_leaves_it_to_the_background(self, town: Town) -> None:
         town.first()
         process = town.start("deploy", "v2", "--output", "quiet")
