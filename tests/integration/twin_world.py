@@ -17,7 +17,7 @@ from crossfade.twin.balancer.model import Balancing, Ports, State, TargetHealth
 from crossfade.twin.clock import TwinClock
 from crossfade.twin.endpoint import listening
 from crossfade.twin.faults import Faults
-from crossfade.twin.server import Server
+from crossfade.twin.server import Server, install
 from crossfade.twin.wanted import Wanted
 
 REGION = "eu-west-1"
@@ -155,6 +155,7 @@ def _server() -> World:
         Wanted(region=REGION), clock=clock, faults=faults, balancers=balancers, listening=listening(0)
     )
     server.start()
+    server._undo()
     return World(server, balancers, clock, faults)
 
 
@@ -170,4 +171,8 @@ def world() -> Iterator[World]:
     made.clock.run_at(1.0)
     made.clock.advance(10_000)
     made.balancers.__init__()  # type: ignore[misc]
-    yield made
+    undo = install(made.balancers)
+    try:
+        yield made
+    finally:
+        undo()  # tests of other files have moto as it is

@@ -38,10 +38,7 @@ def release(kind: str, ending: str, crashes: frozenset[int] = frozenset(), down:
 
 
 SOONER = [
-    kind
-    if kind in ("canary", "first")
-    else pytest.param(kind, marks=pytest.mark.long)
-    for kind in KINDS
+    kind if kind in ("canary", "first") else pytest.param(kind, marks=pytest.mark.long) for kind in KINDS
 ]
 """These walk in seconds; the others have no kind of step that the long form does not walk too."""
 

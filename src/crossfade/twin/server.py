@@ -9,6 +9,7 @@ from __future__ import annotations
 import socket
 import socketserver
 import threading
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from moto.core.models import DEFAULT_ACCOUNT_ID
@@ -70,7 +71,7 @@ class Server:
             account=account,
         )
         self.chaos = Chaos(self.gate, clock, faults, wanted.seed)
-        install(balancers)
+        self._undo = install(balancers)
         self._socket = listening
         self._http = _Http(HOST, 0, self.gate, _Handler, fd=self._socket.fileno())
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.1,), daemon=True, name="api")
@@ -93,16 +94,28 @@ class Server:
             self._thread.join()
         self._http.server_close()
         self._socket.close()
+        self._undo()
 
 
-def install(balancers: Balancers) -> None:
-    """Every patch of moto's ELBv2: its responses are ours, and nobody registers targets past them."""
+def install(balancers: Balancers) -> Callable[[], None]:
+    """
+    Every patch of moto's ELBv2: its responses are ours, and nobody registers targets past them.
+
+    What it returns gives moto its own back.
+    """
     from moto.elb import urls  # noqa: PLC0415  # the module whose name we change
 
     Mended.health = staticmethod(balancers.health)
-    setattr(urls, "ELBV2Response", Mended)  # noqa: B010  # as a patch is read
-    for name in ("register", "deregister"):
-        setattr(FakeTargetGroup, name, _past_our_actions)
+    ours: list[tuple[Any, str, Any]] = [(urls, "ELBV2Response", Mended)]
+    ours += [(FakeTargetGroup, name, _past_our_actions) for name in ("register", "deregister")]
+    motos = [(place, name, getattr(place, name)) for place, name, _ in ours]
+    _set(ours)
+    return lambda: _set(motos)
+
+
+def _set(values: Iterable[tuple[Any, str, Any]]) -> None:
+    for place, name, value in values:
+        setattr(place, name, value)
 
 
 def _past_our_actions(group: Any, targets: Any) -> None:
