@@ -143,6 +143,7 @@ class TestEndings:
 
 
 class TestSteering:
+    @pytest.mark.long
     def test_one_release_at_a_time_and_a_queue(self, town: Town) -> None:
         town.first()
         with town.users():
@@ -158,6 +159,7 @@ class TestSteering:
         assert first.returncode == queued.code == 0
         assert town.receipt().failed_by_release_machinery == 0
 
+    @pytest.mark.long
     def test_R14_superseding_turns_the_first_back_before_the_second_opens(self, town: Town) -> None:
         town.first()
         with town.users():
@@ -171,7 +173,12 @@ class TestSteering:
         assert town.receipt().failed_by_release_machinery == 0
 
     @pytest.mark.parametrize(
-        "phase", ["provisioning", pytest.param("baking", marks=pytest.mark.long), "keeping"]
+        "phase",
+        [
+            "provisioning",
+            pytest.param("baking", marks=pytest.mark.long),
+            pytest.param("keeping", marks=pytest.mark.long),
+        ],
     )
     def test_an_abort_in_any_phase_brings_traffic_back(self, town: Town, phase: str) -> None:
         if phase == "provisioning":
@@ -336,6 +343,7 @@ class TestDeaths:
 
 
 class TestSlow:
+    @pytest.mark.long
     def test_R09_a_long_answer_survives_the_cutover(self, town: Town) -> None:
         town.first()
         with town.users(60, slow_ms=6000, slow_share=0.03):

@@ -82,6 +82,7 @@ class TestTrains:
 
 
 class TestFourEyes:
+    @pytest.mark.long
     def test_R44_who_released_does_not_approve_and_the_journal_tells_who_did(self, town: Town) -> None:
         town.write(
             strategy="{canary: {steps: [{weight: 50%, bake: 10s}, {approval: required}], keep_old: 20s}}",
