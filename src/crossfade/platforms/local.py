@@ -17,7 +17,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
@@ -40,9 +40,11 @@ from crossfade.dataplane.routes import SIDE_HEADER
 from crossfade.dataplane.store import SPARE_BYTES, SPARES, Store
 from crossfade.dataplane.weights import send_everybody
 from crossfade.errors import CrossfadeError, PlatformError, RefusedError, UsageError
-from crossfade.platforms.local_facts import absent, blind, facts, look_back, sides
+from crossfade.platforms.capabilities import Capabilities
+from crossfade.platforms.local_facts import absent, facts, look_back, sides
 from crossfade.platforms.local_fence import Fence, LocalLook, strays
 from crossfade.platforms.local_writes import after, artifact_of, home, settings_of
+from crossfade.platforms.shares import blind
 from crossfade.release.plan import Plan
 from crossfade.release.policy import Objection
 from crossfade.release.ports import Revision
@@ -70,19 +72,6 @@ class Dataplane(Protocol):
     def observe(self, name: str) -> Observed: ...
     def apply(self, service: Service, expect_generation: int) -> Applied: ...
     def counts(self, name: str, since: float) -> Counted: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Capabilities:
-    """What this platform can do; see `Ramp` in the design: OURS = we set any weight."""
-
-    ramp: str = "ours"
-    stops: tuple[int, ...] = ()
-    min_step: int = 1
-    """Thousandths."""
-    cas: bool = True
-    dead_man: bool = False
-    way_back: str = "seconds"
 
 
 class LocalPlatform:

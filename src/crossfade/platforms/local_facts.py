@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from crossfade.dataplane import GROUPS, Counted, Observed, Service
+from crossfade.platforms.shares import ANY, NOBODY, interval
 from crossfade.release.plan import Plan
 from crossfade.release.values import (
     ALL,
@@ -36,12 +37,6 @@ QUIET: Final = 1.0
 
 LOOK_BACK: Final = 10.0
 """Real seconds of traffic that the seen share is read from, at most back to the last weight write."""
-
-Z: Final = 4.0
-"""Width of the band of shares that the traffic agrees with: wrong once in 16,000 looks."""
-
-NOBODY: Final = Span(low=NOTHING, high=NOTHING)
-ANY: Final = Span(low=NOTHING, high=ALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,12 +124,6 @@ def absent(plan: Plan) -> Truth:
     )
 
 
-def blind(why: str) -> Truth:
-    """Nothing could be read (R06)."""
-    no = Unknown(why)
-    return Truth(pair=no, seat=no, weights=no, seen=no, stable=no, candidate=no, primary=no, test=no)
-
-
 def _named(plan: Plan, service: Service, who: Sides) -> bool:
     """Whether the groups carry this plan's revisions; a retired stable and a cleared candidate carry none."""
     stable, candidate = service.groups[who.stable], service.groups[who.candidate]
@@ -210,11 +199,8 @@ def _seen(observed: Observed, counted: Counted, who: Sides) -> Fact[Seen]:
 
 
 def _band(part: int, whole: int) -> Span:
-    """Wilson's score interval in thousandths, rounded outwards (E. B. Wilson, JASA 22, 1927)."""
+    """The shares that this agrees with, rounded outwards."""
     if not whole:
         return ANY
-    share, square = part / whole, Z * Z
-    middle = (share + square / (2 * whole)) / (1 + square / whole)
-    reach = Z / (1 + square / whole) * math.sqrt(share * (1 - share) / whole + square / (4 * whole**2))
-    low, high = max(0.0, middle - reach), min(1.0, middle + reach)
+    low, high = interval(part, whole)
     return Span(low=Share(math.floor(low * ALL)), high=Share(math.ceil(high * ALL)))

@@ -99,12 +99,6 @@ def _seen(scene: Scene, span: Fact[Span]) -> Fact[Seen]:
     return found if near is None else Known(near)
 
 
-def blind(why: str) -> Truth:
-    """Nothing could be read (R06)."""
-    no = Unknown(why)
-    return Truth(pair=no, seat=no, weights=no, seen=no, stable=no, candidate=no, primary=no, test=no)
-
-
 # --- routes --------------------------------------------------------------------------------
 
 

@@ -32,7 +32,7 @@ from crossfade.platforms.alb.scene import staying
 from crossfade.platforms.alb.tags import MOST, SERVICE, Ledger, ledger, tagged
 from crossfade.platforms.alb.targets import found_as, identity, resolve
 from crossfade.platforms.alb.ways import Way, way_in
-from crossfade.platforms.local import Capabilities
+from crossfade.platforms.capabilities import Capabilities
 from crossfade.release.plan import Plan
 from crossfade.release.policy import Objection
 from crossfade.release.ports import Revision

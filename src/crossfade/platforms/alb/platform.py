@@ -18,7 +18,6 @@ from typing import TypeVar
 from crossfade.errors import CrossfadeError, PlatformError
 from crossfade.platforms.alb import actions as routes
 from crossfade.platforms.alb.facts import (
-    blind,
     configured,
     facts,
 )
@@ -43,6 +42,7 @@ from crossfade.platforms.alb.pace import WAITS_S
 from crossfade.platforms.alb.scene import scene_of
 from crossfade.platforms.alb.tags import ours
 from crossfade.platforms.alb.writes import home, writes
+from crossfade.platforms.shares import blind
 from crossfade.release.plan import Plan
 from crossfade.release.values import Effect, EnsureWeight, Fact, GoHome, Known, RunHook, Truth, Unknown
 

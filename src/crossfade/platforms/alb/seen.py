@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from crossfade.platforms.alb.model import Flowed, Minute, Sides
+from crossfade.platforms.shares import ANY, NOBODY, interval
 from crossfade.release.values import (
     ALL,
     NOTHING,
@@ -52,12 +53,6 @@ QUIET_MINUTES: Final = 2
 
 CHANCE: Final = 1e-4
 """That a side which still gets what it got after the write is quiet for so long by chance."""
-
-Z: Final = 4.0
-"""Width of the band of shares that the traffic agrees with: wrong once in 16,000 looks."""
-
-NOBODY: Final = Span(low=NOTHING, high=NOTHING)
-ANY: Final = Span(low=NOTHING, high=ALL)
 
 
 def seen(
@@ -213,11 +208,9 @@ def _silence(minutes: Sequence[Minute], colour: str) -> tuple[Minute, ...]:
 
 
 def _band(part: int, whole: int) -> Span:
-    """Wilson's score interval in thousandths, and some slack (E. B. Wilson, JASA 22, 1927)."""
+    """The shares that this agrees with, and some slack."""
     if not whole:
         return ANY
-    share, square = part / whole, Z * Z
-    middle = (share + square / (2 * whole)) / (1 + square / whole)
-    reach = Z / (1 + square / whole) * math.sqrt(share * (1 - share) / whole + square / (4 * whole**2))
-    low, high = math.floor((middle - reach) * ALL) - SLACK, math.ceil((middle + reach) * ALL) + SLACK
+    least, most = interval(part, whole)
+    low, high = math.floor(least * ALL) - SLACK, math.ceil(most * ALL) + SLACK
     return Span(low=Share(max(low, 1 if part else 0)), high=Share(min(high, ALL)))
