@@ -50,7 +50,7 @@ class Cloud:
         self.listener = self._listener()
         self.test = self._rule(10, {"x-crossfade": "candidate"})
         self.rules = [
-            self._rule(90 - number, {}, f"/{number}/*" if number else "/*") for number in range(rules)
+            self._rule(1000 - number, {}, f"/{number}/*" if number else "/*") for number in range(rules)
         ]
         self.write()
 
