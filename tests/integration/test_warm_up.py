@@ -164,8 +164,9 @@ def test_what_was_judged_stands_beside_the_log_and_the_text_names_it(
     assert 100 <= sum(interval["candidate"]["requests"] for interval in intervals) <= 120
 
 
-def test_a_candidate_ten_times_slower_fails(store: SqliteStore, service: Service) -> None:
-    service.delay["candidate"] = 0.080
+def test_a_far_slower_candidate_fails(store: SqliteStore, service: Service) -> None:
+    # Not ten times slower: a busy machine makes stable that slow too.
+    service.delay["candidate"] = 0.300
     result = ran(store, service, a_plan())
 
     assert result.say is HookSay.FAILED
