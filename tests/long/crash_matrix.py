@@ -55,6 +55,9 @@ KINDS = {
 USUAL_S = {"good": 13.0, "bad": 8.0}
 """About how long an undisturbed release takes here: random instants are drawn from it."""
 
+ENDED = (0, 4)
+"""Exit codes of `crossfade deploy` and `crossfade drive` after a release was promoted or turned back."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
@@ -119,7 +122,7 @@ class Lane:
             if code == -9:
                 lived.kills += 1
                 self._stop.wait(job.away_s)
-            elif code == 0 or job.product:
+            elif code in (ENDED if job.product else (0,)):
                 break
             else:
                 lived.wrong.append(f"a controller ended with exit code {code}: {self._last_line(revision)}")
@@ -131,9 +134,12 @@ class Lane:
     def _command(self, job: Job, revision: str, life: int) -> list[str]:
         if job.product:
             row = release_of(self._shop.house.store, revision)
-            there = ["drive", row.plan.release, "--state", str(self._shop.state)] if row is not None else None
-            deploy = ["deploy", revision, "--output", "plain", "--file", str(self._shop.file)]
-            return [sys.executable, "-m", "crossfade", *(there or deploy)]
+            if row is None:
+                told = ["deploy", revision, "--output", "plain", "--file", str(self._shop.file)]
+            else:
+                told = ["drive", row.plan.release, "--state", str(self._shop.state)]
+                told += ["--beside", str(self._shop.folder)]
+            return [sys.executable, "-m", "crossfade", *told]
         script = Path(__file__).with_name("controller.py")
         command = [sys.executable, str(script), str(self._shop.folder), revision]
         command += ["--log", str(self._shop.folder / f"{revision}.places.{life}")]
