@@ -22,10 +22,14 @@ from crossfade.migrations.lexer import Kind, Token, UnreadableError, words
 _HARMLESS: Final = re.compile(r"\\(?:un)?restrict\b[^\n]*")
 _ROUTINES: Final = frozenset({"function", "procedure"})
 _NO_TRANSACTION: Final = re.compile(
-    r"crossfade:\s*no-transaction\b|\+goose\s+no\s+transaction\b", re.IGNORECASE
+    r"^--\s*(?:crossfade:\s*)?no-transaction\b|\+goose\s+no\s+transaction\b|\+migrate\s+up\s+notransaction\b"
+    r"|migrate:up\b.*\btransaction:\s*false\b|^--\s*changeset\b.*\brunInTransaction:\s*false\b"
+    r"|^--\s*atlas:txmode\s+none\b",
+    re.IGNORECASE | re.MULTILINE,
 )
 _SECTION: Final = re.compile(
-    r"(?:\+goose|\+migrate|migrate:)\s*(up|down)\b|\+migrate\s+(up|down)\b", re.IGNORECASE
+    r"^\s*--\s*(?:(?:\+goose|\+migrate|migrate:|rambler)\s*(up|down)\b|(up|down)\s+migration\b)",
+    re.IGNORECASE,
 )
 
 
@@ -36,6 +40,12 @@ class Statement:
     text: str
     line: int
     tokens: tuple[Token, ...]
+    sent: str = ""  # as the version sends it, where something else is tried in its place
+
+    @property
+    def said(self) -> str:
+        """As the version sends it."""
+        return self.sent or self.text
 
     @property
     def lead(self) -> tuple[str, ...]:
@@ -85,6 +95,9 @@ def read_script(sql: str, name: str) -> Script:
     """A migration's statements in their transactions."""
     up = _only_up(sql)
     statements = read_statements(up, name)
+    for one in statements:
+        if brings_data(one):
+            _refuse_data(name, one.line)
     if any(_control(one) for one in statements):
         return Script(units=tuple(_units(statements)), explicit=True)
     if _NO_TRANSACTION.search(_comments(up)):
@@ -97,12 +110,12 @@ def _comments(sql: str) -> str:
 
 
 def _only_up(sql: str) -> str:
-    """The way up of a file with a way up and a way down (goose, dbmate); lines keep their number."""
+    """The way up of a file with a way up and a way down (goose, dbmate …); lines keep their number."""
     kept, taking, lines = [], True, sql.splitlines(keepends=True)
-    if not any(line.lstrip().startswith("--") and _SECTION.search(line) for line in lines):
+    if not any(map(_SECTION.match, lines)):
         return sql
     for line in lines:
-        mark = _SECTION.search(line) if line.lstrip().startswith("--") else None
+        mark = _SECTION.match(line)
         if mark:
             taking = (mark.group(1) or mark.group(2)).lower() == "up"
         kept.append(line if taking else "\n")
@@ -172,8 +185,8 @@ def _statement(sql: str, tokens: Sequence[Token]) -> Statement:
 
 def _refuse_psql(sql: str, name: str, token: Token, now: _Gathering) -> None:
     if token.kind is not Kind.SIGN:
-        if token.value == "stdin" and [one.value for one in now.tokens[:1]] == ["copy"]:
-            _refuse(sql, name, token, "COPY … FROM stdin carries data", "pg_dump --schema-only, or INSERT")
+        if token.value == "stdin" and [one.value for one in now.tokens[:1]] == ["copy"] and "\n\\." in sql:
+            _refuse_data(name, _line(sql, token.start))
         return
     after = sql[token.end : token.end + 1]
     if token.text == "\\":
@@ -191,6 +204,21 @@ def _refuse_psql(sql: str, name: str, token: Token, now: _Gathering) -> None:
             "a variable of psql (:name)",
             "write $1, $2 for values, the name itself for names",
         )
+
+
+def brings_data(statement: Statement) -> bool:
+    """COPY FROM STDIN: a version may send it, a file cannot."""
+    words = [one.value for one in statement.tokens]
+    return words[:1] == ["copy"] and "stdin" in words
+
+
+def _refuse_data(name: str, line: int) -> None:
+    raise RefusedError(
+        "CF9202",
+        f"{name}:{line} COPY … FROM stdin carries data",
+        "a server would not take it",
+        "pg_dump --schema-only, or INSERT",
+    )
 
 
 def _refuse(sql: str, name: str, token: Token, what: str, fix: str) -> None:
