@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -14,6 +14,7 @@ from crossfade.errors import RefusedError, UsageError
 if TYPE_CHECKING:
     from crossfade.migrations.prove import Question
 
+_LARGEST: Final = 16 << 20
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -52,7 +53,9 @@ def prove(
     """Exit 0 safe, 4 blocked, 11 cannot decide."""
     _need_the_extra()
     from crossfade.cli.render.proof import as_object, as_text
+    from crossfade.migrations.attended import attended
     from crossfade.migrations.prove import prove as decide
+    from crossfade.migrations.reach import stay_inside
     from crossfade.migrations.sandbox import Sandbox, Server
 
     if pg is not None and sandbox_dsn is not None:
@@ -61,11 +64,13 @@ def prove(
         )
     question = _question(schema, old, new, migration, app_role)
     if sandbox_dsn is not None:
+        stay_inside(question.schema, str(schema))
+        stay_inside(question.migration.statements, str(migration))
         with Server.of(sandbox_dsn) as server:
-            verdict = decide(question, server)
+            verdict = attended(lambda: decide(question, server), server.interrupt)
     else:
         with Sandbox(pg) as sandbox:
-            verdict = decide(question, sandbox.server)
+            verdict = attended(lambda: decide(question, sandbox.server), sandbox.stop)
     click.echo(json.dumps(as_object(verdict)) if as_json else as_text(verdict))
     return verdict.exit_code
 
@@ -87,6 +92,14 @@ def _question(
 
 
 def _read(path: Path) -> str:
+    size = path.stat().st_size
+    if size > _LARGEST:
+        raise RefusedError(
+            "CF9215",
+            f"{path} is too large: {size >> 20} MiB",
+            f"a proof reads files of up to {_LARGEST >> 20} MiB",
+            "pg_dump --schema-only for a schema; data is loaded by a job, not by a migration",
+        )
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:

@@ -79,7 +79,14 @@ class Script:
 
 
 def read_statements(sql: str, name: str) -> tuple[Statement, ...]:
-    """The statements of a file; `name` is for messages. Raises RefusedError (CF9201, CF9102)."""
+    """The statements of a file; `name` is for messages. Raises RefusedError (CF9201, CF9202)."""
+    if "\0" in sql:
+        raise RefusedError(
+            "CF9201",
+            f"{name}:{_line(sql, sql.index(chr(0)))} cannot be read: a zero byte",
+            "it is no text",
+            "name the file that holds the SQL",
+        )
     try:
         return tuple(_split(_without_harmless(sql), name))
     except UnreadableError as error:
@@ -95,6 +102,13 @@ def read_script(sql: str, name: str) -> Script:
     """A migration's statements in their transactions."""
     up = _only_up(sql)
     statements = read_statements(up, name)
+    if not statements:
+        raise RefusedError(
+            "CF9214",
+            f"{name} holds no statement to run",
+            "it is empty, or everything stands in comments or below a mark of the way down",
+            "name the file of the migration; where nothing changes there is nothing to prove",
+        )
     for one in statements:
         if brings_data(one):
             _refuse_data(name, one.line)
@@ -195,8 +209,10 @@ def _refuse_psql(sql: str, name: str, token: Token, now: _Gathering) -> None:
         _refuse(sql, name, token, f"{said} is a command of psql, not SQL", "write it as SQL, or take it out")
     touching = sql[token.start - 1 : token.start]
     variable = after.isalpha() or after in {"'", '"', "_"}
+    if token.text != ":" or not variable or touching == ":":
+        return
     in_slice = any(one.text == "[" for one in now.tokens) and now.depth > 0
-    if token.text == ":" and variable and not in_slice and touching != ":":
+    if not in_slice:
         _refuse(
             sql,
             name,
