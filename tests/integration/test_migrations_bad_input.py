@@ -123,16 +123,16 @@ class TestServersOfYours:
 
     def test_a_pooler_in_front_is_found_out(self, tmp_path: Path, sandbox: Sandbox) -> None:
         with between(sandbox, pooled) as address:
-            said = refused(tmp_path, "--sandbox-dsn", address)
+            code, said = answered(tmp_path, "--sandbox-dsn", address)
 
-        assert (said.id, said.exit_code) == ("CF9217", 11)
+        assert (code, said[:6]) == (11, "CF9217")
 
     def test_a_server_that_is_too_old_is_refused(self, tmp_path: Path, sandbox: Sandbox) -> None:
         with between(sandbox, aged) as address:
-            said = refused(tmp_path, "--sandbox-dsn", address)
+            code, said = answered(tmp_path, "--sandbox-dsn", address)
 
-        assert (said.id, said.exit_code) == ("CF9218", 11)
-        assert "PostgreSQL 11" in said.what
+        assert (code, said[:6]) == (11, "CF9218")
+        assert "PostgreSQL 11" in said
 
     @pytest.mark.parametrize("state", ["53100", "53200", "58030"])
     def test_one_that_runs_short_decides_nothing(
@@ -183,6 +183,13 @@ class TestBrokenOff:
 def start(folder: Path, *extra: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "crossfade", *arguments(folder, migration=SLOW), *extra]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def answered(folder: Path, *extra: str) -> tuple[int, str]:
+    """From a process of its own: a connection that is being made lets no other thread of its process run."""
+    process = start(folder, *extra)
+    _, said = process.communicate(timeout=LIMIT_S)
+    return process.returncode, said
 
 
 @contextlib.contextmanager
