@@ -45,8 +45,8 @@ def _first_release(plan: Plan) -> Iterator[WhatIf]:
     )
     yield WhatIf(
         id="first_traffic",
-        when=f"{plan.candidate} fails once it takes traffic",
-        then="it pages and is waited for: there is no revision to go back to",
+        when=f"{plan.candidate} fails once it takes traffic, or a hook behind that",
+        then="it serves and pages: there is no revision to go back to",
         exit_code=6,
     )
 
