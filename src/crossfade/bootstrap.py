@@ -220,7 +220,8 @@ class House:
             releaser=releaser,
         )
         left = self.sites.left(spec, [row.plan for row in past if row.outcome is not None][:LEFT_BY])
-        plan = replace(plan, artifact={**plan.artifact, **left})
+        can = platform.capabilities()
+        plan = replace(plan, artifact={**plan.artifact, **left}, gone=can.gone, again=can.again)
         return replace(plan, break_glass=platform.break_glass(plan))
 
     def record(self, spec: Spec, plan: Plan) -> Record:

@@ -72,7 +72,7 @@ def _refusal(plan: Plan, state: State, message: Command) -> tuple[str, str] | No
                 if plan.stable is None:
                     return "a first release has nothing to go back to", _first_ends(state)
                 return (
-                    f"{plan.stable} is being stopped: too late to turn back",
+                    f"{plan.stable} is being {plan.gone}: too late to turn back",
                     "wait for the end, then crossfade rollback",
                 )
         case Verb.CLOSE:
@@ -97,7 +97,7 @@ def _too_late(plan: Plan, state: State) -> tuple[str, str] | None:
     if plan.stable is None and step.point_of_no_return:
         return "everybody is sent to the first version there is", _first_ends(state)
     if step.kind is Kind.RETIRING or step.point_of_no_return:
-        return "everything is promoted, the old version is being stopped", "crossfade watch"
+        return f"everything is promoted, the old version is being {plan.gone}", "crossfade watch"
     return None
 
 

@@ -123,7 +123,7 @@ class State:
         return next((run.key for run in self.hooks if run.failed and run.key in mine), None)
 
     def only_closed(self, plan: Plan) -> bool:
-        """Stuck for good: a hook failed where nothing turns back. Nothing is left to try, a person ends it."""
+        """Stuck for good: a hook failed where nothing turns back. A person ends it, nothing is tried."""
         return self.outcome is None and self.stuck and self.failed_hook(plan) is not None
 
 

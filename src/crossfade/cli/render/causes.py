@@ -55,7 +55,7 @@ def headline(story: Story) -> tuple[str, ...]:
         return (f"{story.title} has no journal: nothing was opened and nothing moved.",)
     match state.outcome:
         case Outcome.SUCCEEDED:
-            old = f", {story.stable} is stopped" if story.plan.stable else ""
+            old = f", {story.stable} is {story.plan.gone}" if story.plan.stable else ""
             return (f"{story.title} succeeded: {story.candidate} takes all traffic{old}.",)
         case Outcome.ROLLED_BACK:
             return (
