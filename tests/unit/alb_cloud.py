@@ -224,6 +224,7 @@ class Cloud:
         return [
             {
                 "Id": query["Id"],
+                "StatusCode": "Complete",
                 "Timestamps": [minute for minute in known if self.minutes[minute][query["Id"]]],
                 "Values": [n for minute in known if (n := self.minutes[minute][query["Id"]])],
             }
