@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +12,7 @@ from alb_release import CANARY, MIN, Release, serving, standing, weight_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from crossfade.errors import AccessError, PlatformError
 from crossfade.platforms.alb import actions as alb_actions
 from crossfade.platforms.alb.model import Register, Route, Tag, Write, listed
 from crossfade.release.state import Outcome, Road
@@ -153,10 +155,40 @@ class TestBlind:
 
         assert weight_of(release.cloud) == (999, 0)
 
+    @pytest.mark.parametrize("unread", ["listener-rule/", "listener/"])
+    def test_R48_what_can_be_read_goes_home_though_the_rest_cannot(self, unread: str) -> None:
+        release = begun().run(until=at_half)
+        cloud, routes = release.cloud, release.cloud.routes
+
+        def denied(arns: Sequence[str]) -> Any:
+            if any(f":{unread}" in arn for arn in arns):
+                raise AccessError("CF4305", "it was denied", "not authorized")
+            return routes(arns)
+
+        cloud.routes = denied  # type: ignore[method-assign]  # a permission that was taken away
+        with pytest.raises(AccessError):
+            release.platform.perform(release.plan, GoHome(), None)
+        home = [arn for arn in SITE.rules if f":{unread}" not in arn]
+
+        assert len(home) == 1
+        assert alb_actions.forwards(cloud.now.routes[home[0]]) == {GROUPS["blue"]: 999, GROUPS["green"]: 0}
+
+    def test_a_throttled_way_home_does_not_ask_for_more(self) -> None:
+        release = begun().run(until=at_half)
+        asked: list[Sequence[str]] = []
+
+        def throttled(arns: Sequence[str]) -> Any:
+            asked.append(arns)
+            _throttled()
+
+        release.cloud.routes = throttled  # type: ignore[method-assign]  # as AWS does in a storm
+        with pytest.raises(PlatformError):
+            release.platform.perform(release.plan, GoHome(), None)
+
+        assert len(asked) == 1
+
 
 def _throttled(*_: Any) -> Any:
-    from crossfade.errors import PlatformError
-
     raise PlatformError("CF4306", "it was throttled", "Rate exceeded")
 
 

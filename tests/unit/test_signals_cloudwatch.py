@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from metrics_world import ARMS, BEGIN, EDGES, Desk, Release
 from signals_world import PLAN
 
+from crossfade.errors import PlatformError
 from crossfade.release.values import Say
 from crossfade.signals.cloudwatch import CloudWatch
 from crossfade.signals.cloudwatch_asked import Metric, asked, bins
@@ -293,6 +294,22 @@ class TestAsking:
             found = desk.slots()
             with pytest.raises(Exception, match="refused"):
                 desk.source.metrics.read("bad", (bad,), BEGIN)
+
+        assert not found.problem
+        assert found.watermark >= BEGIN + 660
+
+    def test_one_release_s_series_that_never_comes_whole_blinds_no_other(self) -> None:
+        desk = Desk()
+        desk.balancer.until(BEGIN - 600, BEGIN + 1200)
+        desk.at(600)
+        bad = Metric(namespace="Shop", name="Torn", dimensions=(), stat="Sum")
+        desk.watch.partial = "Torn"
+        desk.slots()
+        for seconds in range(600, 900, 10):
+            desk.at(seconds)
+            with pytest.raises(PlatformError, match="in part"):
+                desk.source.metrics.read("bad", (bad,), BEGIN)
+            found = desk.slots()
 
         assert not found.problem
         assert found.watermark >= BEGIN + 660
