@@ -160,6 +160,11 @@ BEYOND_THE_SPEC = {
     "CF9211": "There is no statement of the old version: a proof against nothing proves nothing.",
     "CF9212": "`--pg` chooses a version of the sandbox; a server of `--sandbox-dsn` has its own.",
     "CF9213": "A proof needs psycopg and a PostgreSQL, which come with the extra: pip install 'crossfade[migrations]'.",
+    "CF9260": "A file or folder of schema changes cannot be read.",
+    "CF9261": "A file in the folder of schema changes is named like no part of one. It is never left out in silence: "
+    "half a change would run.",
+    "CF9262": "A part of a schema change is written twice, and nobody can say which one is meant.",
+    "CF9263": "A setting of a schema change lacks what it needs beside it.",
     "CF9299": "A question of the proof to its PostgreSQL failed: a mistake in Crossfade.",
 }
 

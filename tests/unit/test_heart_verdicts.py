@@ -144,6 +144,13 @@ def test_R30_every_advance_and_every_gate_s_turn_carries_the_verdicts_that_moved
                 if event.type is EventType.GATE_PASSED and event.step == before.name
             }
             assert passed >= IN_FORCE & set(before.gates)
+    asking = {step.name for step in run.plan.on if step.proof is Proof.PASSED}
+    assert {event.step for event in run.journal if event.type is EventType.GATE_PASSED} <= asking
+
+
+def test_R33_a_step_that_asks_no_gate_says_none_passed_however_many_had_the_time_to() -> None:
+    run = a_run().at("keeping")
+    assert "promoting" not in {event.step for event in run.journal if event.type is EventType.GATE_PASSED}
 
 
 @pytest.mark.parametrize("verdict", [Say.PASS, Say.FAIL])

@@ -449,7 +449,7 @@ def test_every_id_in_the_code_is_explained() -> None:
     raised = {
         found
         for file in folder.glob("*.py")
-        if file.name != "ids.py"
+        if file.name not in {"ids.py", "changes.py"}  # schema changes: `crossfade.ids` explains those
         for found in re.findall(r'"(CF\d{4})"', file.read_text())
     }
 

@@ -231,7 +231,9 @@ def _proved(plan: Plan, state: State, step: Step, truth: Truth, now: Instant) ->
 
 
 def _passed(plan: Plan, state: State, step: Step, truth: Truth, now: Instant) -> Iterator[Event]:
-    """The verdicts that moved it (R30); a gate that only observes moves nothing."""
+    """The verdicts that moved it (R30): none where the step asks none, and none that only observes."""
+    if step.proof is not Proof.PASSED:
+        return
     for gate in (gate.name for gate in plan.gates if gate.name in step.gates and not gate.observe):
         verdict = verdict_of(state, step, gate, truth)
         if verdict is not None and verdict.say is Say.PASS:
