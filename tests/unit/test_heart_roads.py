@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from heart_world import HANDS, THEM, US, Run, Tick, a_plan, a_run
+from heart_run import Run, Tick, a_run
+from heart_world import HANDS, THEM, US, a_plan
 from hypothesis import given
 from strategies import Moment, Op, examples, for_any_moment, play_new, schedules, worlds
 
