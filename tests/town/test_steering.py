@@ -1,4 +1,4 @@
-"""Releases under traffic that people steer and that death befalls: superseded, aborted, interrupted, killed."""
+"""Releases under traffic that people steer and deaths befall: superseded, aborted, interrupted, killed."""
 
 from __future__ import annotations
 
