@@ -2,9 +2,9 @@
 Rows of the old shape made fit for the new one, while both versions serve.
 
 `trigger.py` keeps old and new columns in step from now on, `run.py` fills what was written before,
-`verify.py` counts what does not hold. These two walk their table by a key, in short transactions (`sql.py`), at a pace that
-follows from what a batch took (`pace.py`), step back for others (`pauses.py`), and a backfill keeps its place
-in the database (`cursor.py`). NOTHING HERE KNOWS OF RELEASES.
+`verify.py` counts what does not hold. These two walk their table by a key, in short transactions
+(`sql.py`), at a pace that follows from what a batch took (`pace.py`), and step back for others (`pauses.py`).
+A backfill keeps its place in the database (`cursor.py`). NOTHING HERE KNOWS OF RELEASES.
 """
 
 from crossfade.migrations.backfill.clock import Pulse

@@ -245,7 +245,8 @@ class _Walk:
                 turn=self.cursor.turn,
             )
         )
-        self.pulse.rest(self.look.rest_s)
+        if self.look.rest_s:
+            self.pulse.rest(self.look.rest_s)
 
     def _asked_to_pause(self) -> str | None:
         found = places.read(self.batches.live, self.batches.change)
