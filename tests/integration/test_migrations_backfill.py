@@ -440,6 +440,17 @@ class TestStopped:
         assert first.changed + second.changed == 1000
         assert world.one("SELECT count(*) FROM audit") == "1000"
 
+    def test_R40_a_column_made_again_in_between_is_filled_from_the_first_row(self, world: World) -> None:
+        pulse = still()
+        world.said = Hearing(lambda said: pulse.stop.set() if isinstance(said, Moved) else None)
+        world.backfill(pulse=pulse)
+        world.ask(
+            "ALTER TABLE customers DROP COLUMN full_name; ALTER TABLE customers ADD COLUMN full_name text"
+        )
+        world.backfill(written_by_trigger=True)
+
+        assert left(world) == "0"
+
     def test_R40_killed_at_any_moment_every_row_is_written_exactly_once(self, sandbox: Sandbox) -> None:
         world = World(sandbox, rows=6000)
         world.ask(AUDITED)

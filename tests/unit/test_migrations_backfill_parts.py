@@ -175,14 +175,14 @@ class TestMeaning:
             table="customers", set=(("full_name", "upper(name)"),), key=(), where="full_name IS NULL"
         )
 
-        assert digest_of(order=ORDER) != digest_of(other)
+        assert digest_of(ORDER, CUSTOMERS) != digest_of(other, CUSTOMERS)
 
     def test_another_pace_is_the_same_backfill(self) -> None:
         slower = Backfill(
             table="customers", set=ORDER.set, key=(), where=ORDER.where, rows=10, target=timedelta(seconds=1)
         )
 
-        assert digest_of(slower) == digest_of(ORDER)
+        assert digest_of(slower, CUSTOMERS) == digest_of(ORDER, CUSTOMERS)
 
     def test_triggers_of_other_columns_do_not_fire(self) -> None:
         found = table(

@@ -9,9 +9,15 @@ from crossfade.migrations.backfill.table import Table
 from crossfade.spec.change_models import Backfill
 
 
-def digest_of(order: Backfill) -> str:
-    """What must be the same for a cursor to mean the same."""
-    said = json.dumps([order.table, order.set, order.where, order.key])
+def digest_of(order: Backfill, table: Table) -> str:
+    """
+    What must be the same for a cursor to mean the same.
+
+    The table and its columns count by their numbers, which are never given twice: a column that was dropped
+    and made again is another one, and what was filled is gone.
+    """
+    columns = [table.column(said).number for said, _ in order.set]
+    said = json.dumps([table.oid, columns, order.set, order.where, order.key])
     return hashlib.sha256(said.encode()).hexdigest()
 
 
