@@ -220,7 +220,8 @@ class House:
             releaser=releaser,
         )
         left = self.sites.left(spec, [row.plan for row in past if row.outcome is not None][:LEFT_BY])
-        plan = replace(plan, artifact={**plan.artifact, **left})
+        can = platform.capabilities()
+        plan = replace(plan, artifact={**plan.artifact, **left}, gone=can.gone, again=can.again)
         return replace(plan, break_glass=platform.break_glass(plan))
 
     def record(self, spec: Spec, plan: Plan) -> Record:
@@ -321,11 +322,13 @@ class House:
             gates=gates if isinstance(gates, Mapping) and row.outcome is None else {},
             waits_for=_waits(note) or waits_for(row.plan, row.state, truth) if row.outcome is None else (),
             way_back=way_back(row.plan, row.state, truth).line(),
-            driven_by=self._driver(service) if row.outcome is None else None,
+            driven_by=self._driver(row) if row.outcome is None else None,
         )
 
-    def _driver(self, service: str) -> str:
-        drivers = self.store.drivers(service)
+    def _driver(self, row: Row) -> str:
+        drivers = self.store.drivers(row.service)
+        if not drivers and row.state.only_closed(row.plan):
+            return "nobody, nothing is left to try: crossfade close --reason TEXT"
         if not drivers:
             return "nobody: crossfade resume --reason TEXT, or crossfade abort --reason TEXT"
         return f"process {drivers[0].pid} on {drivers[0].host}"

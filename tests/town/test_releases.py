@@ -76,6 +76,29 @@ class TestEndings:
         assert said.code == 4
         assert by_itself["cause"] in ("gate", "lost")
 
+    def test_R15_a_first_release_whose_last_hook_fails_serves_and_pages_until_a_person_closes_it(
+        self, town: Town
+    ) -> None:
+        town.write(more='hooks: {after_traffic: [{command: "false"}]}')
+        said = town.run("deploy", "v1", "--output", "plain")
+        status, told = town.run("status"), town.run("explain").out
+        next_one = town.run("deploy", "v2")
+        back = town.run("abort", "--reason", "it is bad")
+        watched = town.run("watch")
+        closed = town.run("close", "--reason", "the next one mends it")
+        mends = town.run("plan", "v2", "--exit-code")
+
+        assert said.code == back.code == watched.code == 6, (said, back, watched)
+        assert "RELEASE stuck" in said.out
+        assert "crossfade close" in said.err
+        assert "nothing is left to try: crossfade close" in status.out
+        assert "STUCK" in told
+        assert "Hook after_traffic 1, command false failed" in told
+        assert next_one.code == 8
+        assert "crossfade close" in next_one.err
+        assert (closed.code, mends.code) == (0, 10), (closed, mends)
+        assert "v1 -> v2" in mends.out
+
     @pytest.mark.long
     def test_a_leaking_release_is_rolled_back_and_a_good_one_is_not(self, town: Town) -> None:
         text = (town.folder / "crossfade.yaml").read_text()

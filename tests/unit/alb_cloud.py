@@ -29,7 +29,6 @@ from crossfade.platforms.alb.model import (
     Site,
     Tag,
     Tags,
-    Untag,
     Write,
 )
 
@@ -225,6 +224,7 @@ class Cloud:
         return [
             {
                 "Id": query["Id"],
+                "StatusCode": "Complete",
                 "Timestamps": [minute for minute in known if self.minutes[minute][query["Id"]]],
                 "Values": [n for minute in known if (n := self.minutes[minute][query["Id"]])],
             }
@@ -255,9 +255,6 @@ class Cloud:
         match write:
             case Tag(colour=colour, tags=tags):
                 self._become(replace(now, tags={**now.tags, colour: {**now.tags[colour], **dict(tags)}}))
-            case Untag(colour=colour, keys=keys):
-                left = {key: text for key, text in now.tags[colour].items() if key not in keys}
-                self._become(replace(now, tags={**now.tags, colour: left}))
             case Route(arn=arn, actions=actions):
                 self._become(replace(now, routes={**now.routes, arn: actions}))
             case Register(colour=colour, targets=targets):

@@ -9,7 +9,7 @@ from heart_world import HANDS, THEM, US, Run, Tick, a_plan, a_run
 from hypothesis import given
 from strategies import Moment, Op, examples, for_any_moment, play_new, schedules, worlds
 
-from crossfade.release.decide import decide
+from crossfade.release.decide import decide, waits_for
 from crossfade.release.hear import hear
 from crossfade.release.plan import SETTLE, Kind
 from crossfade.release.state import Outcome, Road, phase
@@ -418,6 +418,40 @@ def test_a_first_release_whose_candidate_dies_is_cleared_before_traffic_and_page
     run.until(lambda run: run.state.stuck)
     run.world.candidate.sick = 0
     assert run.to_the_end().state.outcome is Outcome.SUCCEEDED
+
+
+@pytest.mark.parametrize("answer", [HookSay.FAILED, HookSay.RUNNING])
+def test_R15_a_hook_that_fails_past_return_pages_at_once_and_only_a_person_ends_it(answer: HookSay) -> None:
+    run = a_run("first").at("promoting")
+    run.world.hook_says = answer
+    run.until(lambda run: run.state.stuck)
+    run.world.hook_says = HookSay.PASSED
+    looks(run, 2000)
+
+    assert run.types()[-2:] == [EventType.HOOK_FAILED, EventType.RELEASE_STUCK]
+    assert run.state.only_closed(run.plan)
+    assert waits_for(run.plan, run.state, run.world.honest()) == (
+        "hook r-us:after:0 failed: a person's word",
+    )
+    assert run.world.rules == [ALL, ALL]
+    for verb in (Verb.ABORT, Verb.SUPERSEDE, Verb.RESUME, Verb.PROMOTE_FULL):
+        said = hear(run.plan, run.state, Command(id="x", verb=verb, actor="ada", reason="so"), run.world.now)
+        assert isinstance(said, Declined)
+        assert said.fix == "crossfade close --reason TEXT"
+    run.say(Verb.CLOSE)
+    assert run.to_the_end().state.outcome is Outcome.CLOSED
+    assert run.journal[-1].message == "closed by a person: hook r-us:after:0 failed"
+
+
+def test_R48_a_hook_that_fails_on_the_road_back_holds_nobody_up() -> None:
+    run = a_run().at("10 %")
+    run.say(Verb.ABORT)
+    run.world.hook_says = HookSay.FAILED
+    run.to_the_end()
+
+    assert run.state.outcome is Outcome.ROLLED_BACK
+    assert EventType.HOOK_FAILED in run.types()
+    assert EventType.RELEASE_STUCK not in run.types()
 
 
 def test_a_late_retiring_ends_only_where_the_candidate_is_healthy() -> None:

@@ -25,6 +25,7 @@ from crossfade.platforms.alb.flow import (
     points,
     query,
 )
+from crossfade.platforms.alb.model import COLOURS
 
 NOW = BEGIN - BEGIN % MINUTE_S
 """On the minute."""
@@ -132,10 +133,16 @@ class TestAnswers:
         }
 
 
+def page(colour: str, status: str = "Complete", *minutes: int) -> Mapping[str, Any]:
+    times = [datetime.fromtimestamp(minutes_ago(one), UTC) for one in minutes]
+    return {"Id": colour, "StatusCode": status, "Timestamps": times, "Values": [9.0] * len(times)}
+
+
 class Asked:
     def __init__(self) -> None:
         self.times: list[tuple[datetime, datetime]] = []
         self.fails = False
+        self.pages = [[page(colour) for colour in COLOURS]]
 
     def metrics(
         self, queries: Sequence[Mapping[str, Any]], start: datetime, end: datetime
@@ -143,7 +150,7 @@ class Asked:
         self.times.append((start, end))
         if self.fails:
             raise PlatformError("CF4306", "it was throttled", "Rate exceeded")
-        return []
+        return [one for page in self.pages for one in page]
 
 
 class TestAsking:
@@ -165,6 +172,26 @@ class TestAsking:
         assert "throttled" in flow.read(SITE, NOW).problem
         asked.fails = False
         assert not flow.read(SITE, NOW + 1).problem
+
+    @pytest.mark.parametrize(
+        "green", [[page("green", "InternalError")], [page("green", "PartialData", 9)], []]
+    )
+    def test_R24_a_group_that_was_not_answered_to_its_end_is_not_silent(self, green: list[Any]) -> None:
+        asked = Asked()
+        asked.pages = [[page("blue", "Complete", *range(16)), *green]]
+
+        assert "green" in CloudWatchFlow(asked).read(SITE, NOW).problem
+
+    def test_an_answer_of_several_pages_is_whole_when_its_last_one_says_so(self) -> None:
+        asked = Asked()
+        asked.pages = [
+            [page("blue", "Complete", 4), page("green", "PartialData", 6)],
+            [page("green", "Complete", 5, 4)],
+        ]
+        found = CloudWatchFlow(asked).read(SITE, NOW)
+
+        assert not found.problem
+        assert [one.requests["green"] for one in found.minutes[-2:]] == [9, 9]
 
     @pytest.mark.parametrize("back", [1.0, 3600.0])
     def test_a_clock_that_went_back_is_no_reason_to_believe_an_old_answer(self, back: float) -> None:

@@ -28,7 +28,6 @@ from crossfade.platforms.alb.model import (
     Route,
     Routes,
     Tag,
-    Untag,
     Write,
     listed,
 )
@@ -310,14 +309,14 @@ class TestSeat:
     ) -> None:
         assert refused(look(green=green, ledger=book(release=None)), fleet(Side.CANDIDATE, 1000)) == "CF4201"
 
-    def test_primary_is_a_tag_and_trust_in_nobody_is_none(self) -> None:
+    def test_primary_is_a_tag_and_of_a_first_release_trust_goes_back_to_the_empty_side(self) -> None:
         assert made(look(), EnsurePrimary(side=Side.CANDIDATE)) == (
             Tag(colour="blue", tags=((tags.PRIMARY, "green"),)),
         )
         assert made(look(), EnsurePrimary(side=Side.STABLE)) == ()
         first = replace(PLAN, stable=None)
-        assert made(look(), EnsurePrimary(side=Side.STABLE), first) == (
-            Untag(colour="blue", keys=(tags.PRIMARY,)),
+        assert made(look(ledger=book(primary="green")), EnsurePrimary(side=Side.STABLE), first) == (
+            Tag(colour="blue", tags=((tags.PRIMARY, "blue"),)),
         )
 
     def test_the_test_route_is_noted_then_written(self) -> None:

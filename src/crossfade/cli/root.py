@@ -31,7 +31,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "rollback": ("steer", "abort a running release, or release the previous revision again"),
     "close": ("steer", "end a stuck release by a person's word"),
     "gate": ("gate", "judge a stream of counts, or replay a stored verdict"),
-    "watchdog": ("watchdog", "turn back releases whose controller is gone; --once for a schedule"),
+    "watchdog": ("watchdog", "take over releases whose controller is gone; --once for a schedule"),
     "migrate": ("migrate", "the database side: prove that the old version still runs after a migration"),
     "render": ("render_verb", "files for other tools: github-actions, iam, alarms"),
     "local": ("local", "the embedded platform: up, status, logs, down"),

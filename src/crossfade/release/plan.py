@@ -143,5 +143,8 @@ class Plan:
     strategy: str = ""
     instances: int = 1
     """How many instances of the candidate carry the whole service."""
+    gone: str = "stopped"
+    """What the platform does with instances that it lets go, and how it has them again: words for people."""
+    again: str = "started"
     break_glass: str = ""
     """The raw command that undoes the release without us (R46)."""

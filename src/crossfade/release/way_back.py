@@ -59,7 +59,7 @@ def way_back(plan: Plan, state: State, truth: Truth, *, drill: str = "rollback: 
             can=Can.YES,
             to=plan.stable,
             how_fast="in minutes",
-            why=f"{plan.stable} is stopped and would be started and released again; {drill}",
+            why=f"{plan.stable} is {plan.gone} and would be {plan.again} and released again; {drill}",
         )
     if sure(truth.pair, lambda named: not named):
         return _no("the rules no longer name our two sides, so we would write nothing")

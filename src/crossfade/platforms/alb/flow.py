@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from math import floor
 from typing import Any, Final, Protocol
 
-from crossfade.errors import CrossfadeError
+from crossfade.errors import CrossfadeError, PlatformError
 from crossfade.platforms.alb.model import COLOURS, Flowed, Minute, Site, named
 
 MINUTE_S: Final = 60
@@ -82,11 +82,14 @@ class CloudWatchFlow:
 
     def _points(self, site: Site, now: float) -> Points:
         end = floor(now / MINUTE_S) * MINUTE_S + MINUTE_S
-        answers = self._metrics.metrics(
-            [query(site, colour) for colour in COLOURS],
-            datetime.fromtimestamp(end - MINUTE_S - PAST_S, UTC),
-            datetime.fromtimestamp(end, UTC),
+        answers = tuple(
+            self._metrics.metrics(
+                [query(site, colour) for colour in COLOURS],
+                datetime.fromtimestamp(end - MINUTE_S - PAST_S, UTC),
+                datetime.fromtimestamp(end, UTC),
+            )
         )
+        _prove_whole(answers)
         return points(answers)
 
 
@@ -108,6 +111,19 @@ def query(site: Site, colour: str) -> dict[str, Any]:
         },
         "ReturnData": True,
     }
+
+
+def _prove_whole(answers: Iterable[Mapping[str, Any]]) -> None:
+    """A group that was answered in part, or not at all, is not silent (R24); its last page says which."""
+    last = {answer["Id"]: str(answer.get("StatusCode", "")) for answer in answers}
+    parts = {colour: last.get(colour) or "missing" for colour in COLOURS}
+    if bad := [f"{colour}: {word}" for colour, word in parts.items() if word != "Complete"]:
+        raise PlatformError(
+            "CF4401",
+            "cloudwatch:GetMetricData answered in part or not at all",
+            ", ".join(bad),
+            "it is asked again",
+        )
 
 
 def points(answers: Iterable[Mapping[str, Any]]) -> Points:

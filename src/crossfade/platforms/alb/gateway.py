@@ -32,7 +32,6 @@ from crossfade.platforms.alb.model import (
     Site,
     Tag,
     Tags,
-    Untag,
     Write,
     is_rule,
 )
@@ -159,9 +158,6 @@ class Gateway:
             case Tag(colour=colour, tags=tags):
                 listed = [{"Key": key, "Value": text} for key, text in tags]
                 self._call(operation, site.groups[colour], ResourceArns=[site.groups[colour]], Tags=listed)
-            case Untag(colour=colour, keys=keys):
-                arn = site.groups[colour]
-                self._call(operation, arn, ResourceArns=[arn], TagKeys=list(keys))
             case Route(arn=arn, actions=actions) if is_rule(arn):
                 self._call(operation, arn, RuleArn=arn, Actions=writable(actions))
             case Route(arn=arn, actions=actions):
@@ -205,8 +201,6 @@ def _operation(write: Write) -> str:
     match write:
         case Tag():
             return "add_tags"
-        case Untag():
-            return "remove_tags"
         case Route(arn=arn):
             return "modify_rule" if is_rule(arn) else "modify_listener"
         case Register():

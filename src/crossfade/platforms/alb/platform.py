@@ -34,7 +34,6 @@ from crossfade.platforms.alb.model import (
     Routes,
     Site,
     Tag,
-    Untag,
     Write,
     site_of_plan,
 )
@@ -232,9 +231,6 @@ def _after(looked: Looked, write: Write) -> Looked:
         case Tag(colour=colour, tags=tags) if isinstance(looked.tags, Known):
             mine = {**looked.tags.value[colour], **dict(tags)}
             return replace(looked, tags=Known({**looked.tags.value, colour: mine}))
-        case Untag(colour=colour, keys=keys) if isinstance(looked.tags, Known):
-            left = {key: text for key, text in looked.tags.value[colour].items() if key not in keys}
-            return replace(looked, tags=Known({**looked.tags.value, colour: left}))
         case _:
             return looked
 
