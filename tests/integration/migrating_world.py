@@ -61,7 +61,11 @@ class World:
 
     def done(self, verb: str, *arguments: str, watched: bool = True) -> str:
         result = self.run(verb, *arguments, watched=watched)
-        assert result.exception is None, (result.exception, getattr(result.exception, "why", ""), result.output)
+        assert result.exception is None, (
+            result.exception,
+            getattr(result.exception, "why", ""),
+            result.output,
+        )
         assert result.return_value == 0
         return result.stdout
 

@@ -447,7 +447,7 @@ class TestStopped:
         world = World(sandbox, rows=6000)
         world.ask(AUDITED)
         said = subprocess.run(
-            [sys.executable, str(ON_ITS_OWN), world.dsn, "20", "9", "0.12"],
+            [sys.executable, str(ON_ITS_OWN), world.dsn, "20", "9", "0.12", "1"],
             stdout=subprocess.PIPE, check=True, timeout=60,
         )  # fmt: skip
 
