@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pulse:
-    """A clock in seconds, a die between 0 and 1, and `stop`: once set, waits end, and work after its batch."""
+    """A clock in seconds, a die from 0 to 1, and `stop`: once set, waits end, work ends after its batch."""
 
     now: Callable[[], float] = time.monotonic
     die: Callable[[], float] = random.random

@@ -74,8 +74,9 @@ def backfill(
     _refuse_moving_keys(values, way)
     places.prepare(live)
     live.hold(change)
-    begun = _begun(live, change, order)
-    record = Record.begun(live, change, part="backfill", sha256=digest_of(order), text=order.table, who=who)
+    digest = digest_of(order, table)
+    begun = _begun(live, change, digest)
+    record = Record.begun(live, change, part="backfill", sha256=digest, text=order.table, who=who)
     tell(
         Began(
             change=change,
@@ -103,8 +104,7 @@ def backfill(
     return walk.through(written_by_trigger=written_by_trigger)
 
 
-def _begun(live: Live, change: str, order: Backfill) -> Cursor:
-    digest = digest_of(order)
+def _begun(live: Live, change: str, digest: str) -> Cursor:
     found = places.read(live, change)
     if found is not None and found.paused_by is not None:
         raise RefusedError(
@@ -245,7 +245,8 @@ class _Walk:
                 turn=self.cursor.turn,
             )
         )
-        self.pulse.rest(self.look.rest_s)
+        if self.look.rest_s:
+            self.pulse.rest(self.look.rest_s)
 
     def _asked_to_pause(self) -> str | None:
         found = places.read(self.batches.live, self.batches.change)

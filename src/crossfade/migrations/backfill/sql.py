@@ -62,7 +62,7 @@ class Way:
         )
 
     def change(self, after: Key | None, last: Key, values: Values) -> str:
-        """Fill what is due in the range and not locked: how many were due, held, changed, still due after it."""
+        """Fill what is due in the range and not locked: how many were due, held, changed, due after it."""
         keys = ", ".join(f"{self._at(one)} AS {_alias(at)}" for at, one in enumerate(self.key))
         same = " AND ".join(f"{self._at(one)} = {_alias(at)}" for at, one in enumerate(self.key))
         strength = "UPDATE" if values.names & self.table.unique else "NO KEY UPDATE"

@@ -79,6 +79,7 @@ class Column:
     type: str
     kind: str
     not_null: bool
+    number: int = 0
     default: str | None = None
     default_varies: bool = False
     generated: bool = False
@@ -210,6 +211,7 @@ def _columns(session: Session, oid: str) -> tuple[_Columns, frozenset[str]]:
             type=str(kind),
             kind=str(category),
             not_null=filled == "t",
+            number=int(str(number)),
             default=default,
             default_varies=varies == "t",
             generated=generated == "t",

@@ -9,7 +9,8 @@ Pairs that share a column are judged together (`groups`): a name split in two is
 
 It is a BEFORE ROW trigger that changes the row and nothing else: it does not recurse, it is under every
 INSERT, UPDATE, upsert, MERGE and COPY, and it is named to come after the user's own. It runs as whoever
-writes, with the search_path of the day it was made. A backfill's own writes pass it by (`crossfade.backfilling`).
+writes, with the search_path of the day it was made. A backfill's own writes pass it by
+(`crossfade.backfilling`).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """
 Does the invariant hold of every row? Counted in short statements by the key, each with a snapshot of its own.
 
-ONE LONG SNAPSHOT WOULD KEEP VACUUM FROM EVERY TABLE of the database for as long as it is open; here it lasts as
-long as a batch, and between two batches it rests as long as one took. The price: it is no picture of one
+ONE LONG SNAPSHOT WOULD KEEP VACUUM FROM EVERY TABLE of the database for as long as it is open; here it lasts
+as long as a batch, and between two batches it rests as long as one took. The price: it is no picture of one
 moment. A row that is written behind it is not looked at again; that such rows are right is what the trigger,
 or the application, is for. So it is done again right before the contract.
 
