@@ -268,6 +268,23 @@ invariant: "full_name IS NOT DISTINCT FROM name"
         assert world.done("contract", "a", "--despite-versions", "test").startswith("a: nothing to do")
         assert world.refused("expand", "a").id == "CF9276"
 
+    def test_a_contract_that_is_refused_leaves_the_dual_write_in_place(self, world: World) -> None:
+        both = "\n".join(self.FULL.splitlines()[:2])
+        world.write(
+            a__sql=ADD, a__yaml=both, a__contract__sql="ALTER TABLE customers ALTER COLUMN id TYPE numeric;"
+        )
+        world.done("expand", "a")
+        error = world.refused("contract", "a", "--despite-versions", "test")
+
+        assert error.id == "CF9270"
+        assert world.ask("SELECT count(*) > 0 FROM pg_trigger WHERE NOT tgisinternal") == [("t",)]
+
+    def test_a_copy_has_the_dual_write_of_another_change(self, world: World) -> None:
+        world.write(a__sql=ADD, a__yaml="\n".join(self.FULL.splitlines()[:2]), b__sql="SELECT 1")
+        world.done("expand", "a")
+
+        assert "judged by its words" not in world.run("expand", "b").stderr
+
 
 class TestAbort:
     def test_it_takes_away_what_the_expand_added_and_may_begin_anew(self, world: World) -> None:
@@ -280,6 +297,19 @@ class TestAbort:
             assert world.ask("SELECT count(*) FROM pg_attribute WHERE attname = 'full_name'") == [("0",)]
         assert "aborted" in world.done("status")
         assert [one.note for one in world.ledger("abort") if one.number == 0] == ["not now"]
+
+    def test_it_ends_the_dual_write_and_may_begin_anew(self, world: World) -> None:
+        both = "\n".join(TestContract.FULL.splitlines()[:2])
+        world.write(a__sql=ADD, a__yaml=both, a__abort__sql="ALTER TABLE customers DROP COLUMN full_name;")
+        triggers = "SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal"
+        world.done("expand", "a")
+        made = world.ask(triggers)
+        world.done("abort", "a", "--reason", "not now", "--despite-versions", "none runs")
+        gone = world.ask(triggers)
+        world.done("expand", "a")
+
+        assert gone == [("0",)]
+        assert world.ask(triggers) == made != gone
 
     def test_without_a_file_for_it_it_says_what_remains(self, world: World) -> None:
         world.write(a__sql=ADD)
