@@ -364,7 +364,9 @@ class TestPauses:
     @pytest.mark.parametrize("which", ["flag", "load"])
     def test_a_query_that_says_so_pauses_until_it_does_not(self, world: World, which: str) -> None:
         world.ask("CREATE TABLE busy AS SELECT true AS now")
-        order = replace(FULL_NAME, pause_on=PauseOn(autovacuum=False, **{which: "SELECT now FROM busy"}))
+        query = "SELECT now FROM busy"
+        wanted = PauseOn(autovacuum=False, flag=query) if which == "flag" else PauseOn(load=query)
+        order = replace(FULL_NAME, pause_on=wanted)
         outcome = world.backfill(order, pulse=Resting(lambda _: world.ask("UPDATE busy SET now = false")))
 
         assert [one.why for one in told(world, Waiting)] == [f"the {which} query says so"]
