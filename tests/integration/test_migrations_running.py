@@ -13,6 +13,7 @@ from crossfade.migrations.sandbox import Sandbox
 
 pytestmark = pytest.mark.real
 ADD = "ALTER TABLE customers ADD COLUMN full_name text;"
+PARTITIONED = "CREATE TABLE m (k int) PARTITION BY LIST (k); CREATE TABLE m1 PARTITION OF m FOR VALUES IN (1)"
 FAILS_ON_THE_REAL_ONE = "SELECT 1 / (count(*) - 200) FROM customers;"
 
 
@@ -199,7 +200,7 @@ class TestOutside:
         world.write(a__sql="CREATE INDEX CONCURRENTLY i ON customers (name)")
 
         assert world.refused("expand", "a", watched=False).id == "CF9273"
-        assert world.ask("SELECT indexdef FROM pg_indexes WHERE indexname = 'i'")[0][0].endswith("(email)")
+        assert str(world.ask("SELECT indexdef FROM pg_indexes WHERE indexname = 'i'")).endswith("(email)',)]")
 
     def test_an_index_without_a_name_is_refused_before_anything_runs(self, world: World) -> None:
         world.write(a__sql=f"{ADD} CREATE INDEX CONCURRENTLY ON customers (full_name)")
@@ -216,7 +217,7 @@ class TestOutside:
             ("SELECT 1", "REINDEX TABLE CONCURRENTLY customers"),
             ("SELECT 1", "VACUUM customers"),
             (
-                "CREATE TABLE m (k int) PARTITION BY LIST (k); CREATE TABLE m1 PARTITION OF m DEFAULT",
+                PARTITIONED,
                 "ALTER TABLE m DETACH PARTITION m1 CONCURRENTLY",
             ),
         ],
