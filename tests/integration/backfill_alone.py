@@ -15,7 +15,7 @@ import time
 from dataclasses import replace
 from datetime import timedelta
 
-from backfill_world import CHANGE, FULL_NAME
+from backfill_world import CHANGE, FULL_NAME, silent
 
 from crossfade.errors import HeldError
 from crossfade.migrations.backfill import backfill, live
@@ -27,7 +27,7 @@ def run(dsn: str, target_ms: int) -> None:
     while True:
         try:
             with live(open_door(dsn, "DATABASE_URL"), "alone") as session:
-                backfill(session, CHANGE, order, who="alone", tell=id)
+                backfill(session, CHANGE, order, who="alone", tell=silent)
         except HeldError:  # the one that was killed is still being let go
             continue
         return

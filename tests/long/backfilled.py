@@ -25,7 +25,7 @@ from typing import Final
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "integration"))
 
-from backfill_world import AUDITED, CHANGE, FULL_NAME, World, change, dual
+from backfill_world import AUDITED, CHANGE, FULL_NAME, World, change, dual, silent
 
 from crossfade.migrations.backfill import backfill, install, verify
 from crossfade.migrations.sandbox import Sandbox
@@ -108,8 +108,8 @@ def in_batches(milliseconds: int) -> Callable[[World], None]:
 
     def run(world: World) -> None:
         with world.live() as live:
-            backfill(live, CHANGE, order, who="long", tell=id)
-            backfill(live, CHANGE, order, who="long", tell=id)
+            backfill(live, CHANGE, order, who="long", tell=silent)
+            backfill(live, CHANGE, order, who="long", tell=silent)
 
     return run
 
@@ -191,13 +191,15 @@ def both_written(sandbox: Sandbox, rows: int, seconds: float) -> bool:
     for thread in threads:
         thread.start()
     with world.live() as live:
-        backfill(live, CHANGE, replace(FULL_NAME, rows=1000), who="long", tell=id, written_by_trigger=True)
+        backfill(
+            live, CHANGE, replace(FULL_NAME, rows=1000), who="long", tell=silent, written_by_trigger=True
+        )
     with world.live() as live:
-        during = verify(live, SAME, who="long", tell=id)
+        during = verify(live, SAME, who="long", tell=silent)
     for thread in threads:
         thread.join()
     with world.live() as live:
-        found = verify(live, SAME, who="long", tell=id)
+        found = verify(live, SAME, who="long", tell=silent)
     well = found.holds and during.holds and len(counts) == len(threads)
     print(
         f"{'ok  ' if well else 'BAD '} {sum(counts):,} writes of old and new versions in {seconds:.0f} s "
