@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 from migrating_world import World
 
+from crossfade.cli.root import cli
 from crossfade.migrations.sandbox import Sandbox
 
 pytestmark = pytest.mark.real
@@ -356,6 +358,44 @@ class TestStatus:
         (world.folder / "a.sql").unlink()
 
         assert "its files are gone" in world.done("status")
+
+
+class TestPlace:
+    SPEC = """apiVersion: crossfade/v1
+service: shop
+platform: {local: {command: "./serve --port {port}", port: 8000}}
+strategy: canary
+"""
+
+    def say(self, world: World, *arguments: str) -> Result:
+        return CliRunner().invoke(cli, ["migrate", *arguments], standalone_mode=False)
+
+    def test_the_service_file_says_where_the_changes_lie_and_which_database(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (world.folder / "db").mkdir()
+        (world.folder / "db" / "a.sql").write_text(ADD)
+        spec = world.folder / "crossfade.yaml"
+        spec.write_text(
+            f"{self.SPEC}database: {{url: {{env: POOLED}}, direct_url: {{env: MIGRATE_URL}}, migrations: db}}\n"
+        )
+        result = self.say(world, "expand", "-f", str(spec), "--sandbox-dsn", world.sandbox_dsn)
+
+        assert (result.exception, result.stdout) == (None, "a: expanded\n")
+
+    @pytest.mark.parametrize("section", ["", "database: {url: {env: DATABASE_URL}}"])
+    def test_without_one_it_says_what_to_write(self, world: World, section: str) -> None:
+        spec = world.folder / "crossfade.yaml"
+        spec.write_text(self.SPEC + section)
+        result = self.say(world, "status", "-f", str(spec))
+
+        assert getattr(result.exception, "id", "") == "CF9279"
+        assert "migrations: db/migrations" in getattr(result.exception, "fix", "")
+
+    def test_a_change_that_is_not_there_is_told_with_the_nearest_name(self, world: World) -> None:
+        world.write(full_name__sql=ADD)
+
+        assert "did you mean full_name?" in world.refused("expand", "fullname").what
 
 
 class TestCommands:
