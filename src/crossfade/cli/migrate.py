@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from crossfade.cli.migrate_backfill import backfill, verify
+from crossfade.cli.migrate_expand import abort, contract, expand
 from crossfade.cli.migrate_options import need_the_extra, read_text
 from crossfade.cli.migrate_record import record
+from crossfade.cli.migrate_status import status
 from crossfade.cli.options import json_option
 from crossfade.errors import UsageError
 
@@ -19,9 +22,13 @@ if TYPE_CHECKING:
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-@click.group(help="The database side: prove a migration before it runs.")
+@click.group(help="The database side: prove a migration before it runs, and run it so that nobody waits.")
 def migrate() -> None:
     """Verbs of the database side."""
+
+
+for _verb in (record, expand, backfill, verify, contract, abort, status):
+    migrate.add_command(_verb)
 
 
 @migrate.command(help="Prove on a throw-away PostgreSQL that the old version still runs after a migration.")
@@ -98,6 +105,3 @@ def _version(path: Path) -> Version:
     if path.suffix.lower() == ".json":
         return Version(name=called, statements=read_shape(text, called).as_statements(called))
     return Version(name=called, statements=read_statements(text, called))
-
-
-migrate.add_command(record)

@@ -21,8 +21,8 @@ from crossfade.migrations.load import load
 from crossfade.migrations.record.checked import checked
 from crossfade.migrations.record.gather import gather
 from crossfade.migrations.record.log import Heard, heard
+from crossfade.migrations.running.dump import schema_of
 from crossfade.migrations.sandbox import Sandbox
-from crossfade.migrations.sandbox.dump import dump_schema
 from crossfade.migrations.script import read_statements
 from crossfade.migrations.shape import Shape
 from crossfade.migrations.wire import Session
@@ -162,7 +162,7 @@ class Recorder:
 
     def schema(self) -> str:
         """The DDL of what is there now."""
-        return dump_schema(self._sandbox.binaries, self._conninfo)
+        return schema_of(self._conninfo, self._sandbox.server.version)
 
     def _heard(self) -> tuple[Heard, ...]:
         return heard(self._lines()[self._begin :], ours=OURS)
