@@ -210,6 +210,21 @@ BEYOND_THE_SPEC = {
     "CF9292": "A schema change without an `invariant` cannot be verified.",
     "CF9293": "Rows that break the invariant were written since it was verified (R37). The contract has not run.",
     "CF9299": "A question of the proof to its PostgreSQL failed: a mistake in Crossfade.",
+    "CF9300": "What is kept of versions and proofs beside the journal cannot be read.",
+    "CF9301": "A framework's command failed on a copy of the schema, so what it does could not be proved.",
+    "CF9302": "The database could not be asked, so whether an old version still runs is not known.",
+    "CF9303": "Nobody recorded what the version sends to its database: no later migration could be proved against it.",
+    "CF9304": "The recorded statements are another version's.",
+    "CF9305": "A schema change that comes with the version has not been expanded.",
+    "CF9306": "A version that may be needed does not run on the schema as it is (R37).",
+    "CF9307": "It is not proved that a version that may be needed still runs (R37).",
+    "CF9308": "There is no version that a schema change could be proved against.",
+    "CF9309": "The schema change has no such part.",
+    "CF9310": "What is to be expanded would break a version that serves or may come back.",
+    "CF9311": "A proof needs the name of a change, or four files.",
+    "CF9312": "A shape can only be kept for a revision of a service that was released before.",
+    "CF9313": "The service has no database section, or was never released.",
+    "CF9314": "There is no earlier version of this service.",
 }
 
 
