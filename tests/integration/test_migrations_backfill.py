@@ -269,7 +269,7 @@ class TestRefused:
 
     def test_a_second_runner_is_told_who_the_first_is(self, world: World) -> None:
         with world.live() as first:
-            first.hold(CHANGE)
+            first.hold(CHANGE, still())
             error = refused(world)
 
         assert isinstance(error, HeldError)
@@ -339,6 +339,13 @@ class TestOthers:
 
         assert world.backfill(rows=5000).state == "unsettled"
         assert world.one("SELECT state FROM crossfade.ledger") == "started"
+
+    def test_a_runner_that_was_killed_is_let_go_and_not_taken_for_another_one(self, world: World) -> None:
+        with world.live() as dead:
+            dead.hold(CHANGE, still())
+            outcome = world.backfill(pulse=Resting(lambda _: dead.session.close()))
+
+        assert outcome.state == "done"
 
     def test_triggers_of_the_users_own_are_named_before_they_fire(self, world: World) -> None:
         world.ask(AUDITED)
