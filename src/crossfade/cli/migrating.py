@@ -98,8 +98,22 @@ def _dsn(variable: str) -> str:
     return dsn
 
 
+def need_the_extra() -> None:
+    """Raises UsageError (CF9213) where there is no driver."""
+    from importlib.util import find_spec
+
+    if find_spec("psycopg") is None:
+        raise UsageError(
+            "CF9213",
+            "the database side needs psycopg",
+            "it is not installed",
+            "pip install 'crossfade[migrations]'",
+        )
+
+
 def opened(where: Where) -> Door:
     """The database, where it may be migrated."""
+    need_the_extra()
     from crossfade.migrations.running.doors import open_door
 
     return open_door(where.dsn, where.variable)
@@ -128,6 +142,7 @@ def conducting(
     """The only runner on this database, for as long as this lasts."""
     from random import Random
 
+    need_the_extra()
     from crossfade.migrations.running.alone import alone
     from crossfade.migrations.running.backing_off import Backoff
     from crossfade.migrations.running.commands import Surroundings
