@@ -33,7 +33,7 @@ CREATE UNIQUE INDEX CONCURRENTLY once ON customers (id, name);
 INSERT INTO audit VALUES (4);
 """
 MORE = """
-INSERT INTO customers (name, email) SELECT 'm' || i, 'm' || i FROM generate_series(1, 20000) i;
+INSERT INTO customers (name, email) SELECT 'm' || i, 'm' || i FROM generate_series(1, 40000) i;
 CREATE INDEX by_email ON customers (email);
 """
 
@@ -147,7 +147,7 @@ class TestKilled:
             world = fresh()
             runner = started(world)
             until(lambda world=world: bool(world.ledger()), 60)  # type: ignore[misc]
-            time.sleep(chance.random() * took)
+            time.sleep(chance.random() * took * 0.7)
             if kill(runner):
                 hits += 1
                 where.append(max((row.number for row in world.ledger()), default=0))

@@ -155,6 +155,24 @@ class TestWaiting:
 
         assert max(waits) < 0.2 + 0.6
 
+    def test_R39_the_locks_of_one_statement_share_it_too(self, world: World) -> None:
+        world.ask("CREATE TABLE orders (id int)")
+        world.write(a__sql="LOCK TABLE customers, orders;")
+        with (
+            world.holding("SELECT 1 FROM orders"),
+            world.holding("SELECT 1 FROM customers LIMIT 1") as first,
+            Readers([world.connect("reader")]) as readers,
+        ):
+            running = Running(world, "expand", "a", "--lock-timeout", "1s", "--budget", "1s")
+            until(lambda: world.ask(QUEUED) == [("1",)])
+            time.sleep(0.7)
+            first.ask("COMMIT")
+            result = running.over()
+
+        assert getattr(result.exception, "id", "") == "CF9272"
+        # Behind the first table's lock for 0.7 s and behind the second one's for what is left of the second.
+        assert 0.6 < max(readers.took) < 1.0 + 0.5
+
     def test_a_deadlock_is_tried_again(self, world: World) -> None:
         world.ask(f"CREATE TABLE orders (); ALTER DATABASE {world.name} SET deadlock_timeout = '20ms'")
         world.write(a__sql=f"ALTER TABLE orders ADD COLUMN n int; {ADD}")

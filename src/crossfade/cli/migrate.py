@@ -11,6 +11,7 @@ import click
 from crossfade.cli.migrate_backfill import backfill, verify
 from crossfade.cli.migrate_expand import abort, contract, expand
 from crossfade.cli.migrate_status import status
+from crossfade.cli.migrating import need_the_extra
 from crossfade.cli.options import json_option
 from crossfade.errors import RefusedError, UsageError
 
@@ -57,7 +58,7 @@ def prove(
     as_json: bool,
 ) -> int:
     """Exit 0 safe, 4 blocked, 11 cannot decide."""
-    _need_the_extra()
+    need_the_extra()
     from crossfade.cli.render.proof import as_object, as_text
     from crossfade.migrations.prove import prove as decide
     from crossfade.migrations.sandbox import Sandbox, Server
@@ -100,12 +101,3 @@ def _read(path: Path) -> str:
         raise RefusedError(
             "CF9201", f"{path} cannot be read", f"it is not UTF-8: {error.reason}", "save it as UTF-8"
         ) from None
-
-
-def _need_the_extra() -> None:
-    from importlib.util import find_spec
-
-    if find_spec("psycopg") is None:
-        raise UsageError(
-            "CF9213", "a proof needs psycopg", "it is not installed", "pip install 'crossfade[migrations]'"
-        )
