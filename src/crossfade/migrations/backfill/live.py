@@ -31,7 +31,9 @@ _LOOKS: Final = 12
 _BETWEEN_LOOKS_S: Final = 0.25
 _QUOTED: Final = re.compile(r'"[^"]*"')
 _DENIED: Final = frozenset({"42501", "28000", "28P01"})
-_SETTINGS: Final = "SET row_security = off; SET lock_timeout = '500ms'; SET crossfade.backfilling = 'on'"
+_SETTINGS: Final = (
+    "SET row_security = off; SET lock_timeout = '500ms'; SET jit = off; SET crossfade.backfilling = 'on'"
+)
 
 
 def _without_values(failure: Failure) -> str:
