@@ -352,7 +352,14 @@ class TestOthers:
     def test_a_runner_that_was_killed_is_let_go_and_not_taken_for_another_one(self, world: World) -> None:
         with world.live() as dead:
             dead.hold(CHANGE, still())
-            outcome = world.backfill(pulse=Resting(lambda _: dead.session.close()))
+            pid = dead.session.pid
+
+            def let_go(_: float) -> None:
+                dead.session.close()
+                while world.ask(f"SELECT 1 FROM pg_stat_activity WHERE pid = {pid}"):
+                    pass
+
+            outcome = world.backfill(pulse=Resting(let_go))
 
         assert outcome.state == "done"
 
