@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from click.testing import CliRunner, Result
 from migrating_world import World
 
 from crossfade.cli.root import cli
+from crossfade.migrations.running import manner
 from crossfade.migrations.sandbox import Sandbox
 
 pytestmark = pytest.mark.real
@@ -28,6 +31,11 @@ def sandbox() -> Iterator[Sandbox]:
 @pytest.fixture
 def world(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     return World(sandbox=sandbox, folder=tmp_path, monkeypatch=monkeypatch)
+
+
+@pytest.fixture
+def by_words(world: World) -> None:
+    world.watched = False
 
 
 class TestExpand:
@@ -122,7 +130,7 @@ class TestExpand:
 
     def test_a_copy_that_cannot_be_had_is_said_and_words_must_do(self, world: World) -> None:
         world.write(a__sql=ADD, b__sql="CREATE INDEX i ON customers (name)")
-        world.sandbox_dsn = "host=/nowhere dbname=postgres"
+        world.watched = False
         result = world.run("expand", "a")
 
         assert result.return_value == 0
@@ -147,7 +155,10 @@ class TestManners:
         assert (error.id, error.exit_code) == ("CF9271", 11)
         assert "backfill" in error.fix
 
-    def test_a_brief_statement_that_is_not_brief_is_stopped(self, world: World) -> None:
+    def test_a_brief_statement_that_is_not_brief_is_stopped(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(manner, "Limits", partial(manner.Limits, brief=timedelta(milliseconds=300)))
         world.write(
             a__sql=f"{ADD} SELECT pg_sleep(CASE WHEN count(*) = 200 THEN 5 ELSE 0 END) FROM customers;"
         )
@@ -167,6 +178,7 @@ class TestManners:
         assert [one.note for one in world.ledger() if one.number == 1] == ["brief", "online"]
 
 
+@pytest.mark.usefixtures("by_words")
 class TestOutside:
     def test_an_index_is_built_outside_and_the_rest_inside(self, world: World) -> None:
         world.write(a__sql=f"{ADD} CREATE INDEX CONCURRENTLY i ON customers (full_name); ANALYZE customers;")
@@ -201,7 +213,7 @@ class TestOutside:
         world.ask("CREATE INDEX i ON customers (email)")
         world.write(a__sql="CREATE INDEX CONCURRENTLY i ON customers (name)")
 
-        assert world.refused("expand", "a", watched=False).id == "CF9273"
+        assert world.refused("expand", "a").id == "CF9273"
         assert str(world.ask("SELECT indexdef FROM pg_indexes WHERE indexname = 'i'")).endswith("(email)',)]")
 
     def test_an_index_without_a_name_is_refused_before_anything_runs(self, world: World) -> None:
@@ -288,6 +300,7 @@ invariant: "full_name IS NOT DISTINCT FROM name"
         assert "judged by its words" not in world.run("expand", "b").stderr
 
 
+@pytest.mark.usefixtures("by_words")
 class TestAbort:
     def test_it_takes_away_what_the_expand_added_and_may_begin_anew(self, world: World) -> None:
         world.write(a__sql=ADD, a__abort__sql="ALTER TABLE customers DROP COLUMN full_name;")
@@ -333,6 +346,7 @@ class TestAbort:
         assert world.refused("abort", "a", "--reason", "not now").id == "CF9276"
 
 
+@pytest.mark.usefixtures("by_words")
 class TestStatus:
     def test_it_says_how_each_stands_and_what_comes_next(self, world: World) -> None:
         world.write(a__sql="SELECT 1", b__sql="SELECT 2", b__contract__sql="SELECT 3", c__sql="SELECT 4")
