@@ -377,7 +377,8 @@ strategy: canary
         (world.folder / "db" / "a.sql").write_text(ADD)
         spec = world.folder / "crossfade.yaml"
         spec.write_text(
-            f"{self.SPEC}database: {{url: {{env: P}}, direct_url: {{env: MIGRATE_URL}}, migrations: db}}\n"
+            f"{self.SPEC}database:\n  url: {{env: POOLED}}\n  direct_url: {{env: MIGRATE_URL}}\n"
+            "  migrations: db\n"
         )
         result = self.say(world, "expand", "-f", str(spec), "--sandbox-dsn", world.sandbox_dsn)
 

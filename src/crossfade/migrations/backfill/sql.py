@@ -88,8 +88,8 @@ class Way:
         """
         The range, and the condition.
 
-        Columns that both ends have in common are compared one by one: of a comparison of rows the planner takes
-        the first column for all, and would scan the table where that one hardly differs.
+        Columns that both ends have in common are compared one by one: of a comparison of rows the planner
+        takes the first column for all, and would scan the table where that one hardly differs.
         """
         same = _common(after, last)
         parts, number = [], 1
