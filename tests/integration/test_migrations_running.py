@@ -326,6 +326,21 @@ class TestAbort:
         assert gone == [("0",)]
         assert world.ask(triggers) == made != gone
 
+    def test_rows_that_were_filled_before_it_are_filled_anew(self, world: World) -> None:
+        world.write(
+            a__sql=ADD,
+            a__abort__sql="ALTER TABLE customers DROP COLUMN full_name;",
+            a__yaml="backfill: {table: customers, set: {full_name: name}, where: full_name IS NULL}",
+        )
+        world.done("expand", "a")
+        world.done("backfill", "a")
+        world.ask("UPDATE crossfade.backfill SET state = 'running', after_key = '[\"150\"]'")
+        world.done("abort", "a", "--reason", "not now", "--despite-versions", "none runs")
+        world.done("expand", "a")
+        world.done("backfill", "a")
+
+        assert world.ask("SELECT count(*) FROM customers WHERE full_name IS NULL") == [("0",)]
+
     def test_without_a_file_for_it_it_says_what_remains(self, world: World) -> None:
         world.write(a__sql=ADD)
         world.done("expand", "a")
@@ -365,6 +380,18 @@ class TestStatus:
         world.done("status")
 
         assert world.ask("SELECT count(*) FROM pg_namespace WHERE nspname = 'crossfade'") == [("0",)]
+
+    def test_a_role_that_may_not_read_the_ledger_is_told_what_to_grant(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        world.write(a__sql=ADD)
+        world.done("expand", "a")
+        world.ask(f"CREATE ROLE u_{world.name} LOGIN")
+        monkeypatch.setenv("MIGRATE_URL", f"{world.dsn} user=u_{world.name}")
+        error = world.refused("status")
+
+        assert (error.id, error.exit_code) == ("CF9273", 3)
+        assert "GRANT USAGE ON SCHEMA crossfade" in error.fix
 
     def test_what_ran_and_is_gone_from_the_folder_is_told(self, world: World) -> None:
         world.write(a__sql=ADD)
