@@ -40,17 +40,15 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def world(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    return World(sandbox=sandbox, folder=tmp_path, monkeypatch=monkeypatch)
+    return World(sandbox=sandbox, folder=tmp_path, monkeypatch=monkeypatch, watched=False)
 
 
 class Running:
     """A verb in a thread of its own."""
 
-    def __init__(self, world: World, verb: str, *arguments: str, watched: bool = True) -> None:
+    def __init__(self, world: World, verb: str, *arguments: str) -> None:
         self._results: list[Result] = []
-        self._thread = threading.Thread(
-            target=lambda: self._results.append(world.run(verb, *arguments, watched=watched))
-        )
+        self._thread = threading.Thread(target=lambda: self._results.append(world.run(verb, *arguments)))
         self._thread.start()
 
     @property
@@ -124,7 +122,7 @@ class TestWaiting:
     def test_R39_while_it_is_known_who_is_in_the_way_nobody_queues(self, world: World) -> None:
         world.write(a__sql=ADD)
         with world.holding("SELECT 1 FROM customers LIMIT 1"):
-            error = world.refused("expand", "a", "--budget", "3s")
+            error = world.refused("expand", "a", "--budget", "1500ms")
 
         assert "in 1 tries" in error.what
 
@@ -217,7 +215,7 @@ class TestOrphans:
         with open_door(world.dsn, VARIABLE).connect() as orphan:
             orphan.ask("BEGIN")
             orphan.ask("SELECT 1 FROM customers LIMIT 1")
-            running = Running(world, "expand", "a", watched=False)
+            running = Running(world, "expand", "a")
             until(lambda: world.ask("SELECT to_regclass('crossfade.ledger') IS NOT NULL") == [("t",)])
             time.sleep(0.4)
             tried = world.ledger()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from crossfade.cli.migrate_options import need_the_extra
 from crossfade.cli.options import actor, file_option
 from crossfade.errors import UsageError
 
@@ -96,19 +97,6 @@ def _dsn(variable: str) -> str:
             f"export {variable}=postgresql://…",
         )
     return dsn
-
-
-def need_the_extra() -> None:
-    """Raises UsageError (CF9213) where there is no driver."""
-    from importlib.util import find_spec
-
-    if find_spec("psycopg") is None:
-        raise UsageError(
-            "CF9213",
-            "the database side needs psycopg",
-            "it is not installed",
-            "pip install 'crossfade[migrations]'",
-        )
 
 
 def opened(where: Where) -> Door:
