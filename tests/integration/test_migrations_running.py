@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from click.testing import CliRunner, Result
 from migrating_world import World
 
 from crossfade.cli.root import cli
+from crossfade.migrations.running import manner
 from crossfade.migrations.sandbox import Sandbox
 
 pytestmark = pytest.mark.real
@@ -28,6 +31,11 @@ def sandbox() -> Iterator[Sandbox]:
 @pytest.fixture
 def world(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     return World(sandbox=sandbox, folder=tmp_path, monkeypatch=monkeypatch)
+
+
+@pytest.fixture
+def by_words(world: World) -> None:
+    world.watched = False
 
 
 class TestExpand:
@@ -122,7 +130,7 @@ class TestExpand:
 
     def test_a_copy_that_cannot_be_had_is_said_and_words_must_do(self, world: World) -> None:
         world.write(a__sql=ADD, b__sql="CREATE INDEX i ON customers (name)")
-        world.sandbox_dsn = "host=/nowhere dbname=postgres"
+        world.watched = False
         result = world.run("expand", "a")
 
         assert result.return_value == 0
@@ -147,7 +155,10 @@ class TestManners:
         assert (error.id, error.exit_code) == ("CF9271", 11)
         assert "backfill" in error.fix
 
-    def test_a_brief_statement_that_is_not_brief_is_stopped(self, world: World) -> None:
+    def test_a_brief_statement_that_is_not_brief_is_stopped(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(manner, "Limits", partial(manner.Limits, brief=timedelta(milliseconds=300)))
         world.write(
             a__sql=f"{ADD} SELECT pg_sleep(CASE WHEN count(*) = 200 THEN 5 ELSE 0 END) FROM customers;"
         )
@@ -167,6 +178,7 @@ class TestManners:
         assert [one.note for one in world.ledger() if one.number == 1] == ["brief", "online"]
 
 
+@pytest.mark.usefixtures("by_words")
 class TestOutside:
     def test_an_index_is_built_outside_and_the_rest_inside(self, world: World) -> None:
         world.write(a__sql=f"{ADD} CREATE INDEX CONCURRENTLY i ON customers (full_name); ANALYZE customers;")
@@ -201,7 +213,7 @@ class TestOutside:
         world.ask("CREATE INDEX i ON customers (email)")
         world.write(a__sql="CREATE INDEX CONCURRENTLY i ON customers (name)")
 
-        assert world.refused("expand", "a", watched=False).id == "CF9273"
+        assert world.refused("expand", "a").id == "CF9273"
         assert str(world.ask("SELECT indexdef FROM pg_indexes WHERE indexname = 'i'")).endswith("(email)',)]")
 
     def test_an_index_without_a_name_is_refused_before_anything_runs(self, world: World) -> None:
@@ -288,6 +300,7 @@ invariant: "full_name IS NOT DISTINCT FROM name"
         assert "judged by its words" not in world.run("expand", "b").stderr
 
 
+@pytest.mark.usefixtures("by_words")
 class TestAbort:
     def test_it_takes_away_what_the_expand_added_and_may_begin_anew(self, world: World) -> None:
         world.write(a__sql=ADD, a__abort__sql="ALTER TABLE customers DROP COLUMN full_name;")
@@ -313,6 +326,21 @@ class TestAbort:
         assert gone == [("0",)]
         assert world.ask(triggers) == made != gone
 
+    def test_rows_that_were_filled_before_it_are_filled_anew(self, world: World) -> None:
+        world.write(
+            a__sql=ADD,
+            a__abort__sql="ALTER TABLE customers DROP COLUMN full_name;",
+            a__yaml="backfill: {table: customers, set: {full_name: name}, where: full_name IS NULL}",
+        )
+        world.done("expand", "a")
+        world.done("backfill", "a")
+        world.ask("UPDATE crossfade.backfill SET state = 'running', after_key = '[\"150\"]'")
+        world.done("abort", "a", "--reason", "not now", "--despite-versions", "none runs")
+        world.done("expand", "a")
+        world.done("backfill", "a")
+
+        assert world.ask("SELECT count(*) FROM customers WHERE full_name IS NULL") == [("0",)]
+
     def test_without_a_file_for_it_it_says_what_remains(self, world: World) -> None:
         world.write(a__sql=ADD)
         world.done("expand", "a")
@@ -333,6 +361,7 @@ class TestAbort:
         assert world.refused("abort", "a", "--reason", "not now").id == "CF9276"
 
 
+@pytest.mark.usefixtures("by_words")
 class TestStatus:
     def test_it_says_how_each_stands_and_what_comes_next(self, world: World) -> None:
         world.write(a__sql="SELECT 1", b__sql="SELECT 2", b__contract__sql="SELECT 3", c__sql="SELECT 4")
@@ -351,6 +380,18 @@ class TestStatus:
         world.done("status")
 
         assert world.ask("SELECT count(*) FROM pg_namespace WHERE nspname = 'crossfade'") == [("0",)]
+
+    def test_a_role_that_may_not_read_the_ledger_is_told_what_to_grant(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        world.write(a__sql=ADD)
+        world.done("expand", "a")
+        world.ask(f"CREATE ROLE u_{world.name} LOGIN")
+        monkeypatch.setenv("MIGRATE_URL", f"{world.dsn} user=u_{world.name}")
+        error = world.refused("status")
+
+        assert (error.id, error.exit_code) == ("CF9273", 3)
+        assert "GRANT USAGE ON SCHEMA crossfade" in error.fix
 
     def test_what_ran_and_is_gone_from_the_folder_is_told(self, world: World) -> None:
         world.write(a__sql=ADD)
@@ -377,8 +418,7 @@ strategy: canary
         (world.folder / "db" / "a.sql").write_text(ADD)
         spec = world.folder / "crossfade.yaml"
         spec.write_text(
-            f"{self.SPEC}database:\n  url: {{env: POOLED}}\n  direct_url: {{env: MIGRATE_URL}}\n"
-            "  migrations: db\n"
+            f"{self.SPEC}database: {{url: {{env: P}}, direct_url: {{env: MIGRATE_URL}}, migrations: db}}\n"
         )
         result = self.say(world, "expand", "-f", str(spec), "--sandbox-dsn", world.sandbox_dsn)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from crossfade.cli.migrate_options import need_the_extra
 from crossfade.cli.options import actor, file_option
 from crossfade.errors import UsageError
 
@@ -101,6 +102,7 @@ def _dsn(variable: str) -> str:
 
 def opened(where: Where) -> Door:
     """The database, where it may be migrated."""
+    need_the_extra()
     from crossfade.migrations.running.doors import open_door
 
     return open_door(where.dsn, where.variable)
@@ -129,6 +131,7 @@ def conducting(
     """The only runner on this database, for as long as this lasts; `file` says where the releases are."""
     from random import Random
 
+    need_the_extra()
     from crossfade.migrations.running.alone import alone
     from crossfade.migrations.running.backing_off import Backoff
     from crossfade.migrations.running.commands import Surroundings
