@@ -52,6 +52,7 @@ class TestExpand:
 
         assert (early.id, early.exit_code) == ("CF9276", 11)
         assert world.done("expand") == "a9: expanded\na10: expanded\n"
+        assert world.done("expand") == "nothing to do: every schema change is expanded\n"
 
     def test_a_transaction_of_the_file_is_all_or_nothing(self, world: World) -> None:
         world.write(a__sql=f"CREATE TABLE made (); {FAILS_ON_THE_REAL_ONE}")
@@ -117,6 +118,15 @@ class TestExpand:
         )
 
         assert owners == [("made", "clerk"), ("mine", "postgres")]
+
+    def test_names_are_looked_up_on_the_copy_as_on_the_real_one(self, world: World) -> None:
+        world.ask(
+            "CREATE SCHEMA side; CREATE TABLE side.orders (id int); "
+            f"ALTER DATABASE {world.name} SET search_path = side"
+        )
+        world.write(a__sql="ALTER TABLE orders ADD COLUMN n int;")
+
+        assert world.done("expand", "a") == "a: expanded\n"
 
     def test_texts_are_kept_without_their_literals(self, world: World) -> None:
         world.write(a__sql=f"CREATE ROLE r_{world.name} PASSWORD 'hunter2';")
