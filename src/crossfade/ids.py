@@ -191,7 +191,8 @@ BEYOND_THE_SPEC = {
     "CF9273": "The database refused a statement of a migration; the message has its words, without rows.",
     "CF9274": "The connection broke while a migration ran. Run the same command again: what is done is not done twice.",
     "CF9275": "The command of a schema change cannot be started, or ended badly.",
-    "CF9276": "A schema change does not stand where this verb begins; the message says what comes before.",
+    "CF9276": "There is no schema change of that name, or it does not stand where this verb begins; the message says what "
+    "comes before.",
     "CF9277": "A version that may still serve needs what would be taken away, or nobody can tell (R37, R38).",
     "CF9278": "A statement runs outside any transaction, and nobody could tell after a crash whether it ran.",
     "CF9279": "The database that is to be migrated is not named, or its DSN cannot be read.",

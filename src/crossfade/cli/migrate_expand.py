@@ -11,7 +11,7 @@ import click
 
 from crossfade.cli.migrating import change_named, conducting, find, place_options
 from crossfade.cli.options import reason_option
-from crossfade.errors import RefusedError, UsageError
+from crossfade.errors import RefusedError
 
 if TYPE_CHECKING:
     from crossfade.migrations.running.conduct import Conductor
@@ -98,12 +98,7 @@ def _refuse_unsafe(file: Path, change: SchemaChange) -> None:
 
 def _limits(lock_timeout: timedelta, budget: timedelta) -> dict[str, Any]:
     if not _AT_LEAST <= lock_timeout <= _AT_MOST:
-        raise UsageError(
-            "CF9279",
-            "--lock-timeout is out of range",
-            "it is 10ms to 10s",
-            "leave it out: it is 250ms then",
-        )
+        raise click.BadParameter("it is 10ms to 10s; 250ms is a good one", param_hint="--lock-timeout")
     return {"lock": lock_timeout, "budget": budget}
 
 
@@ -139,6 +134,7 @@ def expand(
     with conducting(
         where, f"expand {name or 'all'}", _limits(lock_timeout, budget), sandbox_dsn
     ) as conductor:
+        ran = False
         if name:
             _refuse_to_skip(conductor, changes, wanted[0])
         for change in wanted:
@@ -146,8 +142,11 @@ def expand(
                 if conductor.stands(change) == "planned" and not despite_versions:
                     _refuse_unsafe(file, change)
                 click.echo(f"{change.name}: {conductor.expand(change, asked)}")
-        if not name and not changes:
-            click.echo("there is no schema change")
+                ran = True
+        if not ran:
+            click.echo(
+                "nothing to do: every schema change is expanded" if changes else "there is no schema change"
+            )
     return 0
 
 

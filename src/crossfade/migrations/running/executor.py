@@ -210,7 +210,7 @@ class Executor:
         if isinstance(said, Failure):
             return attempt.Ran(said=said)
         tell = self._means.tell if one.judged.manner == "online" else None
-        longest = patient.lock if one.judged.manner != "online" else None
+        longest = patient.lock if one.judged.manner == "brief" else None
         return attempt.run(self._sessions, one.statement.text, tell, longest)
 
     def _commit(self, made: Sequence[Done]) -> Failure | None:
