@@ -165,6 +165,25 @@ BEYOND_THE_SPEC = {
     "half a change would run.",
     "CF9262": "A part of a schema change is written twice, and nobody can say which one is meant.",
     "CF9263": "A setting of a schema change lacks what it needs beside it.",
+    "CF9264": "There is no copy of the real schema to watch a migration on; it is judged by its words instead.",
+    "CF9265": "No connection to the database that is to be migrated.",
+    "CF9266": "A pooler that gives each transaction another server connection stands between us and the database. "
+    "Time-outs and the lock of the runner would be lost unseen: `database.direct_url` names the database itself.",
+    "CF9267": "Another runner is at work on this database. Only one may be; one that died holds nothing.",
+    "CF9268": "This server cannot be migrated: it is a standby, only reads, or is older than PostgreSQL 14.",
+    "CF9269": "A file says something else than what ran from it. What has run is never rewritten: put the file back, "
+    "and write a new change.",
+    "CF9270": "A statement would keep readers or writers waiting for as long as the table is big (R39).",
+    "CF9271": "A statement would change as many rows as there are, in one go. A `backfill` does it batch by batch (R40).",
+    "CF9272": "A lock was not free in time, however often it was asked for. The message names who holds it; nobody is "
+    "ended by us, and nothing of the transaction was done.",
+    "CF9273": "The database refused a statement of a migration; the message has its words, without rows.",
+    "CF9274": "The connection broke while a migration ran. Run the same command again: what is done is not done twice.",
+    "CF9275": "The command of a schema change cannot be started, or ended badly.",
+    "CF9276": "A schema change does not stand where this verb begins; the message says what comes before.",
+    "CF9277": "A version that may still serve needs what would be taken away, or nobody can tell (R37, R38).",
+    "CF9278": "A statement runs outside any transaction, and nobody could tell after a crash whether it ran.",
+    "CF9279": "The database that is to be migrated is not named, or its DSN cannot be read.",
     "CF9299": "A question of the proof to its PostgreSQL failed: a mistake in Crossfade.",
 }
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from crossfade.cli.migrate_expand import abort, contract, expand
+from crossfade.cli.migrate_status import status
 from crossfade.cli.options import json_option
 from crossfade.errors import RefusedError, UsageError
 
@@ -17,9 +19,13 @@ if TYPE_CHECKING:
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-@click.group(help="The database side: prove a migration before it runs.")
+@click.group(help="The database side: prove a migration before it runs, and run it so that nobody waits.")
 def migrate() -> None:
     """Verbs of the database side."""
+
+
+for _verb in (expand, contract, abort, status):
+    migrate.add_command(_verb)
 
 
 @migrate.command(help="Prove on a throw-away PostgreSQL that the old version still runs after a migration.")

@@ -68,7 +68,7 @@ class Done:
     part: Chapter
     number: int
     sha256: str
-    """Of the whole part as it ran."""
+    """Of the statement's text as it ran; of the whole part where the number is 0."""
     text: str
     state: State
     started: datetime
@@ -122,6 +122,14 @@ def undo(session: Session, change: str) -> Failure | None:
     """After an abort: what ran before no longer counts, and a later expand begins anew."""
     said = session.attempt(
         f"UPDATE {SCHEMA}.ledger SET state = 'undone' WHERE change = {literal(change)} AND part <> 'abort'"
+    )
+    return said if isinstance(said, Failure) else None
+
+
+def undo_abort(session: Session, change: str) -> Failure | None:
+    """Before an expand that follows an abort: the abort no longer counts."""
+    said = session.attempt(
+        f"UPDATE {SCHEMA}.ledger SET state = 'undone' WHERE change = {literal(change)} AND part = 'abort'"
     )
     return said if isinstance(said, Failure) else None
 

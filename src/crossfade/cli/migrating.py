@@ -1,0 +1,156 @@
+"""What the verbs that touch the real database share: its place, its options, and a runner on it."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from crossfade.cli.options import actor, file_option
+from crossfade.errors import UsageError
+
+if TYPE_CHECKING:
+    from crossfade.migrations.running.conduct import Conductor
+    from crossfade.migrations.running.doors import Door
+    from crossfade.spec.change_models import SchemaChange
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Where:
+    """A folder of schema changes, and the database they are for. `dsn` is never shown."""
+
+    folder: Path
+    variable: str
+    """Where the direct DSN stands, for messages."""
+    variables: tuple[str, ...]
+    """All variables that name the database; a command finds the direct one in each."""
+    dsn: str
+    home: Path
+    """The folder of crossfade.yaml: commands run there."""
+
+    def __repr__(self) -> str:
+        return f"Where({str(self.folder)!r}, {self.variable!r})"
+
+
+def place_options(verb: F) -> F:
+    """`-f`, `--folder`, `--dsn-env`: where the changes lie, and the database they are for."""
+    for option in (
+        click.option(
+            "--dsn-env",
+            metavar="NAME",
+            help="Variable that holds the direct DSN.",
+        ),
+        click.option(
+            "--folder",
+            type=click.Path(exists=True, file_okay=False, path_type=Path),
+            help="Folder of the schema changes.",
+        ),
+        file_option,
+    ):
+        verb = option(verb)
+    return verb
+
+
+def find(file: Path, folder: Path | None, dsn_env: str | None) -> Where:
+    """The changes and their database."""
+    if folder is None or dsn_env is None:
+        raise UsageError(
+            "CF9279",
+            "the database that is to be migrated is not named",
+            "--folder says where the changes lie, --dsn-env which variable holds the direct DSN",
+            "crossfade migrate status --folder db/migrations --dsn-env DATABASE_URL",
+        )
+    dsn = os.environ.get(dsn_env, "")
+    if not dsn:
+        raise UsageError(
+            "CF9279",
+            f"the variable {dsn_env} holds no DSN",
+            "it is not set, or empty",
+            f"export {dsn_env}=postgresql://…",
+        )
+    return Where(folder=folder, variable=dsn_env, variables=(dsn_env,), dsn=dsn, home=file.absolute().parent)
+
+
+def opened(where: Where) -> Door:
+    """The database, where it may be migrated."""
+    from crossfade.migrations.running.doors import open_door
+
+    return open_door(where.dsn, where.variable)
+
+
+def change_named(changes: tuple[SchemaChange, ...], name: str) -> SchemaChange:
+    """The change of this name."""
+    from difflib import get_close_matches
+
+    for one in changes:
+        if one.name == name:
+            return one
+    near = get_close_matches(name, [one.name for one in changes], n=1)
+    raise UsageError(
+        "CF9276",
+        f"there is no schema change {name}" + (f", did you mean {near[0]}?" if near else ""),
+        f"the folder holds {', '.join(one.name for one in changes) or 'none'}",
+        "a name is a file's up to its first dot",
+    )
+
+
+@contextmanager
+def conducting(
+    where: Where, what: str, limits: dict[str, Any], sandbox_dsn: str | None
+) -> Iterator[Conductor]:
+    """The only runner on this database, for as long as this lasts."""
+    from random import Random
+
+    from crossfade.migrations.running.alone import alone
+    from crossfade.migrations.running.backing_off import Backoff
+    from crossfade.migrations.running.commands import Surroundings
+    from crossfade.migrations.running.conduct import Conductor, Outside
+    from crossfade.migrations.running.doors import Sessions, saying_what_was_lost
+    from crossfade.migrations.running.executor import Means
+    from crossfade.migrations.running.manner import Limits
+
+    door = opened(where)
+    who = f"{actor()}@{socket.gethostname()}"
+    with (
+        saying_what_was_lost(what),
+        alone(door, who, what) as lock,
+        door.connect() as work,
+        door.connect("crossfade looks on") as look,
+    ):
+        means = Means(
+            door=door,
+            lock=lock,
+            who=who,
+            clock=_Clock(),
+            chance=Random(),  # noqa: S311  pauses, no secrets
+            tell=lambda line: click.echo(line, err=True),
+            limits=Limits(**limits),
+            backoff=Backoff(),
+            sandbox_dsn=sandbox_dsn,
+        )
+        around = Surroundings(folder=where.home, variables=where.variables)
+        yield Conductor(means, Sessions(work, look), around, Outside())
+
+
+class _Clock:
+    """Real time."""
+
+    @staticmethod
+    def now() -> Any:
+        from datetime import UTC, datetime
+
+        return datetime.now(UTC)
+
+    @staticmethod
+    def sleep(span: Any) -> None:
+        import time
+
+        time.sleep(span.total_seconds())

@@ -1,0 +1,174 @@
+"""
+A session on a database that people use: a few promises about it, and failures as errors with a way on.
+
+It gives up a lock it cannot have soon, sees all rows or says that it may not, is told from others by its
+name, and notices a server that went away. NO DSN IS EVER SAID: it may hold a password.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+from psycopg import ProgrammingError, conninfo
+
+from crossfade.errors import AccessError, CrossfadeError, HeldError, PlatformError, RefusedError, UsageError
+from crossfade.migrations.answers import Failure
+from crossfade.migrations.running.ledger import Done, write
+from crossfade.migrations.wire import Session
+
+Rows = tuple[tuple[str | None, ...], ...]
+
+_AGAIN: Final = {
+    "55P03": "a lock did not come in time",
+    "40P01": "a deadlock",
+    "40001": "a row was changed meanwhile",
+    "57014": "it took too long",
+}
+_DENIED: Final = frozenset({"42501", "28000", "28P01"})
+_PARAMETERS: Final[dict[str, str | int]] = {
+    "client_encoding": "UTF8", "connect_timeout": 10,
+    "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 30_000,
+}  # fmt: skip
+
+
+class RefusedStatementError(CrossfadeError):
+    """The server refused a statement of ours; `again`: it may take it the next time."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(
+            "CF9286",
+            f"the database refused: {failure.message}",
+            f"SQLSTATE {failure.sqlstate}",
+            "mend the expression, or the row that it cannot take; what is done stays done",
+        )
+        self.failure = failure
+
+    @property
+    def again(self) -> str | None:
+        """Why it is worth another try."""
+        return _AGAIN.get(self.failure.sqlstate)
+
+
+class Live:
+    """The database of a change. Statements go through one session, never through two at once."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    def ask(self, sql: str, values: Sequence[str | None] = ()) -> Rows:
+        """The rows of a statement. Raises RefusedStatementError, AccessError, PlatformError (CF9281)."""
+        with _while_it_is_there():
+            said = self.session.attempt(sql, values)
+        if isinstance(said, Failure):
+            raise _refusal(said)
+        return said.rows
+
+    def keep(self, row: Done) -> None:
+        """Write a row of the ledger, in the transaction that is open, if one is."""
+        with _while_it_is_there():
+            failure = write(self.session, row)
+        if failure is not None:
+            raise _refusal(failure)
+
+    @contextmanager
+    def transaction(self, kind: str = "READ WRITE") -> Iterator[None]:
+        """One transaction: committed as a whole, or never happened."""
+        self.ask(f"BEGIN ISOLATION LEVEL READ COMMITTED {kind}")
+        try:
+            yield
+        except BaseException:
+            self.forget()
+            raise
+        self.ask("COMMIT")
+
+    def forget(self) -> None:
+        """Roll back whatever is open; a server that is gone has done so itself."""
+        try:
+            self.session.attempt("ROLLBACK")
+        except RefusedError:
+            return
+
+    def hold(self, change: str) -> None:
+        """Be the only one at this change for as long as the session lives. Raises HeldError (CF9285)."""
+        words = "pg_catalog.hashtext('crossfade backfill'), pg_catalog.hashtext($1)"
+        if self.ask(f"SELECT pg_catalog.pg_try_advisory_lock({words})", [change]) == (("t",),):
+            return
+        holder = self.ask(
+            "SELECT a.pid, a.application_name, coalesce(host(a.client_addr), 'this machine') "
+            "FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a USING (pid) "
+            "WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2 "
+            f"AND l.classid::bigint = {_unsigned('crossfade backfill', literal=True)} "
+            f"AND l.objid::bigint = {_unsigned('$1', literal=False)} "
+            "AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())",
+            [change],
+        )
+        who = ", ".join(
+            f"pid {pid}, {called or 'without a name'}, from {host}" for pid, called, host in holder
+        )
+        raise HeldError(
+            "CF9285",
+            f"somebody else is at {change}",
+            who or "whoever it was has just gone",
+            "wait for it, or end it: a backfill that is interrupted goes on where it stopped",
+        )
+
+
+def _refusal(failure: Failure) -> CrossfadeError:
+    if failure.sqlstate not in _DENIED:
+        return RefusedStatementError(failure)
+    return AccessError(
+        "CF9280",
+        f"this role may not: {failure.message}",
+        "it needs SELECT and UPDATE on the table, and a schema `crossfade` to keep its place in",
+        "GRANT CREATE ON DATABASE … TO …, or CREATE SCHEMA crossfade AUTHORIZATION …",
+    )
+
+
+def _unsigned(what: str, *, literal: bool) -> str:
+    told = f"'{what}'" if literal else what
+    return f"(pg_catalog.hashtext({told})::bigint & 4294967295)"
+
+
+@contextmanager
+def live(dsn: str, called: str) -> Iterator[Live]:
+    """
+    A session on the database of this DSN, closed at the end.
+
+    Raises UsageError (CF9289), PlatformError (CF9281).
+    """
+    session = _connected(dsn, called)
+    try:
+        one = Live(session)
+        one.ask("SET row_security = off; SET lock_timeout = '500ms'; SET crossfade.backfilling = 'on'")
+        yield one
+    finally:
+        session.close()
+
+
+def _connected(dsn: str, called: str) -> Session:
+    try:
+        whole = conninfo.make_conninfo(dsn, application_name=f"crossfade {called}"[:63], **_PARAMETERS)
+    except ProgrammingError:
+        raise UsageError(
+            "CF9289",
+            "the DSN of the database cannot be read",
+            "it is not shown: it may hold a password",
+            "postgresql://user:password@host:5432/database, or host=… dbname=… user=…",
+        ) from None
+    with _while_it_is_there():
+        return Session(whole)
+
+
+@contextmanager
+def _while_it_is_there() -> Iterator[None]:
+    try:
+        yield
+    except RefusedError as error:
+        raise PlatformError(
+            "CF9281",
+            "the database does not answer",
+            error.why.strip(),
+            "run it again when it does: it goes on where it stopped",
+        ) from None

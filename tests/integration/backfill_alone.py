@@ -1,0 +1,59 @@
+"""
+Runners of a backfill that are killed: `DSN KILLS SEED LONGEST_S`.
+
+Each runner is a fork of this process, killed after a random while; the last one is let finish. It prints
+how many were killed before they were done.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sys
+import time
+from dataclasses import replace
+from datetime import timedelta
+
+from backfill_world import CHANGE, FULL_NAME
+
+from crossfade.errors import HeldError
+from crossfade.migrations.backfill import backfill, live
+
+
+def run(dsn: str) -> None:
+    order = replace(FULL_NAME, rows=20, target=timedelta(milliseconds=1))
+    while True:
+        try:
+            with live(dsn, "alone") as session:
+                backfill(session, CHANGE, order, who="alone", tell=id)
+        except HeldError:  # the one that was killed is still being let go
+            continue
+        return
+
+
+def killed(dsn: str, after_s: float | None) -> bool:
+    """Whether the runner was killed before it was done."""
+    pid = os.fork()
+    if pid == 0:
+        run(dsn)
+        os._exit(0)
+    if after_s is not None:
+        time.sleep(after_s)
+        os.kill(pid, signal.SIGKILL)
+    _, status = os.waitpid(pid, 0)
+    if os.WIFEXITED(status) and os.WEXITSTATUS(status):
+        sys.exit(f"a runner failed: {os.WEXITSTATUS(status)}")
+    return os.WIFSIGNALED(status)
+
+
+def main() -> None:
+    dsn, kills, seed, longest = sys.argv[1:]
+    dice = random.Random(int(seed))
+    count = sum(killed(dsn, dice.uniform(0.0, float(longest))) for _ in range(int(kills)))
+    killed(dsn, None)
+    print(count)
+
+
+if __name__ == "__main__":
+    main()
