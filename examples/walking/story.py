@@ -1,0 +1,198 @@
+"""
+The walk through a schema change, told with the commands that a person types.
+
+    database → v1 → expand → v2, taken back in the middle, and released → backfill → verify → v3 → contract
+
+Users are in the shop from v1 to the end. It runs in a copy of the example, on a clock that passes faster
+than the wall's, and is over in three minutes or has failed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import psycopg
+
+from crossfade.clocks import set_clock
+from walking.database import throwaway
+from walking.users import Users, Visit
+
+FASTER: Final = 8.0
+"""A bake of two minutes passes in fifteen seconds; processes, requests and the database are real."""
+PATIENCE: Final = 120.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shop:
+    """What an example puts into the walk."""
+
+    folder: Path
+    change: str
+    """Name of the schema change."""
+    schema: str
+    """The command that makes the first schema."""
+    record: dict[str, str]
+    """By release: the command that records what it sends."""
+    rows: str
+    """SQL of a past: rows from before the change."""
+    visit: Visit
+
+
+class Walk:
+    """One walk: a folder, a database, and what was typed."""
+
+    def __init__(self, folder: Path, dsn: str) -> None:
+        self._folder = folder
+        self._dsn = dsn
+        self._env = {**os.environ, "DATABASE_URL": dsn, "CI": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+        self._env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{self._env.get('PATH', '')}"
+        self.port = _free_port()
+        self._begun = time.monotonic()
+
+    def prepare(self) -> None:
+        """A free port, and the clock."""
+        file = self._folder / "crossfade.yaml"
+        file.write_text(file.read_text().replace("port: 8000", f"port: {self.port}"))
+        set_clock(self._folder / ".crossfade", FASTER)
+
+    def leave(self) -> None:
+        """Nothing of the walk goes on."""
+        self.type("crossfade local down --yes", lines=1)
+
+    def tell(self, what: str) -> None:
+        print(f"\n{time.monotonic() - self._begun:5.0f} s  {what}", flush=True)
+
+    def type(self, command: str, *, code: int = 0, lines: int = 4) -> str:
+        """Run it as a shell would, and show the end of what it says."""
+        print(f"$ {command}", flush=True)
+        done = subprocess.run(  # noqa: S602 commands of our own, shown as they are typed
+            command,
+            shell=True,
+            cwd=self._folder,
+            env=self._env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        said = [line for line in done.stdout.splitlines() if line.strip()]
+        wrong = done.returncode != code
+        for line in said[-40 if wrong else -lines :]:
+            print(f"    {line}")
+        if wrong:
+            raise SystemExit(f"walk: exit {done.returncode}, and {code} was expected: {command}")
+        return done.stdout
+
+    @contextmanager
+    def meanwhile(self, command: str, code: int) -> Iterator[None]:
+        """Run it in another terminal while the block lasts; it has ended by itself when the block has."""
+        print(f"$ {command} &", flush=True)
+        with subprocess.Popen(  # noqa: S602 as above
+            command,
+            shell=True,
+            cwd=self._folder,
+            env=self._env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        ) as other:
+            yield
+            ended = other.wait(PATIENCE)
+        if ended != code:
+            raise SystemExit(f"walk: exit {ended}, and {code} was expected: {command}")
+
+    def until_half(self) -> None:
+        """Until the candidate bakes with half of the requests."""
+        end = time.monotonic() + PATIENCE
+        while self._stands() != ("baking", 50):
+            if time.monotonic() > end:
+                raise SystemExit("walk: the candidate never had half of the requests")
+            time.sleep(0.2)
+
+    def _stands(self) -> tuple[str, float | None]:
+        said = subprocess.run(
+            ["crossfade", "status", "--json"],
+            cwd=self._folder,
+            env=self._env,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=True,
+        )
+        release = json.loads(said.stdout)["services"][0]
+        return release["phase"], release["weight"]
+
+    def fill(self, rows: str) -> None:
+        """SQL that nobody types: a past."""
+        with psycopg.connect(self._dsn, autocommit=True) as connection:
+            connection.execute(rows.encode())
+
+
+def _free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def walk(shop: Shop) -> None:
+    """All of it, unattended. Ends with an exit code other than 0 where anything is not as told."""
+    with tempfile.TemporaryDirectory(prefix="crossfade-walk-") as made, throwaway() as dsn:
+        folder = Path(made) / shop.folder.name
+        shutil.copytree(shop.folder, folder, ignore=shutil.ignore_patterns(".crossfade", "__pycache__"))
+        one = Walk(folder, dsn)
+        one.prepare()
+        try:
+            _told(one, shop)
+        finally:
+            one.leave()
+
+
+def _told(one: Walk, shop: Shop) -> None:
+    v1, v2, v3 = shop.record
+    one.tell("the first release, and rows from before the change")
+    one.type(shop.schema)
+    one.fill(shop.rows)
+    one.type(shop.record[v1])
+    one.type(f"crossfade deploy {v1}", lines=1)
+    with Users(port=one.port, visit=shop.visit) as users:
+        one.tell(f"{v2} needs another schema: does {v1} still run on it?")
+        one.type(shop.record[v2])
+        one.type(f"crossfade migrate prove {shop.change}", lines=12)
+        one.type("crossfade migrate expand")
+
+        one.tell(f"{v2} is taken back in the middle, with half of the requests")
+        with one.meanwhile(f"crossfade deploy {v2}", code=5):
+            one.until_half()
+            one.type(f"crossfade can-rollback {v1}")
+            one.type('crossfade abort --reason "somebody had a doubt"', lines=1)
+        one.type(f'crossfade deploy {v2} --retry --reason "the doubt is gone"', lines=2)
+
+        one.tell("the rows from before the change")
+        one.type("crossfade migrate backfill")
+        one.type("crossfade migrate verify")
+        one.type(f"crossfade can-rollback {v1}")
+        one.type(f"crossfade migrate contract {shop.change}", code=11, lines=4)
+
+        one.tell(f"{v3} needs the old shape no more, and {v1} leaves the window")
+        one.type(shop.record[v3])
+        one.type(f"crossfade deploy {v3}", lines=2)
+        one.type(f"crossfade migrate contract {shop.change}")
+        one.type(f"crossfade can-rollback {v1}", code=4)
+        one.type("crossfade migrate status")
+    one.tell(str(users))
+    if users.lost or not {v1, v2, v3} <= set(users.answered):
+        raise SystemExit("walk: a user was lost, or a release never served")
