@@ -19,13 +19,14 @@ from backfill_world import CHANGE, FULL_NAME
 
 from crossfade.errors import HeldError
 from crossfade.migrations.backfill import backfill, live
+from crossfade.migrations.running.doors import open_door
 
 
 def run(dsn: str) -> None:
     order = replace(FULL_NAME, rows=20, target=timedelta(milliseconds=1))
     while True:
         try:
-            with live(dsn, "alone") as session:
+            with live(open_door(dsn, "DATABASE_URL"), "alone") as session:
                 backfill(session, CHANGE, order, who="alone", tell=id)
         except HeldError:  # the one that was killed is still being let go
             continue

@@ -9,6 +9,7 @@ from typing import Any
 
 from crossfade.migrations.backfill import Live, Outcome, Pulse, backfill, live
 from crossfade.migrations.backfill.telling import Told
+from crossfade.migrations.running.doors import open_door
 from crossfade.migrations.sandbox import Sandbox
 from crossfade.migrations.sandbox.server import Database
 from crossfade.migrations.wire import Session, name
@@ -54,8 +55,8 @@ class World:
         return self.session.ask(sql)[0][0]
 
     @contextmanager
-    def live(self, user: str | None = None) -> Iterator[Live]:
-        with live(self.dsn if user is None else f"{self.dsn} user={user}", "test") as one:
+    def live(self) -> Iterator[Live]:
+        with live(open_door(self.dsn, "DATABASE_URL"), "test") as one:
             yield one
 
     def backfill(self, order: Backfill = FULL_NAME, pulse: Pulse | None = None, **more: Any) -> Outcome:

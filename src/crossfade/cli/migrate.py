@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from crossfade.cli.migrate_backfill import backfill, verify
 from crossfade.cli.migrate_expand import abort, contract, expand
 from crossfade.cli.migrate_status import status
 from crossfade.cli.options import json_option
@@ -24,7 +25,7 @@ def migrate() -> None:
     """Verbs of the database side."""
 
 
-for _verb in (expand, contract, abort, status):
+for _verb in (expand, backfill, verify, contract, abort, status):
     migrate.add_command(_verb)
 
 

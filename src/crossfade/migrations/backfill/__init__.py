@@ -7,6 +7,7 @@ Rows of the old shape made fit for the new one, while both versions serve.
 A backfill keeps its place in the database (`cursor.py`). NOTHING HERE KNOWS OF RELEASES.
 """
 
+from crossfade.migrations.backfill.before_contract import confirm
 from crossfade.migrations.backfill.clock import Pulse
 from crossfade.migrations.backfill.live import Live, live
 from crossfade.migrations.backfill.run import Outcome, backfill
@@ -14,5 +15,6 @@ from crossfade.migrations.backfill.trigger import in_place, install, remove
 from crossfade.migrations.backfill.verify import Verified, verify
 
 __all__ = [
-    "Live", "Outcome", "Pulse", "Verified", "backfill", "in_place", "install", "live", "remove", "verify",
+    "Live", "Outcome", "Pulse", "Verified", "backfill", "confirm", "in_place", "install", "live", "remove",
+    "verify",
 ]  # fmt: skip

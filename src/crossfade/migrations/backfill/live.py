@@ -1,20 +1,19 @@
 """
 A session on a database that people use: a few promises about it, and failures as errors with a way on.
 
-It gives up a lock it cannot have soon, sees all rows or says that it may not, is told from others by its
-name, and notices a server that went away. NO DSN IS EVER SAID: it may hold a password.
+It gives up a lock it cannot have soon, sees all rows or says that it may not, and its writes pass a
+dual-write trigger by. A connection that breaks raises CF9205, which `doors.saying_what_was_lost` says better.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
-from psycopg import ProgrammingError, conninfo
-
-from crossfade.errors import AccessError, CrossfadeError, HeldError, PlatformError, RefusedError, UsageError
+from crossfade.errors import AccessError, CrossfadeError, HeldError, RefusedError
 from crossfade.migrations.answers import Failure
+from crossfade.migrations.running.doors import Door
 from crossfade.migrations.running.ledger import Done, write
 from crossfade.migrations.wire import Session
 
@@ -27,10 +26,7 @@ _AGAIN: Final = {
     "57014": "it took too long",
 }
 _DENIED: Final = frozenset({"42501", "28000", "28P01"})
-_PARAMETERS: Final[dict[str, str | int]] = {
-    "client_encoding": "UTF8", "connect_timeout": 10,
-    "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 30_000,
-}  # fmt: skip
+_SETTINGS: Final = "SET row_security = off; SET lock_timeout = '500ms'; SET crossfade.backfilling = 'on'"
 
 
 class RefusedStatementError(CrossfadeError):
@@ -58,17 +54,15 @@ class Live:
         self.session = session
 
     def ask(self, sql: str, values: Sequence[str | None] = ()) -> Rows:
-        """The rows of a statement. Raises RefusedStatementError, AccessError, PlatformError (CF9281)."""
-        with _while_it_is_there():
-            said = self.session.attempt(sql, values)
+        """The rows of a statement. Raises RefusedStatementError, AccessError (CF9280)."""
+        said = self.session.attempt(sql, values)
         if isinstance(said, Failure):
             raise _refusal(said)
         return said.rows
 
     def keep(self, row: Done) -> None:
         """Write a row of the ledger, in the transaction that is open, if one is."""
-        with _while_it_is_there():
-            failure = write(self.session, row)
+        failure = write(self.session, row)
         if failure is not None:
             raise _refusal(failure)
 
@@ -85,10 +79,8 @@ class Live:
 
     def forget(self) -> None:
         """Roll back whatever is open; a server that is gone has done so itself."""
-        try:
+        with suppress(RefusedError):
             self.session.attempt("ROLLBACK")
-        except RefusedError:
-            return
 
     def hold(self, change: str) -> None:
         """Be the only one at this change for as long as the session lives. Raises HeldError (CF9285)."""
@@ -132,43 +124,9 @@ def _unsigned(what: str, *, literal: bool) -> str:
 
 
 @contextmanager
-def live(dsn: str, called: str) -> Iterator[Live]:
-    """
-    A session on the database of this DSN, closed at the end.
-
-    Raises UsageError (CF9289), PlatformError (CF9281).
-    """
-    session = _connected(dsn, called)
-    try:
+def live(door: Door, called: str) -> Iterator[Live]:
+    """A session of its own on this database, closed at the end."""
+    with door.connect(f"crossfade {called}") as session:
         one = Live(session)
-        one.ask("SET row_security = off; SET lock_timeout = '500ms'; SET crossfade.backfilling = 'on'")
+        one.ask(_SETTINGS)
         yield one
-    finally:
-        session.close()
-
-
-def _connected(dsn: str, called: str) -> Session:
-    try:
-        whole = conninfo.make_conninfo(dsn, application_name=f"crossfade {called}"[:63], **_PARAMETERS)
-    except ProgrammingError:
-        raise UsageError(
-            "CF9289",
-            "the DSN of the database cannot be read",
-            "it is not shown: it may hold a password",
-            "postgresql://user:password@host:5432/database, or host=… dbname=… user=…",
-        ) from None
-    with _while_it_is_there():
-        return Session(whole)
-
-
-@contextmanager
-def _while_it_is_there() -> Iterator[None]:
-    try:
-        yield
-    except RefusedError as error:
-        raise PlatformError(
-            "CF9281",
-            "the database does not answer",
-            error.why.strip(),
-            "run it again when it does: it goes on where it stopped",
-        ) from None

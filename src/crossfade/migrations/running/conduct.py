@@ -83,6 +83,8 @@ class Conductor:
         if now != "contracting":
             self._refuse_early(change, now)
         self._refuse_while_needed(change, asked)
+        if now != "contracting":
+            backfill.confirm(self._session, change, self._means.who)
         if change.dual_write is not None:
             self._without_dual_write(change)
         self._part(change, "contract", change.contract, asked)
