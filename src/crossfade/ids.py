@@ -160,6 +160,10 @@ BEYOND_THE_SPEC = {
     "CF9211": "There is no statement of the old version: a proof against nothing proves nothing.",
     "CF9212": "`--pg` chooses a version of the sandbox; a server of `--sandbox-dsn` has its own.",
     "CF9213": "A proof needs psycopg and a PostgreSQL, which come with the extra: pip install 'crossfade[migrations]'.",
+    "CF9220": "The file is no shape: not the JSON that the recorder writes, or cut off in the middle.",
+    "CF9221": "The shape was written in a format that this version does not read. Record it again.",
+    "CF9222": "The shape was changed after it was recorded, so it proves nothing about the version. Record it again.",
+    "CF9223": "The shape is of another service.",
     "CF9260": "A file or folder of schema changes cannot be read.",
     "CF9261": "A file in the folder of schema changes is named like no part of one. It is never left out in silence: "
     "half a change would run.",

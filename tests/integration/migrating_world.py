@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from crossfade.migrations.wire import Session
 VARIABLE = "MIGRATE_URL"
 SCHEMA = """
 CREATE TABLE customers (id bigserial PRIMARY KEY, name text NOT NULL, email text);
-INSERT INTO customers (name, email) SELECT 'n' || i, 'e' || i || '@example.org' FROM generate_series(1, 200) i;
+INSERT INTO customers (name, email) SELECT 'n' || i, 'e' || i FROM generate_series(1, 200) i;
 """
 
 
@@ -33,12 +33,14 @@ class World:
     folder: Path
     monkeypatch: Any
     name: str = ""
-    dsn: str = field(default="")
+    dsn: str = ""
+    sandbox_dsn: str = ""
 
     def __post_init__(self) -> None:
         database = self.sandbox.server.create()
         self.name = database.name
         self.dsn = f"host={self.sandbox.folder} port=5432 user=postgres dbname={database.name}"
+        self.sandbox_dsn = f"host={self.sandbox.folder} port=5432 user=postgres dbname=postgres"
         self.monkeypatch.setenv(VARIABLE, self.dsn)
         self.ask(SCHEMA)
 
@@ -56,12 +58,16 @@ class World:
     def run(self, verb: str, *arguments: str, watched: bool = True) -> Result:
         told = ["migrate", verb, *arguments, "--folder", str(self.folder), "--dsn-env", VARIABLE]
         if verb != "status" and watched:
-            told += ["--sandbox-dsn", f"host={self.sandbox.folder} port=5432 user=postgres dbname=postgres"]
+            told += ["--sandbox-dsn", self.sandbox_dsn]
         return CliRunner().invoke(cli, told, standalone_mode=False)
 
     def done(self, verb: str, *arguments: str, watched: bool = True) -> str:
         result = self.run(verb, *arguments, watched=watched)
-        assert result.exception is None, (result.exception, getattr(result.exception, "why", ""), result.output)
+        assert result.exception is None, (
+            result.exception,
+            getattr(result.exception, "why", ""),
+            result.output,
+        )
         assert result.return_value == 0
         return result.stdout
 

@@ -230,7 +230,21 @@ class TestRefused:
 
         assert isinstance(error, RefusedStatementError)
         assert (error.id, "division by zero" in error.what) == ("CF9286", True)
+        assert "rows behind (id) = (" in error.why
         assert 0 < int(world.one("SELECT count(*) FROM customers WHERE full_name = '1'") or 0) < 555
+
+    def test_values_of_rows_are_in_no_message(self, world: World) -> None:
+        world.ask("UPDATE customers SET name = 'hush'")
+        cast = refused(world, order=replace(FULL_NAME, set=(("touched", "name::int"),)))
+        world.ask(
+            "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN RAISE EXCEPTION 'not %', NEW.name; END $$; "
+            "CREATE TRIGGER no BEFORE UPDATE ON customers FOR EACH ROW EXECUTE FUNCTION no()"
+        )
+        raised = refused(world)
+
+        assert cast.what == 'the database refused: invalid input syntax for type integer: "…"'
+        assert "hush" not in "".join([*cast.lines(), *raised.lines()])
 
     @pytest.mark.parametrize("called", ["nobody", "seen", "public.nobody"])
     def test_what_is_no_table_is_refused(self, world: World, called: str) -> None:
@@ -364,7 +378,9 @@ class TestPauses:
     @pytest.mark.parametrize("which", ["flag", "load"])
     def test_a_query_that_says_so_pauses_until_it_does_not(self, world: World, which: str) -> None:
         world.ask("CREATE TABLE busy AS SELECT true AS now")
-        order = replace(FULL_NAME, pause_on=PauseOn(autovacuum=False, **{which: "SELECT now FROM busy"}))
+        query = "SELECT now FROM busy"
+        wanted = PauseOn(autovacuum=False, flag=query) if which == "flag" else PauseOn(load=query)
+        order = replace(FULL_NAME, pause_on=wanted)
         outcome = world.backfill(order, pulse=Resting(lambda _: world.ask("UPDATE busy SET now = false")))
 
         assert [one.why for one in told(world, Waiting)] == [f"the {which} query says so"]
@@ -447,7 +463,7 @@ class TestStopped:
         world = World(sandbox, rows=6000)
         world.ask(AUDITED)
         said = subprocess.run(
-            [sys.executable, str(ON_ITS_OWN), world.dsn, "20", "9", "0.12"],
+            [sys.executable, str(ON_ITS_OWN), world.dsn, "20", "9", "0.12", "1"],
             stdout=subprocess.PIPE, check=True, timeout=60,
         )  # fmt: skip
 

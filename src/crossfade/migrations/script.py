@@ -36,6 +36,8 @@ class Statement:
     text: str
     line: int
     tokens: tuple[Token, ...]
+    samples: tuple[tuple[str | None, ...], ...] = ()
+    """Values that it was really sent with, where somebody listened."""
 
     @property
     def lead(self) -> tuple[str, ...]:

@@ -109,6 +109,7 @@ EXAMPLES: Final = {
     "prometheus.stable": "stable: 'version=\"{revision}\"'",
     "prometheus.candidate": "candidate: 'version=\"{revision}\"'",
     "aws": 'aws: {account: "123456789012", region: eu-west-1}',
+    "database.url": "url: {env: DATABASE_URL}",
     "account": 'account: "123456789012"',
     "region": "region: eu-west-1",
     "alb.rules": "rules: [ARN of a listener rule]",

@@ -7,9 +7,10 @@ dual-write trigger by. A connection that breaks raises CF9205, which `doors.sayi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Final
+from typing import Final, Self
 
 from crossfade.errors import AccessError, CrossfadeError, HeldError, RefusedError
 from crossfade.migrations.answers import Failure
@@ -25,8 +26,18 @@ _AGAIN: Final = {
     "40001": "a row was changed meanwhile",
     "57014": "it took too long",
 }
+_QUOTED: Final = re.compile(r'"[^"]*"')
 _DENIED: Final = frozenset({"42501", "28000", "28P01"})
 _SETTINGS: Final = "SET row_security = off; SET lock_timeout = '500ms'; SET crossfade.backfilling = 'on'"
+
+
+def _without_values(failure: Failure) -> str:
+    """Errors about a value quote it; what a function raises may hold anything."""
+    if failure.sqlstate.startswith("P0"):
+        return "a function or trigger raised an error; its words may hold values, and are not shown"
+    if failure.sqlstate.startswith("22"):
+        return _QUOTED.sub('"…"', failure.message)
+    return failure.message
 
 
 class RefusedStatementError(CrossfadeError):
@@ -35,11 +46,21 @@ class RefusedStatementError(CrossfadeError):
     def __init__(self, failure: Failure) -> None:
         super().__init__(
             "CF9286",
-            f"the database refused: {failure.message}",
+            f"the database refused: {_without_values(failure)}",
             f"SQLSTATE {failure.sqlstate}",
             "mend the expression, or the row that it cannot take; what is done stays done",
         )
         self.failure = failure
+
+    @property
+    def said(self) -> str:
+        """The server's words, without values of rows."""
+        return _without_values(self.failure)
+
+    def at(self, place: str) -> Self:
+        """The same, with where it happened."""
+        self.why = f"{self.why}, {place}"
+        return self
 
     @property
     def again(self) -> str | None:

@@ -97,7 +97,7 @@ class Pauses:
                 self.live.ask(f"SET LOCAL statement_timeout = {literal(_LONGEST_QUERY)}")
                 rows = self.live.ask(query)
         except RefusedStatementError as error:
-            return f"the {called} query fails: {error.failure.message}"
+            return f"the {called} query fails: {error.said}"
         if not rows or not rows[0] or (rows[0][0] or "").lower() in _NO or rows[0][0] is None:
             return None
         return f"the {called} query says so"

@@ -206,7 +206,7 @@ class _Walk:
                 wrote = self.batches.write(self.cursor, Reach(look=self.look.rows, write=self.write.rows))
             except RefusedStatementError as error:
                 if error.again is None:
-                    raise
+                    raise error.at(self._place()) from None
                 self.write = self.look = self.write.refused(tries, self.pulse.die())
                 self.waits.tell(TriedAgain(why=error.again, tries=tries))
                 self.pulse.rest(self.look.rest_s)
@@ -247,6 +247,16 @@ class _Walk:
         )
         if self.look.rest_s:
             self.pulse.rest(self.look.rest_s)
+
+    def _place(self) -> str:
+        """Which batch it is, by a key that may be shown."""
+        key, after = self.batches.way.key, self.cursor.after
+        rows = f"a batch of up to {self.look.rows} rows"
+        if after is None:
+            return f"in {rows}, the first"
+        if not all(one.may_be_shown for one in key):
+            return f"in {rows}, after {self.cursor.seen} rows"
+        return f"in {rows} behind ({', '.join(one.name for one in key)}) = ({', '.join(after)})"
 
     def _asked_to_pause(self) -> str | None:
         found = places.read(self.batches.live, self.batches.change)

@@ -61,6 +61,7 @@ WITH RECURSIVE parts AS (
 SELECT pg_catalog.sum(greatest(c.reltuples, 0))::bigint, pg_catalog.string_agg(c.oid::text, ',')
 FROM pg_catalog.pg_class c JOIN parts USING (oid)
 """
+_NUMBERS_AND_TIMES: Final = frozenset("ND")
 _WALKABLE: Final = {"r": "table", "p": "partitioned table"}
 _OTHERS: Final = {
     "v": "a view",
@@ -83,6 +84,11 @@ class Column:
     default: str | None = None
     default_varies: bool = False
     generated: bool = False
+
+    @property
+    def may_be_shown(self) -> bool:
+        """Numbers, times and uuids: as a key they lead to a row and say nothing of a person."""
+        return self.kind in _NUMBERS_AND_TIMES or self.type == "uuid"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

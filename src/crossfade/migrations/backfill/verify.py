@@ -27,7 +27,7 @@ from crossfade.migrations.backfill.pace import Pace
 from crossfade.migrations.backfill.pauses import Pauses
 from crossfade.migrations.backfill.records import Record
 from crossfade.migrations.backfill.sql import Key, Way, bounds
-from crossfade.migrations.backfill.table import Column, read_table
+from crossfade.migrations.backfill.table import read_table
 from crossfade.migrations.backfill.telling import Moved, Told
 from crossfade.migrations.backfill.waits import Waits
 from crossfade.migrations.wire import literal
@@ -35,7 +35,6 @@ from crossfade.spec.change_models import ROWS, TARGET, PauseOn, SchemaChange
 
 LONGEST_QUERY_S: Final = 600
 SHOWN: Final = 5
-_SAYS_NOTHING_OF_A_PERSON: Final = frozenset("ND")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +117,7 @@ def _walked(live: Live, change: SchemaChange, said: str, text: str, waits: Waits
         start = pulse.now()
         number, wrong, *texts = live.ask(way.slice(after, pace.rows, offends), bounds(after))[0]
         last = tuple(str(one) for one in texts)
-        if int(wrong or 0) and len(sample) < SHOWN and all(_harmless(one) for one in way.key):
+        if int(wrong or 0) and len(sample) < SHOWN and all(one.may_be_shown for one in way.key):
             found = live.ask(way.keys_of(after, last, offends, SHOWN - len(sample)), bounds(after, last))
             sample += [tuple(str(one) for one in key) for key in found]
         seen, offending = seen + int(number or 0), offending + int(wrong or 0)
@@ -156,7 +155,3 @@ def _asked(live: Live, text: str) -> Verified:
         live.ask(f"SET LOCAL statement_timeout = '{LONGEST_QUERY_S}s'")
         rows = live.ask(f"SELECT pg_catalog.count(*) FROM (\n{query}\n) AS crossfade_offending")
     return Verified(offending=int(rows[0][0] or 0), seen=None, find=query)
-
-
-def _harmless(column: Column) -> bool:
-    return column.kind in _SAYS_NOTHING_OF_A_PERSON or column.type == "uuid"

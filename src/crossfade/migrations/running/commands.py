@@ -48,12 +48,14 @@ def run_command(means: Means, around: Surroundings, change: str, command: str, s
     """Run it until it ends well; the number of tries. Raises PlatformError (CF9275), UsageError."""
     words = _words(change, command)
     hide = hider(means.door.dsn)
+    began = means.clock.now()
     for tries in range(1, means.limits.tries + 1):
         means.lock.still()
         code, said, blocker = _once(means, around, words, hide, sessions)
         if code == 0:
             return tries
-        if not _NO_LOCK.search(said) or tries == means.limits.tries:
+        over = tries == means.limits.tries or means.clock.now() - began >= means.limits.budget
+        if over or not _NO_LOCK.search(said):
             why = f"it ended with {code}" + (f"; in the way: {blocker}" if blocker else "")
             break
         pause = means.backoff.pause(tries, means.chance)
@@ -111,7 +113,10 @@ def _once(
         process.terminate()
         process.wait()
         raise
-    reader.join(_LOOK_S * 20)
+    finally:
+        reader.join(_LOOK_S * 20)
+        if process.stdout is not None and not reader.is_alive():
+            process.stdout.close()
     return process.returncode, "\n".join(lines), blocker
 
 

@@ -17,9 +17,10 @@ from crossfade.migrations.running import ledger
 from crossfade.migrations.running.commands import Surroundings, hider, run_command
 from crossfade.migrations.running.doors import Sessions
 from crossfade.migrations.running.executor import Executor, Means, refuse_drift
-from crossfade.migrations.running.failures import blocks, changes_rows, drifted
+from crossfade.migrations.running.failures import blocks, changes_rows, drifted, unknowable
 from crossfade.migrations.running.ledger import WHOLE, Chapter, Done, Standing, of_part, standing
 from crossfade.migrations.running.manner import Judged
+from crossfade.migrations.running.outside import effect_of, runs_outside
 from crossfade.migrations.running.survey import survey
 from crossfade.migrations.script import Script, Statement, Unit, read_script, read_statements
 from crossfade.spec.change_models import CommandPart, Part, SchemaChange, SqlPart
@@ -157,6 +158,9 @@ class Conductor:
         left = _without(script, over)
         if not left.statements:
             return script, tuple(_BRIEF for _ in script.statements), ""
+        for one in left.statements:
+            if runs_outside(one) and effect_of(one) is None:
+                raise unknowable(change.name, one)
         surveyed = survey(self._means.door, change.name, left, self._means.sandbox_dsn)
         if surveyed.note:
             self._means.tell(surveyed.note)

@@ -23,6 +23,7 @@ from crossfade.migrations.wire import Session
 WORKER: Final = "crossfade migrate"
 """Name of the session that runs the statements, as pg_stat_activity shows it."""
 _OLDEST: Final = 140000
+_ASKED: Final = 3
 _OURS: Final[dict[str, Any]] = {
     "connect_timeout": 10,
     "client_encoding": "UTF8",
@@ -123,16 +124,16 @@ def _connect(text: str, application: str, variable: str = "the DSN") -> Session:
 
 def _refuse_pooler(first: Session, second: Session, variable: str) -> None:
     """
-    Two clients at once, each with a transaction: whoever shares server connections cannot keep them apart.
+    Two clients: whoever shares server connections cannot keep them apart.
 
-    One that has a single server connection gives both the same backend; one that has many gives the first
-    another one than before while the second holds what was free.
+    One that hands them out in turn moves a client on with each transaction; one that takes the last one given
+    back, or has a single one, gives the second client what the first one had.
     """
-    begin = _backend(first)
+    had = {_backend(first) for _ in range(_ASKED)}
     second.attempt("BEGIN")
-    # One server connection for both: a third question would wait for the second client's transaction to end.
-    shared = _backend(second) == begin
-    moved = not shared and _backend(first) != begin
+    shared = _backend(second) in had
+    # Where it is shared, a third question might wait for the second client's transaction to end.
+    moved = len(had) > 1 or (not shared and _backend(first) not in had)
     second.attempt("ROLLBACK")
     if shared or moved:
         raise RefusedError(

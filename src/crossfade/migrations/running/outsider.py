@@ -28,6 +28,7 @@ _TRIES: Final = 5
 _PAUSE: Final = timedelta(seconds=1)
 _ORPHAN: Final = timedelta(minutes=2)
 _LOOK: Final = timedelta(milliseconds=100)
+_INVALID: Final = Failure(sqlstate="XX000", message="the index is invalid when it is built")
 _THERE: Final = "42P07"
 _BUILDING: Final = (
     "SELECT pid FROM pg_catalog.pg_stat_progress_create_index WHERE index_relid = $1::int8::oid"
@@ -85,31 +86,33 @@ class Outsider:
         self._clear(change, part, statement, effect)
         self._write(row)
         sql = self._sql(statement, effect)
+        began = self._clock.now()
         for tries in range(1, _TRIES + 1):
-            began = self._clock.now()
-            failure = self._attempt(sql)
+            ran = self._attempt(sql)
             left = self._left(effect)
-            if failure is None and not left:
+            if ran.failure is None and not left:
                 self._write(replace(ledger.ended(row, self._clock.now(), "done"), tries=tries))
                 return
-            self._mend(change, statement, failure, left)
-            if (failure is not None and failure.sqlstate not in _AGAIN) or tries == _TRIES:
+            said = ran.failure or _INVALID
+            self._mend(change, statement, said, left)
+            if (ran.failure is not None and said.sqlstate not in _AGAIN) or tries == _TRIES:
                 break
-            why = failure or "it was not valid"
-            took = (self._clock.now() - began).total_seconds()
-            self._tell(f"line {statement.line}: {why}, after {took:.0f} s; what it left is gone, again")
+            in_the_way = "".join(f"; in the way: {one}" for one in ran.waited.blockers[:1])
+            self._tell(f"line {statement.line}: {said}{in_the_way}; what it left is gone, again")
             self._clock.sleep(_PAUSE * tries)
-        said = failure or Failure(sqlstate="XX000", message="the index is invalid whenever it is built")
         self._write(replace(ledger.ended(row, self._clock.now(), "failed", str(said)), tries=tries))
+        if said.sqlstate == "55P03":
+            span = self._clock.now() - began
+            raise lock_not_had(change, statement, ran.waited.blockers, said, tries=tries, span=span)
         raise failed(change, part, statement, said, self._door.where)
 
-    def _attempt(self, sql: str) -> Failure | None:
+    def _attempt(self, sql: str) -> attempt.Ran:
         lock, whole = (
             round(one.total_seconds() * 1000) for one in (self._limits.online_lock, self._limits.online)
         )
         self._session.attempt(f"SET lock_timeout = {lock}; SET statement_timeout = {whole}")
         try:
-            return attempt.run(self._sessions, sql, self._tell).failure
+            return attempt.run(self._sessions, sql, self._tell)
         finally:
             self._session.attempt("SET lock_timeout = 0; SET statement_timeout = 0")
 
@@ -155,7 +158,7 @@ class Outsider:
         self, change: str, statement: Statement, failure: Failure | None, left: tuple[str, ...]
     ) -> None:
         for index in left:
-            said = self._attempt(f"DROP INDEX CONCURRENTLY IF EXISTS {index}")
+            said = self._attempt(f"DROP INDEX CONCURRENTLY IF EXISTS {index}").failure
             if said is not None:
                 raise left_invalid(change, statement, index, failure or said)
 
