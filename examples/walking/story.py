@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -69,7 +70,7 @@ class Walk:
 
     def leave(self) -> None:
         """Nothing of the walk goes on."""
-        self.type("crossfade local down --yes", lines=1)
+        self.type("crossfade local down --yes --force", lines=1)
 
     def tell(self, what: str) -> None:
         print(f"\n{time.monotonic() - self._begun:5.0f} s  {what}", flush=True)
@@ -150,6 +151,7 @@ def _free_port() -> int:
 
 def walk(shop: Shop) -> None:
     """All of it, unattended. Ends with an exit code other than 0 where anything is not as told."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("walk: ended from outside"))
     with tempfile.TemporaryDirectory(prefix="crossfade-walk-") as made, throwaway() as dsn:
         folder = Path(made) / shop.folder.name
         shutil.copytree(shop.folder, folder, ignore=shutil.ignore_patterns(".crossfade", "__pycache__"))

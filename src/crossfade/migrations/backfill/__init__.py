@@ -11,10 +11,10 @@ from crossfade.migrations.backfill.before_contract import confirm
 from crossfade.migrations.backfill.clock import Pulse
 from crossfade.migrations.backfill.live import Live, live
 from crossfade.migrations.backfill.run import Outcome, backfill
-from crossfade.migrations.backfill.trigger import in_place, install, remove
+from crossfade.migrations.backfill.trigger import in_place, install, leave_behind, remove
 from crossfade.migrations.backfill.verify import Verified, verify
 
 __all__ = [
-    "Live", "Outcome", "Pulse", "Verified", "backfill", "confirm", "in_place", "install", "live", "remove",
-    "verify",
+    "Live", "Outcome", "Pulse", "Verified", "backfill", "confirm", "in_place", "install", "leave_behind",
+    "live", "remove", "verify",
 ]  # fmt: skip

@@ -87,7 +87,7 @@ class Conductor:
         if now != "contracting":
             backfill.confirm(self._session, change, self._means.who)
         if change.dual_write is not None:
-            self._without_dual_write(change)
+            self._take_away(change, backfill.leave_behind(self._session, change.name, change.dual_write))
         self._part(change, "contract", change.contract, asked)
         return "contracted"
 
@@ -100,7 +100,7 @@ class Conductor:
             raise _out_of_order(change, now, "what its contract took away is gone", "write a new change")
         self._refuse_to_take_away(change, asked)
         if change.dual_write is not None:
-            self._without_dual_write(change)
+            self._take_away(change, backfill.remove(self._session, change.name, change.dual_write))
         self._part(change, "abort", change.abort, asked, note=reason, end=False)
         remains = () if change.abort else self._made_by_expand(change)
         self._end_abort(change, reason)
@@ -194,10 +194,8 @@ class Conductor:
         self._keep(ledger.ended(row, self._means.clock.now(), "done"))
         return True
 
-    def _without_dual_write(self, change: SchemaChange) -> None:
-        if change.dual_write is not None:
-            made = backfill.remove(self._session, change.name, change.dual_write)
-            self._executor.run(change.name, "dual_write", *_of(made), first=_TAKEN_AWAY)
+    def _take_away(self, change: SchemaChange, made: tuple[str, ...]) -> None:
+        self._executor.run(change.name, "dual_write", *_of(made), first=_TAKEN_AWAY)
 
     def _refuse_early(self, change: SchemaChange, now: Standing) -> None:
         if now in {"planned", "aborted", "expanding"}:
