@@ -164,6 +164,13 @@ BEYOND_THE_SPEC = {
     "CF9221": "The shape was written in a format that this version does not read. Record it again.",
     "CF9222": "The shape was changed after it was recorded, so it proves nothing about the version. Record it again.",
     "CF9223": "The shape is of another service.",
+    "CF9224": "A command of the recording cannot be started.",
+    "CF9225": "The command that makes the schema failed, so nothing was recorded.",
+    "CF9226": "The log of the recording's PostgreSQL was not written to its end.",
+    "CF9229": "A dump of pg_stat_statements has a column `query`, and this file has none.",
+    "CF9230": "It is not said what is to be recorded, or it is said twice.",
+    "CF9231": "The tests failed while they were recorded: what they did not send would be missing.",
+    "CF9232": "No statement of the version was heard: the tests talked to another server, or have no schema.",
     "CF9260": "A file or folder of schema changes cannot be read.",
     "CF9261": "A file in the folder of schema changes is named like no part of one. It is never left out in silence: "
     "half a change would run.",

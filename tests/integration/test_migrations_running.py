@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 from migrating_world import World
 
+from crossfade.cli.root import cli
 from crossfade.migrations.sandbox import Sandbox
 
 pytestmark = pytest.mark.real
@@ -268,6 +270,23 @@ invariant: "full_name IS NOT DISTINCT FROM name"
         assert world.done("contract", "a", "--despite-versions", "test").startswith("a: nothing to do")
         assert world.refused("expand", "a").id == "CF9276"
 
+    def test_a_contract_that_is_refused_leaves_the_dual_write_in_place(self, world: World) -> None:
+        both = "\n".join(self.FULL.splitlines()[:2])
+        world.write(
+            a__sql=ADD, a__yaml=both, a__contract__sql="ALTER TABLE customers ALTER COLUMN id TYPE numeric;"
+        )
+        world.done("expand", "a")
+        error = world.refused("contract", "a", "--despite-versions", "test")
+
+        assert error.id == "CF9270"
+        assert world.ask("SELECT count(*) > 0 FROM pg_trigger WHERE NOT tgisinternal") == [("t",)]
+
+    def test_a_copy_has_the_dual_write_of_another_change(self, world: World) -> None:
+        world.write(a__sql=ADD, a__yaml="\n".join(self.FULL.splitlines()[:2]), b__sql="SELECT 1")
+        world.done("expand", "a")
+
+        assert "judged by its words" not in world.run("expand", "b").stderr
+
 
 class TestAbort:
     def test_it_takes_away_what_the_expand_added_and_may_begin_anew(self, world: World) -> None:
@@ -280,6 +299,19 @@ class TestAbort:
             assert world.ask("SELECT count(*) FROM pg_attribute WHERE attname = 'full_name'") == [("0",)]
         assert "aborted" in world.done("status")
         assert [one.note for one in world.ledger("abort") if one.number == 0] == ["not now"]
+
+    def test_it_ends_the_dual_write_and_may_begin_anew(self, world: World) -> None:
+        both = "\n".join(TestContract.FULL.splitlines()[:2])
+        world.write(a__sql=ADD, a__yaml=both, a__abort__sql="ALTER TABLE customers DROP COLUMN full_name;")
+        triggers = "SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal"
+        world.done("expand", "a")
+        made = world.ask(triggers)
+        world.done("abort", "a", "--reason", "not now", "--despite-versions", "none runs")
+        gone = world.ask(triggers)
+        world.done("expand", "a")
+
+        assert gone == [("0",)]
+        assert world.ask(triggers) == made != gone
 
     def test_without_a_file_for_it_it_says_what_remains(self, world: World) -> None:
         world.write(a__sql=ADD)
@@ -326,6 +358,45 @@ class TestStatus:
         (world.folder / "a.sql").unlink()
 
         assert "its files are gone" in world.done("status")
+
+
+class TestPlace:
+    SPEC = """apiVersion: crossfade/v1
+service: shop
+platform: {local: {command: "./serve --port {port}", port: 8000}}
+strategy: canary
+"""
+
+    def say(self, world: World, *arguments: str) -> Result:
+        return CliRunner().invoke(cli, ["migrate", *arguments], standalone_mode=False)
+
+    def test_the_service_file_says_where_the_changes_lie_and_which_database(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (world.folder / "db").mkdir()
+        (world.folder / "db" / "a.sql").write_text(ADD)
+        spec = world.folder / "crossfade.yaml"
+        spec.write_text(
+            f"{self.SPEC}database:\n  url: {{env: POOLED}}\n  direct_url: {{env: MIGRATE_URL}}\n"
+            "  migrations: db\n"
+        )
+        result = self.say(world, "expand", "-f", str(spec), "--sandbox-dsn", world.sandbox_dsn)
+
+        assert (result.exception, result.stdout) == (None, "a: expanded\n")
+
+    @pytest.mark.parametrize("section", ["", "database: {url: {env: DATABASE_URL}}"])
+    def test_without_one_it_says_what_to_write(self, world: World, section: str) -> None:
+        spec = world.folder / "crossfade.yaml"
+        spec.write_text(self.SPEC + section)
+        result = self.say(world, "status", "-f", str(spec))
+
+        assert getattr(result.exception, "id", "") == "CF9279"
+        assert "migrations: db/migrations" in getattr(result.exception, "fix", "")
+
+    def test_a_change_that_is_not_there_is_told_with_the_nearest_name(self, world: World) -> None:
+        world.write(full_name__sql=ADD)
+
+        assert "did you mean full_name?" in world.refused("expand", "fullname").what
 
 
 class TestCommands:

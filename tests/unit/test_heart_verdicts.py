@@ -7,7 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from heart_world import GATES, LIMITS, OLD, THEM, US, World, a_plan, a_run
+from heart_run import a_run
+from heart_world import GATES, LIMITS, OLD, THEM, US, World, a_plan
 from hypothesis import given
 from strategies import Moment, Op, examples, for_any_moment, play_new, schedules, worlds
 

@@ -285,6 +285,11 @@ CASES: list[tuple[str, str | bytes, str]] = [
     ("CF2304", based(gates="{paging: {alarms: []}}"), "gates.paging.alarms"),
     ("CF2305", based(gates="{paging: {alarms: [{http: 'arn:aws:x'}]}}"), "gates.paging.alarms[0].http"),
     ("CF2305", based(gates="{paging: {alarms: [{http: 'http://[::1'}]}}"), "gates.paging.alarms[0].http"),
+    (
+        "CF2305",
+        based(gates="{paging: {alarms: [{http: 'https://u:secret@x/y'}]}}"),
+        "gates.paging.alarms[0].http",
+    ),
     ("CF2305", own("{alarms: [a, '']}"), "gates.own.alarms[1]"),
     ("CF2305", own("{alarms: ['arn:aws:cloudwatch:eu-west-1:123456789012:alarm:a']}"), "gates.own.alarms[0]"),
     ("CF2305", own("{alarms: [{name: a, http: 'http://x/'}]}"), "gates.own.alarms[0]"),
@@ -369,6 +374,8 @@ CASES: list[tuple[str, str | bytes, str]] = [
     *(("CF2704",
        based(signals=f"{{prometheus: {{url: '{url}', stable: 'a=\"b\"', candidate: 'a=\"c\"'}}}}"),
        "signals.prometheus.url") for url in ("prometheus:9090", "ftp://p", "http://p/?a=b", "http://")),
+    ("CF2704", based(signals="{prometheus: {url: 'http://u:s@p', stable: 'a=\"b\"', candidate: 'a=\"c\"'}}"),
+     "signals.prometheus.url"),
     ("CF2704", based(signals="{prometheus: {url: 'http://p', stable: 'a=\"b\"', candidate: 'a=\"b\"'}}"),
      "signals.prometheus.candidate"),
     ("CF2314", based(signals="{prometheus: {url: 'http://p', stable: 'a=\"{revision}\"', "
@@ -423,6 +430,23 @@ def test_what_is_not_a_file_is_not_read(tmp_path: Path) -> None:
     assert [f.id for f in findings_of(tmp_path)] == ["CF1002"]
     assert [f.id for f in findings_of(tmp_path / "pipe")] == ["CF1002"]
     assert [f.id for f in findings_of(tmp_path / "a\0b")] == ["CF1002"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        based(gates="{paging: {alarms: [{http: 'https://u:sesame@x/y'}]}}"),
+        based(signals="{prometheus: {url: 'http://u:sesame@p', stable: 'a=\"b\"', candidate: 'a=\"c\"'}}"),
+    ],
+)
+def test_a_password_in_an_address_is_refused_and_not_repeated(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "crossfade.yaml"
+    file.write_text(text)
+    with pytest.raises(SpecError) as refused:
+        load_spec(file)
+
+    assert "holds a user or a password" in str(refused.value.lines())
+    assert "sesame" not in str(refused.value.lines())
 
 
 def test_every_id_that_is_explained_is_provoked() -> None:

@@ -1,4 +1,4 @@
-"""`migrate prove`: does the version that we may have to go back to still run after this migration?"""
+"""The verbs of the database side; `prove` stands here: does the old version still run after a migration?"""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ import click
 
 from crossfade.cli.migrate_backfill import backfill, verify
 from crossfade.cli.migrate_expand import abort, contract, expand
+from crossfade.cli.migrate_options import need_the_extra, read_text
+from crossfade.cli.migrate_record import record
 from crossfade.cli.migrate_status import status
 from crossfade.cli.options import json_option
-from crossfade.errors import RefusedError, UsageError
+from crossfade.errors import UsageError
 
 if TYPE_CHECKING:
-    from crossfade.migrations.prove import Question
+    from crossfade.migrations.prove import Question, Version
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -25,7 +27,7 @@ def migrate() -> None:
     """Verbs of the database side."""
 
 
-for _verb in (expand, backfill, verify, contract, abort, status):
+for _verb in (record, expand, backfill, verify, contract, abort, status):
     migrate.add_command(_verb)
 
 
@@ -36,9 +38,9 @@ for _verb in (expand, backfill, verify, contract, abort, status):
     type=_FILE,
     required=True,
     multiple=True,
-    help="Statements of a version that a rollback may bring back, with $1 parameters; may be repeated.",
+    help="What a version sends that a rollback may bring back: shape.json, or SQL with $1; may be repeated.",
 )
-@click.option("--new", type=_FILE, required=True, help="Statements of the new version.")
+@click.option("--new", type=_FILE, required=True, help="What the new version sends: shape.json or SQL.")
 @click.option(
     "--migration", type=_FILE, required=True, help="The migration. One transaction, unless it says so."
 )
@@ -57,7 +59,7 @@ def prove(
     as_json: bool,
 ) -> int:
     """Exit 0 safe, 4 blocked, 11 cannot decide."""
-    _need_the_extra()
+    need_the_extra()
     from crossfade.cli.render.proof import as_object, as_text
     from crossfade.migrations.prove import prove as decide
     from crossfade.migrations.sandbox import Sandbox, Server
@@ -80,32 +82,26 @@ def prove(
 def _question(
     schema: Path, old: tuple[Path, ...], new: Path, migration: Path, app_role: str | None
 ) -> Question:
-    from crossfade.migrations.prove import Question, Version
+    from crossfade.migrations.prove import Question
     from crossfade.migrations.script import read_script, read_statements
 
     return Question(
-        schema=read_statements(_read(schema), str(schema)),
+        schema=read_statements(read_text(schema), str(schema)),
         schema_name=str(schema),
-        old=tuple(Version(name=str(one), statements=read_statements(_read(one), str(one))) for one in old),
-        new=Version(name=str(new), statements=read_statements(_read(new), str(new))),
-        migration=read_script(_read(migration), str(migration)),
+        old=tuple(_version(one) for one in old),
+        new=_version(new),
+        migration=read_script(read_text(migration), str(migration)),
         app_role=app_role,
     )
 
 
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise RefusedError(
-            "CF9201", f"{path} cannot be read", f"it is not UTF-8: {error.reason}", "save it as UTF-8"
-        ) from None
+def _version(path: Path) -> Version:
+    """A shape that the recorder wrote, or statements by hand."""
+    from crossfade.migrations.prove import Version
+    from crossfade.migrations.script import read_statements
+    from crossfade.migrations.shape import read_shape
 
-
-def _need_the_extra() -> None:
-    from importlib.util import find_spec
-
-    if find_spec("psycopg") is None:
-        raise UsageError(
-            "CF9213", "a proof needs psycopg", "it is not installed", "pip install 'crossfade[migrations]'"
-        )
+    text, called = read_text(path), str(path)
+    if path.suffix.lower() == ".json":
+        return Version(name=called, statements=read_shape(text, called).as_statements(called))
+    return Version(name=called, statements=read_statements(text, called))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from crossfade.migrations.running.conduct import Conductor
     from crossfade.migrations.running.doors import Door
     from crossfade.spec.change_models import SchemaChange
+    from crossfade.spec.database_models import Database
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -44,14 +45,12 @@ def place_options(verb: F) -> F:
     """`-f`, `--folder`, `--dsn-env`: where the changes lie, and the database they are for."""
     for option in (
         click.option(
-            "--dsn-env",
-            metavar="NAME",
-            help="Variable that holds the direct DSN.",
+            "--dsn-env", metavar="NAME", help="Variable that holds the direct DSN; else crossfade.yaml's."
         ),
         click.option(
             "--folder",
             type=click.Path(exists=True, file_okay=False, path_type=Path),
-            help="Folder of the schema changes.",
+            help="Folder of the schema changes; else crossfade.yaml's.",
         ),
         file_option,
     ):
@@ -60,23 +59,43 @@ def place_options(verb: F) -> F:
 
 
 def find(file: Path, folder: Path | None, dsn_env: str | None) -> Where:
-    """The changes and their database."""
-    if folder is None or dsn_env is None:
+    """The changes and their database: as the options say, else as crossfade.yaml does."""
+    said = None if folder is not None and dsn_env is not None else _section(file)
+    home = file.absolute().parent
+    if folder is None:
+        folder = home / said.migrations if said is not None and said.migrations is not None else None
+    direct = dsn_env or (said.direct if said is not None else None)
+    if folder is None or direct is None:
+        missing = "--folder" if folder is None else "--dsn-env"
         raise UsageError(
             "CF9279",
             "the database that is to be migrated is not named",
-            "--folder says where the changes lie, --dsn-env which variable holds the direct DSN",
-            "crossfade migrate status --folder db/migrations --dsn-env DATABASE_URL",
+            f"{file} says neither where schema changes lie nor which variable holds the address"
+            if said is None
+            else f"{file} has no `database.migrations`",
+            f"add `database: {{url: {{env: DATABASE_URL}}, migrations: db/migrations}}`, or give {missing}",
         )
-    dsn = os.environ.get(dsn_env, "")
+    variables = (direct,) if said is None else tuple(dict.fromkeys((direct, said.url)))
+    return Where(folder=folder, variable=direct, variables=variables, dsn=_dsn(direct), home=home)
+
+
+def _section(file: Path) -> Database | None:
+    """The section `database` of crossfade.yaml; None where there is no such file."""
+    from crossfade.spec.load import load_spec
+
+    return load_spec(file).database if file.exists() else None
+
+
+def _dsn(variable: str) -> str:
+    dsn = os.environ.get(variable, "")
     if not dsn:
         raise UsageError(
             "CF9279",
-            f"the variable {dsn_env} holds no DSN",
+            f"the variable {variable} holds no DSN",
             "it is not set, or empty",
-            f"export {dsn_env}=postgresql://…",
+            f"export {variable}=postgresql://…",
         )
-    return Where(folder=folder, variable=dsn_env, variables=(dsn_env,), dsn=dsn, home=file.absolute().parent)
+    return dsn
 
 
 def opened(where: Where) -> Door:

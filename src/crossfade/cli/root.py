@@ -32,7 +32,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "close": ("steer", "end a stuck release by a person's word"),
     "gate": ("gate", "judge a stream of counts, or replay a stored verdict"),
     "watchdog": ("watchdog", "take over releases whose controller is gone; --once for a schedule"),
-    "migrate": ("migrate", "the database side: prove that the old version still runs after a migration"),
+    "migrate": ("migrate", "the database side: prove a schema change, run it, fill and check rows"),
     "render": ("render_verb", "files for other tools: github-actions, iam, alarms"),
     "local": ("local", "the embedded platform: up, status, logs, down"),
     "twin": ("twin", "the laptop AWS: up"),

@@ -175,12 +175,13 @@ def _given(columns: Sequence[Column]) -> str:
         return "false"
     now = ", ".join(f"NEW.{name(one.name)}" for one in told)
     usual = ", ".join(f"({one.default or 'NULL'})::{one.type}" for one in told)
-    return f"ROW({now})::record OPERATOR(pg_catalog.*<>) ROW({usual})::record"
+    return f"pg_catalog.record_image_ne(ROW({now}), ROW({usual}))"
 
 
 def _differ(columns: Sequence[Column]) -> str:
+    # The operator of this function is printed without its casts: a pg_dump with it would not load.
     now, then = (", ".join(f"{row}.{name(one.name)}" for one in columns) for row in ("NEW", "OLD"))
-    return f"ROW({now})::record OPERATOR(pg_catalog.*<>) ROW({then})::record"
+    return f"pg_catalog.record_image_ne(ROW({now}), ROW({then}))"
 
 
 def _moved(table: Table, pairs: Sequence[Pair]) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from crossfade.errors import AccessError, PlatformError, RefusedError
 from crossfade.migrations import backfill
@@ -23,11 +24,13 @@ from crossfade.migrations.running.manner import Judged
 from crossfade.migrations.running.outside import effect_of, runs_outside
 from crossfade.migrations.running.survey import survey
 from crossfade.migrations.script import Script, Statement, Unit, read_script, read_statements
-from crossfade.spec.change_models import CommandPart, Part, SchemaChange, SqlPart
+from crossfade.migrations.wire import Session
+from crossfade.spec.change_models import CommandPart, DualWrite, Part, SchemaChange, SqlPart
 
-_TAKEN_AWAY = 1001
+_TAKEN_AWAY: Final = 1001
 """Number of the first statement that takes a dual write away; those that made it begin at 1."""
-_BRIEF = Judged(manner="brief")
+_BRIEF: Final = Judged(manner="brief")
+_NOTHING: Final = Script(units=(), explicit=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +49,16 @@ class Outside:
     """Why a contract may not run now, each with the date when it may."""
     needed_by: Callable[[SchemaChange], Sequence[str]] | None = None
     """Versions that need what the change has added."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ready:
+    """A part before it runs: its row, and for SQL its statements and their manners."""
+
+    part: Part | None
+    row: Done
+    script: Script = _NOTHING
+    judged: tuple[Judged, ...] = ()
 
 
 class Conductor:
@@ -69,7 +82,9 @@ class Conductor:
         if now in {"contracting", "contracted"}:
             raise _out_of_order(change, now, "it is past its expand", "write a new change")
         self._forget_abort(change)
-        did = self._part(change, "expand", change.expand, asked)
+        ready = self._ready(change, "expand", change.expand, asked)
+        did = ready is not None
+        self._do(ready)
         if change.dual_write is None:
             return "expanded" if did else "nothing to do: it is expanded"
         made = self._dual_write(change)
@@ -79,16 +94,17 @@ class Conductor:
         """Contract, when nobody can go back to what needs the old shape."""
         now = self.stands(change)
         if now == "contracted":
-            self._part(change, "contract", change.contract, asked)
+            self._ready(change, "contract", change.contract, asked)
             return "nothing to do: it is contracted"
         if now != "contracting":
             self._refuse_early(change, now)
         self._refuse_while_needed(change, asked)
+        away = self._taking_away(change, backfill.leave_behind)
+        ready = self._ready(change, "contract", change.contract, asked, before=away)
         if now != "contracting":
             backfill.confirm(self._session, change, self._means.who)
-        if change.dual_write is not None:
-            self._take_away(change, backfill.leave_behind(self._session, change.name, change.dual_write))
-        self._part(change, "contract", change.contract, asked)
+        self._take_away(change, away)
+        self._do(ready)
         return "contracted"
 
     def abort(self, change: SchemaChange, asked: Asked, reason: str) -> str:
@@ -99,9 +115,10 @@ class Conductor:
         if now in {"contracting", "contracted"}:
             raise _out_of_order(change, now, "what its contract took away is gone", "write a new change")
         self._refuse_to_take_away(change, asked)
-        if change.dual_write is not None:
-            self._take_away(change, backfill.remove(self._session, change.name, change.dual_write))
-        self._part(change, "abort", change.abort, asked, note=reason, end=False)
+        away = self._taking_away(change, backfill.remove)
+        ready = self._ready(change, "abort", change.abort, asked, before=away)
+        self._take_away(change, away)
+        self._do(ready, end=False)
         remains = () if change.abort else self._made_by_expand(change)
         self._end_abort(change, reason)
         if not remains:
@@ -113,31 +130,36 @@ class Conductor:
             ]
         )
 
-    def _part(
+    def _ready(
         self, change: SchemaChange, chapter: Chapter, part: Part | None, asked: Asked,
-        *, note: str = "", end: bool = True,
-    ) -> bool:  # fmt: skip
-        """Run a part unless it has run; whether anything was done."""
+        *, before: Script = _NOTHING,
+    ) -> _Ready | None:  # fmt: skip
+        """A part that has not run, judged but untouched; `before` runs before it. None: it has run."""
         done = of_part(self.rows, change.name, chapter)
         whole = done.get(WHOLE)
-        digest = part.sha256 if part else ""
         if whole is not None and whole.done:
-            if whole.sha256 != digest:
+            if whole.sha256 != (part.sha256 if part else ""):
                 raise self._part_drifted(change, chapter, part, done, whole)
-            return False
+            return None
         row = self._whole(change, chapter, part, whole)
-        if isinstance(part, SqlPart):
-            script, judged, waived = self._judged(change, chapter, part, asked)
-            note = "; ".join(one for one in (note, waived) if one)
-            self._keep(row)
-            self._executor.run(change.name, chapter, script, judged)
-        elif isinstance(part, CommandPart):
-            self._keep(row)
-            tries = run_command(self._means, self._around, change.name, part.command, self._sessions)
+        if not isinstance(part, SqlPart):
+            return _Ready(part=part, row=row)
+        script, judged, note = self._judged(change, chapter, part, asked, before)
+        return _Ready(part=part, row=replace(row, note=note), script=script, judged=judged)
+
+    def _do(self, ready: _Ready | None, *, end: bool = True) -> None:
+        """Run what is left of a part."""
+        if ready is None:
+            return
+        row = ready.row
+        self._keep(row)
+        if isinstance(ready.part, CommandPart):
+            tries = run_command(self._means, self._around, row.change, ready.part.command, self._sessions)
             row = replace(row, tries=tries)
+        else:
+            self._executor.run(row.change, row.part, ready.script, ready.judged)
         if end:
-            self._keep(replace(ledger.ended(row, self._means.clock.now(), "done"), note=note))
-        return True
+            self._keep(ledger.ended(row, self._means.clock.now(), "done"))
 
     def _part_drifted(
         self, change: SchemaChange, chapter: Chapter, part: Part | None, done: dict[int, Done], whole: Done
@@ -148,7 +170,7 @@ class Conductor:
         return drifted(change.name, chapter, whole, None, part.sha256 if part else "")
 
     def _judged(
-        self, change: SchemaChange, chapter: Chapter, part: SqlPart, asked: Asked
+        self, change: SchemaChange, chapter: Chapter, part: SqlPart, asked: Asked, before: Script
     ) -> tuple[Script, tuple[Judged, ...], str]:
         """Every statement's manner, before the first one runs; refuses what keeps others waiting."""
         script = read_script(part.text, part.file.name)
@@ -157,16 +179,17 @@ class Conductor:
         over = {number for number, row in done.items() if row.done}
         left = _without(script, over)
         if not left.statements:
-            return script, tuple(_BRIEF for _ in script.statements), ""
+            return script, _brief(script), ""
         for one in left.statements:
             if runs_outside(one) and effect_of(one) is None:
                 raise unknowable(change.name, one)
-        surveyed = survey(self._means.door, change.name, left, self._means.sandbox_dsn)
+        whole = replace(left, units=(*before.units, *left.units))
+        surveyed = survey(self._means.door, change.name, whole, self._means.sandbox_dsn)
         if surveyed.note:
             self._means.tell(surveyed.note)
-        found = list(zip(left.statements, surveyed.judged, strict=True))
-        waived = self._refuse_or_waive(change, found, asked)
-        told = iter(surveyed.judged)
+        of_left = surveyed.judged[len(before.statements) :]
+        waived = self._refuse_or_waive(change, list(zip(left.statements, of_left, strict=True)), asked)
+        told = iter(of_left)
         judged = tuple(_BRIEF if at in over else next(told) for at, _ in enumerate(script.statements, 1))
         taken_apart = surveyed.script.explicit and not left.explicit
         return (script.apart() if taken_apart else script), judged, waived
@@ -188,14 +211,22 @@ class Conductor:
         whole = of_part(self.rows, change.name, "dual_write").get(WHOLE)
         if change.dual_write is None or (whole is not None and whole.done):
             return False
-        made = backfill.install(self._session, change.name, change.dual_write)
+        made = _of(backfill.install(self._session, change.name, change.dual_write))
         row = self._whole(change, "dual_write", None, whole)
-        self._executor.run(change.name, "dual_write", *_of(made))
+        self._executor.run(change.name, "dual_write", made, _brief(made))
         self._keep(ledger.ended(row, self._means.clock.now(), "done"))
         return True
 
-    def _take_away(self, change: SchemaChange, made: tuple[str, ...]) -> None:
-        self._executor.run(change.name, "dual_write", *_of(made), first=_TAKEN_AWAY)
+    def _taking_away(
+        self, change: SchemaChange, how: Callable[[Session, str, DualWrite], tuple[str, ...]]
+    ) -> Script:
+        """The statements that end a dual write; none where there is none."""
+        if change.dual_write is None:
+            return _NOTHING
+        return _of(how(self._session, change.name, change.dual_write))
+
+    def _take_away(self, change: SchemaChange, away: Script) -> None:
+        self._executor.run(change.name, "dual_write", away, _brief(away), first=_TAKEN_AWAY)
 
     def _refuse_early(self, change: SchemaChange, now: Standing) -> None:
         if now in {"planned", "aborted", "expanding"}:
@@ -306,11 +337,14 @@ class Conductor:
             )
 
 
-def _of(made: Sequence[str]) -> tuple[Script, tuple[Judged, ...]]:
+def _of(made: Sequence[str]) -> Script:
     """Statements of our own, as one transaction."""
     statements = tuple(one for text in made for one in read_statements(text, "dual write"))
-    script = Script(units=(Unit(statements=statements, transaction=True),), explicit=True)
-    return script, tuple(_BRIEF for _ in statements)
+    return Script(units=(Unit(statements=statements, transaction=True),), explicit=True)
+
+
+def _brief(script: Script) -> tuple[Judged, ...]:
+    return tuple(_BRIEF for _ in script.statements)
 
 
 def _without(script: Script, over: set[int]) -> Script:

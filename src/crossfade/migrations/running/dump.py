@@ -23,7 +23,11 @@ _NOT_FROM_OUTSIDE: Final = ("PGOPTIONS", "PGSERVICE", "PGTARGETSESSIONATTRS")
 
 
 def schema_of(dsn: str, version: int) -> str:
-    """DDL of everything but our own schema. Raises RefusedError (CF9203, CF9264)."""
+    """
+    DDL of all but our own tables; what a dual write is made of is there, or its triggers would not load.
+
+    Raises RefusedError (CF9203, CF9264).
+    """
     program = choose(None).program("pg_dump")
     if version // 10000 > choose(None).major:
         raise _not_dumped(f"the wheel's pg_dump is older than PostgreSQL {version // 10000}")
@@ -34,7 +38,7 @@ def schema_of(dsn: str, version: int) -> str:
     command: list[str | Path] = [
         program,
         "--schema-only",
-        f"--exclude-schema={SCHEMA}",
+        f"--exclude-table={SCHEMA}.*",
         "--lock-wait-timeout=2s",
     ]
     try:

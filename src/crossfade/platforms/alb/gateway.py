@@ -37,7 +37,9 @@ from crossfade.platforms.alb.model import (
 )
 from crossfade.platforms.alb.pace import Pace
 
-ARNS_AT_ONCE: Final = 100
+ARNS_AT_ONCE: Final = 20
+"""As AWS limits the calls of this API whose limit it publishes; that of DescribeRules it does not."""
+
 GONE: Final = frozenset({"RuleNotFound", "ListenerNotFound"})
 
 
@@ -187,7 +189,8 @@ class Gateway:
     def _pages(self, operation: str, key: str, **asked: Any) -> Iterator[Mapping[str, Any]]:
         """Every item of every page (R07)."""
         declared = CALLS[operation]
-        pages = iter(self._door.client(declared.service).get_paginator(operation).paginate(**asked))
+        with _calling(declared, ""):
+            pages = iter(self._door.client(declared.service).get_paginator(operation).paginate(**asked))
         while True:
             with _calling(declared, ""):
                 page = next(pages, None)
