@@ -102,7 +102,7 @@ class Walk:
         return done.stdout
 
     @contextmanager
-    def meanwhile(self, command: str, code: int) -> Iterator[None]:
+    def meanwhile(self, command: str, code: int = 0) -> Iterator[None]:
         """Run it in another terminal while the block lasts; it has ended by itself when the block has."""
         print(f"$ {command} &", flush=True)
         with subprocess.Popen(  # noqa: S602 as above
@@ -119,15 +119,21 @@ class Walk:
         if ended != code:
             raise SystemExit(f"walk: exit {ended}, and {code} was expected: {command}")
 
-    def until_half(self) -> None:
-        """Until the candidate bakes with half of the requests."""
+    def release(self, command: str) -> None:
+        """A release that is approved half way, and followed to its end."""
+        with self.meanwhile(command):
+            self.until_asked()
+            self.type('crossfade approve --reason "it looks good"')
+
+    def until_asked(self) -> None:
+        """Until the release has half of the requests, has been judged on them, and asks for a word."""
         end = time.monotonic() + PATIENCE
-        while self._stands() != ("baking", 50):
+        while self._stands() != "awaiting approval":
             if time.monotonic() > end:
-                raise SystemExit("walk: the candidate never had half of the requests")
+                raise SystemExit("walk: the release never asked for approval")
             time.sleep(0.2)
 
-    def _stands(self) -> tuple[str, float | None]:
+    def _stands(self) -> str:
         said = subprocess.run(
             ["crossfade", "status", "--json"],
             cwd=self._folder,
@@ -137,8 +143,7 @@ class Walk:
             timeout=PATIENCE,
             check=True,
         )
-        release = json.loads(said.stdout)["services"][0]
-        return release["phase"], release["weight"]
+        return str(json.loads(said.stdout)["services"][0]["phase"])
 
     def fill(self, rows: str) -> None:
         """SQL that nobody types: a past."""
@@ -180,9 +185,9 @@ def _told(one: Walk, shop: Shop) -> None:
 
         one.tell(f"{v2} is taken back in the middle, with half of the requests")
         with one.meanwhile(f"crossfade deploy {v2}", code=5):
-            one.until_half()
+            one.until_asked()
             one.type('crossfade abort --reason "somebody had a doubt"', only="RELEASE")
-        one.type(f'crossfade deploy {v2} --retry --reason "the doubt is gone"', only="RELEASE")
+        one.release(f'crossfade deploy {v2} --retry --reason "the doubt is gone"')
 
         one.tell("the rows from before the change")
         one.type("crossfade migrate backfill")
@@ -191,7 +196,7 @@ def _told(one: Walk, shop: Shop) -> None:
 
         one.tell(f"{v3} needs the old shape no more")
         one.type(shop.record[v3], only="statements")
-        one.type(f"crossfade deploy {v3}", only="RELEASE")
+        one.release(f"crossfade deploy {v3}")
         one.type(f'crossfade migrate contract {shop.change} --despite-versions "nobody goes back to {v1}"')
         one.type("crossfade migrate status")
     one.tell(str(users))
