@@ -184,6 +184,7 @@ class Conductor:
             if runs_outside(one) and effect_of(one) is None:
                 raise unknowable(change.name, one)
         whole = replace(left, units=(*before.units, *left.units))
+        self._means.tell("watches the statements on a copy of the schema first")
         surveyed = survey(self._means.door, change.name, whole, self._means.sandbox_dsn)
         if surveyed.note:
             self._means.tell(surveyed.note)
@@ -286,10 +287,14 @@ class Conductor:
         row = self._whole(change, "abort", change.abort, None)
         over = replace(ledger.ended(row, self._means.clock.now(), "done"), note=reason)
         self._session.attempt("BEGIN")
-        for failure in (ledger.write(self._session, over), ledger.undo(self._session, change.name)):
-            if failure is not None:
-                self._session.attempt("ROLLBACK")
-                raise _not_kept(change.name, failure)
+        failure = (
+            ledger.write(self._session, over)
+            or ledger.undo(self._session, change.name)
+            or backfill.forget(self._session, change.name)
+        )
+        if failure is not None:
+            self._session.attempt("ROLLBACK")
+            raise _not_kept(change.name, failure)
         self._session.attempt("COMMIT")
         self.rows = ledger.rows_of(self._session)
 
