@@ -16,7 +16,7 @@ from crossfade.spec.places import S3Place
 OUR_TAGS: Final = Condition(operator="ForAllValues:StringLike", key="aws:TagKeys", values=("crossfade:*",))
 """Tags of the groups that are not ours stay as they are (R10)."""
 
-_TAGGING: Final = frozenset({"AddTags", "RemoveTags"})
+_TAGGING: Final = "AddTags"
 
 
 def calls(spec: Spec) -> tuple[Call, ...]:
@@ -47,7 +47,7 @@ def _of_gates(spec: Spec) -> tuple[Call, ...]:
 
 
 def _narrowed(call: Call) -> Call:
-    tags = call.service == "elbv2" and call.action in _TAGGING
+    tags = call.service == "elbv2" and call.action == _TAGGING
     return replace(call, given=(*call.given, OUR_TAGS)) if tags and OUR_TAGS not in call.given else call
 
 

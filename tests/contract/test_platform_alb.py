@@ -15,7 +15,6 @@ from grounds import AlbGround, names
 from crossfade.aws import Door, Where
 from crossfade.errors import AccessError, PlatformError
 from crossfade.platforms.alb import calls as alb_calls
-from crossfade.platforms.alb import gateway as alb_gateway
 from crossfade.platforms.alb.calls import CALLS, On, calls
 from crossfade.platforms.alb.gateway import Gateway
 from crossfade.release.plan import Kind
@@ -60,11 +59,10 @@ class TestCalls:
 
         called = {action for service, action in made_of(cloud, since) if service == "elbv2"}
         declared = {one.action for one in CALLS.values() if one.service == "elbv2"}
-        # The balancer's address is asked for on AWS alone; trust is taken back from an empty side alone.
-        assert declared - called == {"DescribeLoadBalancers", "RemoveTags"}
+        # The balancer's address is asked for on AWS alone.
+        assert declared - called == {"DescribeLoadBalancers"}
         assert called <= declared
         assert "describe_load_balancers" in inspect.getsource(Gateway.balancers)
-        assert "remove_tags" in inspect.getsource(alb_gateway._operation)
 
     def test_every_mutating_call_is_limited_to_resources_of_the_site(self, ground: AlbGround) -> None:
         site = ground.balancer.site

@@ -52,6 +52,7 @@ class TestPlatforms:
         assert found.site == ground.balancer.site
         assert found is later.ports(plan).platform
         assert plan.limits.look == timedelta(seconds=3)
+        assert (plan.gone, plan.again) == ("deregistered", "registered")
         assert isinstance(later.sites.of_plan(replace(plan, artifact={"candidate": {}})), LocalPlatform)
 
     def test_R47_where_it_is_about_to_write_is_known_before(self, ground: AlbGround) -> None:

@@ -6,6 +6,7 @@ import http.client
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -209,3 +210,17 @@ def closed_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def both(crew: list[App], **changes: Any) -> tuple[TargetGroup, ...]:
+    blue, green = crew
+    return group(BLUE, blue.target, **changes), group(GREEN, green.target, **changes)
+
+
+def answers(here: World, number: int, path: str = "/", **headers: str) -> Counter[str]:
+    return Counter(here.get(path, **headers)[1] for _ in range(number))
+
+
+def cookie(headers: http.client.HTTPMessage, name: str) -> str:
+    kept = [c.partition(";")[0] for c in headers.get_all("set-cookie", [])]
+    return next(c for c in kept if c.startswith(f"{name}="))

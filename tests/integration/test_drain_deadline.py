@@ -19,8 +19,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from dataplane_world import get, ready, supervisor_pid, until
 from lasting_app import CLOSE, TEXT, frame, read_frame
-from test_dataplane import get, ready, supervisor_pid, until
 
 from crossfade.dataplane import Client, Group, Service, down, ensure_supervisor
 from crossfade.dataplane.ports import connections

@@ -25,8 +25,8 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from dataplane_world import ready, supervisor_pid, until
 from lasting_app import CLOSE, TEXT, accept_of, frame, read_frame
-from test_dataplane import ready, supervisor_pid, until
 
 from crossfade.dataplane import Client, Group, Observed, Service, down, ensure_supervisor
 from crossfade.dataplane.store import Store

@@ -28,7 +28,6 @@ pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.timeout(420)]
 
 NOT_IN_THIS_LIFE = {
     ("elbv2", "DescribeLoadBalancers"),  # the name to ask by; a twin is at 127.0.0.1
-    ("elbv2", "RemoveTags"),  # trust goes back to a side that never was: asked for by the platform's contract
 }
 
 

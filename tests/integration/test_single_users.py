@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from test_dataplane import APP, get, ready, until
+from dataplane_world import APP, get, ready, until
 
 from crossfade.dataplane import Client, Group, Observed, Preview, Rule, Service, down, ensure_supervisor
 from crossfade.dataplane.store import Store, write_whole

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from pair import NOTHING, Pair, Programs, free_port, listed
 
 from crossfade.demo.behaviour import Behaviour
 from crossfade.demo.receipt import Join, join
@@ -43,86 +44,32 @@ class Cloud:
     def __init__(self, folder: Path, twin: Twin, *, service: str = "shop", rules: int = 1) -> None:
         self.folder, self.twin, self.service = folder, twin, service
         (folder / "targets").mkdir(parents=True, exist_ok=True)
-        self.apps: dict[str, list[subprocess.Popen[bytes]]] = {}
-        self.elb = twin.client("elbv2", config=patient())
-        self.groups = {colour: self._group(colour) for colour in ("blue", "green")}
+        self.programs, self.pair = Programs(folder / "apps.jsonl"), Pair(twin, service)
+        self.elb, self.groups, self.forward = self.pair.elb, self.pair.groups, self.pair.forward
         self.port = free_port()
-        self.listener = self._listener()
-        self.test = self._rule(10, {"x-crossfade": "candidate"})
+        self.listener = self.pair.listener(self.port, NOTHING)
+        header = {"HttpHeaderName": "x-crossfade", "Values": ["candidate"]}
+        self.test = self._rule(10, {"Field": "http-header", "HttpHeaderConfig": header})
+        paths = [f"/{number}/*" if number else "/*" for number in range(rules)]
         self.rules = [
-            self._rule(1000 - number, {}, f"/{number}/*" if number else "/*") for number in range(rules)
+            self._rule(1000 - number, {"Field": "path-pattern", "Values": [path]})
+            for number, path in enumerate(paths)
         ]
         self.write()
 
-    def _group(self, colour: str) -> str:
-        made = self.elb.create_target_group(
-            Name=f"{self.service}-{colour}",
-            Protocol="HTTP",
-            Port=80,
-            TargetType="ip",
-            VpcId=self._vpc(),
-            HealthCheckPath="/healthz",
-            HealthCheckIntervalSeconds=10,
-            HealthCheckTimeoutSeconds=3,
-            HealthyThresholdCount=2,
-        )
-        arn = str(made["TargetGroups"][0]["TargetGroupArn"])
-        delay = {"Key": "deregistration_delay.timeout_seconds", "Value": "30"}
-        self.elb.modify_target_group_attributes(TargetGroupArn=arn, Attributes=[delay])
-        return arn
-
-    def _vpc(self) -> str:
-        return str(self.twin.client("ec2", config=patient()).describe_vpcs()["Vpcs"][0]["VpcId"])
-
-    def _listener(self) -> str:
-        subnets = self.twin.client("ec2", config=patient()).describe_subnets()["Subnets"]
-        balancer = self.elb.create_load_balancer(
-            Name=self.service, Type="application", Subnets=[one["SubnetId"] for one in subnets[:2]]
-        )["LoadBalancers"][0]["LoadBalancerArn"]
-        nothing = {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404"}}
-        made = self.elb.create_listener(
-            LoadBalancerArn=balancer, Protocol="HTTP", Port=self.port, DefaultActions=[nothing]
-        )
-        return str(made["Listeners"][0]["ListenerArn"])
-
-    def _rule(self, priority: int, headers: Mapping[str, str], path: str = "/*") -> str:
-        conditions: list[Any] = [
-            {"Field": "http-header", "HttpHeaderConfig": {"HttpHeaderName": name, "Values": [value]}}
-            for name, value in headers.items()
-        ] or [{"Field": "path-pattern", "Values": [path]}]
-        made = self.elb.create_rule(
-            ListenerArn=self.listener, Priority=priority, Conditions=conditions, Actions=self.forward(999, 0)
-        )
-        return str(made["Rules"][0]["RuleArn"])
-
-    def forward(self, blue: int, green: int) -> list[Any]:
-        """The actions that deal out these weights."""
-        pair = zip(self.groups.values(), (blue, green), strict=True)
-        groups = [{"TargetGroupArn": arn, "Weight": weight} for arn, weight in pair]
-        return [{"Type": "forward", "ForwardConfig": {"TargetGroups": groups}}]
+    def _rule(self, priority: int, condition: Any) -> str:
+        return self.pair.rule(self.listener, priority, condition, self.forward(999, 0))
 
     # --- builds ----------------------------------------------------------------------------
 
     def build(self, revision: str, behaviour: Behaviour = Behaviour.GOOD, instances: int = 2) -> None:
         """Processes of a build that run and wait, and the file that lists them."""
-        words = ("--revision", revision, "--behaviour", behaviour.value, "--port", "0")
-        log = ("--log", str(self.folder / "apps.jsonl"))
-        started = [
-            subprocess.Popen(
-                [sys.executable, "-m", "crossfade.demo.app", *words, *log], stdout=subprocess.PIPE
-            )
-            for _ in range(instances)
-        ]
-        self.apps[revision] = started
-        ports = [int((app.stdout or sys.stdin.buffer).readline()) for app in started]
-        listed = "".join(f"127.0.0.1:{port}\n" for port in ports)
-        (self.folder / "targets" / revision).write_text(listed)
+        ports = self.programs.of(revision, behaviour, instances)
+        (self.folder / "targets" / revision).write_text(listed(ports))
 
     def serve(self, revision: str) -> None:
         """This build's targets stand in the blue group, as they did before anybody knew Crossfade."""
-        lines = (self.folder / "targets" / revision).read_text().split()
-        targets = [{"Id": line.split(":")[0], "Port": int(line.split(":")[1])} for line in lines]
-        self.elb.register_targets(TargetGroupArn=self.groups["blue"], Targets=targets)
+        self.pair.register("blue", self.folder / "targets" / revision)
 
     def write(self, *, strategy: str = CANARY, more: str = "", folder: Path | None = None) -> None:
         text = YAML.format(
@@ -196,16 +143,10 @@ class Cloud:
 
     def weights(self) -> list[tuple[int, int]]:
         """Blue and green of every production rule, as configured."""
-        found = self.elb.describe_rules(RuleArns=self.rules)["Rules"]
-        told = {rule["RuleArn"]: _weights(rule["Actions"]) for rule in found}
-        return [(told[arn][self.groups["blue"]], told[arn][self.groups["green"]]) for arn in self.rules]
+        return self.pair.rules(self.rules)
 
     def close(self) -> None:
-        for app in (app for listed in self.apps.values() for app in listed):
-            app.kill()
-            app.wait()
-            if app.stdout is not None:
-                app.stdout.close()
+        self.programs.close()
 
 
 def _answers(url: str) -> bool:
@@ -215,21 +156,3 @@ def _answers(url: str) -> bool:
             return bool(reply.status == 200)
     except OSError:
         return False
-
-
-def _weights(actions: list[Any]) -> Mapping[str, int]:
-    pair = actions[-1]["ForwardConfig"]["TargetGroups"]
-    return {one["TargetGroupArn"]: int(one["Weight"]) for one in pair}
-
-
-def patient() -> Any:
-    """Of boto3: the twin may throttle and fail, and this is not what is tested."""
-    from botocore.config import Config  # type: ignore[import-untyped]
-
-    return Config(retries={"total_max_attempts": 30, "mode": "standard"})
-
-
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -15,8 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import boto3  # type: ignore[import-untyped]
-from botocore.config import Config  # type: ignore[import-untyped]
+from pair import Pair, Programs, free_port, listed
 
 from crossfade.demo.traffic import Load, Traffic
 from crossfade.testing import Twin
@@ -25,13 +23,12 @@ from town import Said
 FACTOR = 30.0
 """The twin's minutes pass in two seconds; leases, heartbeats and processes are real."""
 
-REGION = "eu-west-1"
 BUCKET = "acme-crossfade"
 
 YAML = """\
 apiVersion: crossfade/v1
 service: shop
-aws: {{account: "123456789012", region: {region}, endpoint: "{endpoint}"}}
+aws: {{account: "{account}", region: {region}, endpoint: "{endpoint}"}}
 state: s3://{bucket}/prod
 platform:
   alb:
@@ -52,74 +49,20 @@ class Cloud:
     def __init__(self, folder: Path, twin: Twin) -> None:
         self.folder = folder
         self._twin = twin
-        self._programs: list[subprocess.Popen[bytes]] = []
-        where = {"LocationConstraint": REGION}
-        self.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration=where)
-        self.elb = self.client("elbv2")
-        self.port = _free()
-        self._build()
-        self.targets = {revision: self._programs_of(revision) for revision in ("v1", "v2", "v4")}
-
-    def client(self, service: str) -> Any:
-        return boto3.client(
-            service,
-            endpoint_url=self._twin.endpoint,
-            region_name=REGION,
-            aws_access_key_id="a",
-            aws_secret_access_key="person",  # noqa: S106  # nobody's
-            config=Config(proxies={}),
+        where = {"LocationConstraint": twin.region}
+        twin.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration=where)
+        self.pair, self._programs = Pair(twin, drain_s=10), Programs(folder / "apps.jsonl")
+        self.port = free_port()
+        self.listener, self.test = (
+            self.pair.listener(port, self.pair.forward(999, 0)) for port in (self.port, free_port())
         )
-
-    def _build(self) -> None:
-        ec2 = self.client("ec2")
-        subnets = [one["SubnetId"] for one in ec2.describe_subnets()["Subnets"]][:2]
-        made = self.elb.create_load_balancer(Name="shop", Subnets=subnets)["LoadBalancers"][0]
-        self.balancer, vpc = made["LoadBalancerArn"], ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
-        self.blue, self.green = (self._group(name, vpc) for name in ("blue", "green"))
-        self.listener, self.test = self._listener(self.port), self._listener(_free())
-
-    def _group(self, name: str, vpc: str) -> str:
-        made = self.elb.create_target_group(
-            Name=name,
-            Protocol="HTTP",
-            Port=80,
-            VpcId=vpc,
-            TargetType="ip",
-            HealthCheckPath="/healthz",
-            HealthCheckIntervalSeconds=10,
-            HealthyThresholdCount=2,
-        )
-        arn: str = made["TargetGroups"][0]["TargetGroupArn"]
-        drain = {"Key": "deregistration_delay.timeout_seconds", "Value": "10"}
-        self.elb.modify_target_group_attributes(TargetGroupArn=arn, Attributes=[drain])
-        return arn
-
-    def _listener(self, port: int) -> str:
-        groups = [{"TargetGroupArn": self.blue, "Weight": 999}, {"TargetGroupArn": self.green, "Weight": 0}]
-        action = {"Type": "forward", "ForwardConfig": {"TargetGroups": groups}}
-        made = self.elb.create_listener(
-            LoadBalancerArn=self.balancer, Protocol="HTTP", Port=port, DefaultActions=[action]
-        )
-        arn: str = made["Listeners"][0]["ListenerArn"]
-        return arn
-
-    def _programs_of(self, revision: str) -> tuple[int, ...]:
-        log = str(self.folder / "apps.jsonl")
-        words = ["--port", "0", "--revision", revision, "--behaviour", "good", "--log", log]
-        ports = []
-        for _ in range(2):
-            program = subprocess.Popen(
-                [sys.executable, "-m", "crossfade.demo.app", *words], stdout=subprocess.PIPE
-            )
-            self._programs.append(program)
-            assert program.stdout is not None
-            ports.append(int(program.stdout.readline().split()[-1]))
-        return tuple(ports)
+        self.targets = {revision: self._programs.of(revision) for revision in ("v1", "v2", "v4")}
 
     @property
     def url(self) -> str:
         """The state, as `--state` takes it on a machine that has no file."""
-        said = f"account=123456789012&region={REGION}&endpoint={self._twin.endpoint}"
+        twin = self._twin
+        said = f"account={twin.account}&region={twin.region}&endpoint={twin.endpoint}"
         return f"s3://{BUCKET}/prod?{said}"
 
     def machine(self, name: str, bake: str = "60m") -> Machine:
@@ -127,15 +70,15 @@ class Cloud:
         folder = self.folder / name
         (folder / "targets").mkdir(parents=True)
         for revision, ports in self.targets.items():
-            (folder / "targets" / revision).write_text("".join(f"127.0.0.1:{port}\n" for port in ports))
-        arns = {"listener": self.listener, "test": self.test, "blue": self.blue, "green": self.green}
-        text = YAML.format(region=REGION, endpoint=self._twin.endpoint, bucket=BUCKET, bake=bake, **arns)
+            (folder / "targets" / revision).write_text(listed(ports))
+        arns = {"listener": self.listener, "test": self.test, **self.pair.groups}
+        where = {"account": self._twin.account, "region": self._twin.region, "endpoint": self._twin.endpoint}
+        text = YAML.format(bucket=BUCKET, bake=bake, **where, **arns)
         (folder / "crossfade.yaml").write_text(text)
         return Machine(folder)
 
     def weights(self) -> set[int]:
-        actions = self.elb.describe_listeners(ListenerArns=[self.listener])["Listeners"][0]["DefaultActions"]
-        return {one["Weight"] for one in actions[0]["ForwardConfig"]["TargetGroups"]}
+        return set(self.pair.default(self.listener))
 
     @contextmanager
     def users(self) -> Iterator[None]:
@@ -150,12 +93,7 @@ class Cloud:
         return len(every), [one for one in every if one.get("status") != 200]
 
     def close(self) -> None:
-        for program in self._programs:
-            program.terminate()
-        for program in self._programs:
-            program.wait(90)
-            assert program.stdout is not None
-            program.stdout.close()
+        self._programs.close()
 
 
 class Machine:
@@ -203,12 +141,6 @@ def _container() -> tuple[str, ...]:
         if subprocess.run([*words, "true"], capture_output=True, check=False).returncode == 0:
             return (*words, "sh", "-c", 'hostname another-machine; exec "$@"', "sh")
     return ()
-
-
-def _free() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
 
 
 @contextmanager

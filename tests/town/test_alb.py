@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import http.client
-import json
 import os
 import subprocess
 import sys
 import threading
 import time
-import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import boto3  # type: ignore[import-untyped]
 import pytest
-from botocore.config import Config  # type: ignore[import-untyped]
+from pair import Pair
 
 from crossfade.testing import Twin
 
@@ -67,23 +63,19 @@ class Cloud:
     answers: Counter[str] = field(default_factory=Counter)
     asking: list[threading.Thread] = field(default_factory=list)
     over: threading.Event = field(default_factory=threading.Event)
-    arns: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         (self.folder / "targets").mkdir()
         (self.folder / "app.py").write_text(APP)
         for revision in ("v1", "v2", "v3"):
             self._start(revision)
-        self.elb = boto3.client(
-            "elbv2",
-            endpoint_url=self.twin.endpoint,
-            region_name="eu-west-1",
-            aws_access_key_id="any",
-            aws_secret_access_key="body",  # noqa: S106
-            config=Config(proxies={}),
-        )
-        self._build()
-        words = FILE.format(account="123456789012", endpoint=self.twin.endpoint, **self.arns)
+        self.pair = Pair(self.twin, health="/", drain_s=60)
+        actions = [{"Type": "forward", "TargetGroupArn": self.pair.groups["blue"]}]
+        self.front, test = (self.pair.listener(port, actions) for port in (80, 8443))
+        self.rule = self.pair.rule(self.front, 1, {"Field": "path-pattern", "Values": ["/api/*"]}, actions)
+        self.pair.register("blue", self.folder / "targets" / "v1")
+        arns = {"front": self.front, "test": test, "rule": self.rule, **self.pair.groups}
+        words = FILE.format(account=self.twin.account, endpoint=self.twin.endpoint, **arns)
         (self.folder / "crossfade.yaml").write_text(words)
 
     def _start(self, revision: str) -> None:
@@ -96,58 +88,9 @@ class Cloud:
             assert time.monotonic() < until
             time.sleep(0.05)
 
-    def _build(self) -> None:
-        ec2 = boto3.client(
-            "ec2",
-            endpoint_url=self.twin.endpoint,
-            region_name="eu-west-1",
-            aws_access_key_id="any",
-            aws_secret_access_key="body",  # noqa: S106
-            config=Config(proxies={}),
-        )
-        vpc = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
-        subnets = [one["SubnetId"] for one in ec2.describe_subnets()["Subnets"]][:2]
-        balancer = self.elb.create_load_balancer(Name="shop", Subnets=subnets)["LoadBalancers"][0][
-            "LoadBalancerArn"
-        ]
-        for colour in ("blue", "green"):
-            made = self.elb.create_target_group(
-                Name=colour,
-                Protocol="HTTP",
-                Port=80,
-                VpcId=vpc,
-                TargetType="ip",
-                HealthCheckIntervalSeconds=10,
-                HealthyThresholdCount=2,
-            )
-            self.arns[colour] = made["TargetGroups"][0]["TargetGroupArn"]
-            self.elb.modify_target_group_attributes(
-                TargetGroupArn=self.arns[colour],
-                Attributes=[{"Key": "deregistration_delay.timeout_seconds", "Value": "60"}],
-            )
-        actions = [{"Type": "forward", "TargetGroupArn": self.arns["blue"]}]
-        for name, port in (("front", 80), ("test", 8443)):
-            listener = self.elb.create_listener(
-                LoadBalancerArn=balancer, Protocol="HTTP", Port=port, DefaultActions=actions
-            )
-            self.arns[name] = listener["Listeners"][0]["ListenerArn"]
-        self.arns["rule"] = self.elb.create_rule(
-            ListenerArn=self.arns["front"],
-            Priority=1,
-            Conditions=[{"Field": "path-pattern", "Values": ["/api/*"]}],
-            Actions=actions,
-        )["Rules"][0]["RuleArn"]
-        self.register("blue", "v1")
-
-    def register(self, colour: str, revision: str) -> None:
-        lines = (self.folder / "targets" / revision).read_text().split()
-        targets = [{"Id": ip, "Port": int(port)} for ip, port in (line.split(":") for line in lines)]
-        self.elb.register_targets(TargetGroupArn=self.arns[colour], Targets=targets)
-
     def users(self) -> None:
         """Some hundred requests a minute of the twin, until it is over."""
-        with urllib.request.urlopen(f"{self.twin.endpoint}/twin/ports", timeout=5) as reply:
-            port = json.load(reply)[self.arns["front"]]
+        port = self.twin.ports()[self.front]
         for number in range(3):
             self.asking.append(threading.Thread(target=self._user, args=(port, number)))
             self.asking[-1].start()
@@ -189,18 +132,7 @@ class Cloud:
 
     def shares(self) -> set[tuple[int, int]]:
         """Blue's and green's weights on every route."""
-        rule = self.elb.describe_rules(RuleArns=[self.arns["rule"]])["Rules"][0]["Actions"]
-        front = self.elb.describe_listeners(ListenerArns=[self.arns["front"]])["Listeners"][0][
-            "DefaultActions"
-        ]
-        return {self._share(actions) for actions in (rule, front)}
-
-    def _share(self, actions: Any) -> tuple[int, int]:
-        groups = actions[0].get("ForwardConfig", {}).get("TargetGroups") or [
-            {"TargetGroupArn": actions[0]["TargetGroupArn"], "Weight": 999}
-        ]
-        found = {group["TargetGroupArn"]: group["Weight"] for group in groups}
-        return found.get(self.arns["blue"], 0), found.get(self.arns["green"], 0)
+        return {self.pair.default(self.front), *self.pair.rules([self.rule])}
 
     def close(self) -> None:
         self.leave()

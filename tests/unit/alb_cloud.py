@@ -29,7 +29,6 @@ from crossfade.platforms.alb.model import (
     Site,
     Tag,
     Tags,
-    Untag,
     Write,
 )
 
@@ -225,10 +224,12 @@ class Cloud:
         return [
             {
                 "Id": query["Id"],
-                "Timestamps": [minute for minute in known if self.minutes[minute][query["Id"]]],
-                "Values": [n for minute in known if (n := self.minutes[minute][query["Id"]])],
+                "StatusCode": "Complete",
+                "Timestamps": [minute for minute in known if self.minutes[minute][colour]],
+                "Values": [n for minute in known if (n := self.minutes[minute][colour])],
             }
             for query in queries
+            for colour in [query["Id"].partition("_")[0]]
         ]
 
     # --- what it is told -------------------------------------------------------------------
@@ -255,9 +256,6 @@ class Cloud:
         match write:
             case Tag(colour=colour, tags=tags):
                 self._become(replace(now, tags={**now.tags, colour: {**now.tags[colour], **dict(tags)}}))
-            case Untag(colour=colour, keys=keys):
-                left = {key: text for key, text in now.tags[colour].items() if key not in keys}
-                self._become(replace(now, tags={**now.tags, colour: left}))
             case Route(arn=arn, actions=actions):
                 self._become(replace(now, routes={**now.routes, arn: actions}))
             case Register(colour=colour, targets=targets):

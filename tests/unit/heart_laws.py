@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from heart_world import FACTS, THEM, US, Run, Tick
+from heart_run import Run, Tick
+from heart_world import FACTS, THEM, US
 
 from crossfade.release.plan import SETTLE, Kind, Late, Plan, Proof, Step
 from crossfade.release.policy import Record, Waivers, objections

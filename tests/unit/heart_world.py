@@ -1,39 +1,30 @@
 """
 A simulated world for the heart: a platform that starts slowly, lags, lies by silence, and meets other hands.
 
-`Run` is the small driver of the engine's contract: hear, observe, decide, journal, perform.
-It keeps no state but the journal: at every tick the state is folded anew and compared.
+`heart_run.py` drives a release in it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from crossfade.release.decide import decide
-from crossfade.release.hear import hear
 from crossfade.release.plan import Limits, Plan, PlannedGate
 from crossfade.release.roads import compile_roads
 from crossfade.release.shape import shape_of
-from crossfade.release.state import State, fold, opened
+from crossfade.release.state import State
 from crossfade.release.values import (
     ALL,
     NOTHING,
-    Command,
-    Decision,
     Effect,
     EnsureFleet,
     EnsurePrimary,
     EnsureTest,
     EnsureWeight,
-    Event,
-    EventType,
     Fleet,
-    Gap,
     GoHome,
-    Heard,
     HookResult,
     HookSay,
     Known,
@@ -46,7 +37,6 @@ from crossfade.release.values import (
     Span,
     Truth,
     Unknown,
-    Verb,
     Verdict,
 )
 from crossfade.spec import (
@@ -62,13 +52,17 @@ from crossfade.spec import (
 )
 
 T0 = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
 US, THEM, OLD = "r-us", "r-them", "r-old"
+
 FACTS = ("pair", "seat", "weights", "seen", "stable", "candidate", "primary", "test")
+
 GATES = (
     PlannedGate(name="errors", observe=False, traffic=True),
     PlannedGate(name="unhealthy", observe=False, traffic=False),
     PlannedGate(name="rumour", observe=True, traffic=True),
 )
+
 DEADLINES = Deadlines(
     ready=timedelta(minutes=2),
     hook=timedelta(minutes=1),
@@ -76,6 +70,7 @@ DEADLINES = Deadlines(
     hold=timedelta(minutes=10),
     rollback=timedelta(minutes=2),
 )
+
 LIMITS = Limits(hold=DEADLINES.hold, no_data=DEADLINES.no_data, hook=DEADLINES.hook)
 
 
@@ -106,6 +101,7 @@ def weights(*shares: int, bake: int = 10) -> tuple[WeightStep, ...]:
 
 
 KEPT = timedelta(seconds=22)
+
 _BAKE: dict[str, Any] = {"bake": timedelta(seconds=10), "max_bake": timedelta(seconds=60)}
 
 STRATEGIES: dict[str, Strategy] = {
@@ -356,177 +352,3 @@ HANDS = (
     "thin stable",
     "thin candidate",
 )
-
-
-class CrashedError(Exception):
-    """kill -9 of the controller."""
-
-
-@dataclass(frozen=True)
-class Tick:
-    """One look, complete: what a rule is checked against."""
-
-    plan: Plan
-    before: State
-    after: State
-    truth: Truth
-    honest: Truth
-    now: datetime
-    decision: Decision
-
-
-Watch = Callable[[Tick], None]
-
-
-class Run:
-    """The engine in miniature. Its only memory is the journal."""
-
-    def __init__(self, plan: Plan, world: World, watch: Watch | None = None) -> None:
-        self.plan, self.world, self.watch = plan, world, watch
-        first = plan.on[0]
-        self.opening = opened(T0)
-        self.journal: list[Event] = [
-            Event(type=EventType.RELEASE_OPENED, ts=T0),
-            Event(type=EventType.CANDIDATE_REQUESTED, ts=T0, step=first.name, weight=NOTHING),
-        ]
-        self.state = fold(plan, self.opening, self.journal)
-        self.inbox: list[Command | Gap] = []
-        self.looked = T0
-        self.lose = self.double = 0
-        self.delay: timedelta | None = None
-        self.late: list[tuple[datetime, Effect]] = []
-        self.points = 0
-        self.crash_at: set[int] = set()
-        """Numbers of the points (before journal, before each effect) at which the controller dies."""
-        self.down = timedelta(seconds=7)
-
-    @property
-    def ended(self) -> bool:
-        return self.state.outcome is not None
-
-    def say(
-        self, verb: Verb, *, step: str | None = None, reason: str = "because", actor: str = "ada"
-    ) -> None:
-        number = f"c{self.points}-{len(self.inbox)}"
-        self.inbox.append(Command(id=number, verb=verb, actor=actor, reason=reason, step=step))
-
-    def tick(self, seconds: float | None = None) -> None:
-        """One look, after `seconds` or at the time the heart asked for."""
-        try:
-            self._tick(seconds)
-        except CrashedError:
-            # A new controller: nothing survives but the journal, the inbox and the world.
-            self.world.now += self.down
-            self.state = fold(self.plan, self.opening, self.journal)
-            self.inbox.insert(0, Gap(seconds=(self.world.now - self.looked).total_seconds()))
-
-    def _tick(self, seconds: float | None) -> None:
-        if seconds is not None:
-            self.world.now += timedelta(seconds=seconds)
-        now = self.world.now
-        self._perform_late(now)
-        assert fold(self.plan, self.opening, self.journal) == self.state
-        if self.ended:
-            return
-        heard: list[Event] = []
-        before = self.state
-        for message in self.inbox:
-            answer = hear(self.plan, fold(self.plan, before, heard), message, now)
-            heard.extend(answer.events if isinstance(answer, Heard) else (answer.event,))
-        told = fold(self.plan, before, heard)
-        # Heard before looked: a gap moves the window that the verdicts speak about.
-        truth = self.world.observe(told)
-        decision = decide(self.plan, told, truth, now)
-        self._maybe_crash()
-        self.inbox.clear()
-        self.journal.extend((*heard, *decision.events))
-        self.state = fold(self.plan, told, decision.events)
-        self.looked = now
-        if self.watch is not None:
-            self.watch(
-                Tick(
-                    plan=self.plan,
-                    before=told,
-                    after=self.state,
-                    truth=truth,
-                    honest=self.world.honest(),
-                    now=now,
-                    decision=decision,
-                )
-            )
-        for effect in decision.effects:
-            self._maybe_crash()
-            self._perform(effect, now)
-        self._maybe_crash()
-        if decision.wake_at is not None:
-            self.world.now = decision.wake_at
-
-    def _maybe_crash(self) -> None:
-        self.points += 1
-        if self.points in self.crash_at:
-            raise CrashedError
-
-    def _perform(self, effect: Effect, now: datetime) -> None:
-        if self.lose > 0:
-            self.lose -= 1
-            return
-        if self.delay is not None:
-            self.late.append((now + self.delay, effect))
-            self.delay = None
-            return
-        self.world.perform(effect)
-        if self.double > 0:
-            self.double -= 1
-            self.world.perform(effect)
-
-    def _perform_late(self, now: datetime) -> None:
-        due, self.late = (
-            [effect for at, effect in self.late if at <= now],
-            [(at, effect) for at, effect in self.late if at > now],
-        )
-        for effect in due:
-            self.world.perform(effect)
-
-    def until(self, holds: Callable[[Run], bool], *, limit: int = 6000) -> Run:
-        """Look on until this holds; fails where it does not within so many looks."""
-        for _ in range(limit):
-            if holds(self):
-                return self
-            self.tick()
-        step = self.state.step(self.plan).name
-        raise AssertionError(f"not within {limit} looks: at {step}, {self.state}, {self.world.honest()}")
-
-    def at(self, step: str, *, reached: bool = True) -> Run:
-        """Look on until the release stands on this step (and its world was reached)."""
-        return self.until(
-            lambda run: (
-                run.state.step(run.plan).name == step and (not reached or run.state.reached is not None)
-            )
-        )
-
-    def to_the_end(self, *, limit: int = 6000) -> Run:
-        return self.until(lambda run: run.ended, limit=limit)
-
-    def types(self) -> list[EventType]:
-        return [event.type for event in self.journal]
-
-    def trace(self) -> list[tuple[str, str | None, int | None]]:
-        """What R33 calls a trace: type, step, weight; without times, numbers and `controller.*`."""
-        return [
-            (event.type.value, event.step, event.weight)
-            for event in self.journal
-            if not event.type.value.startswith("controller.")
-        ]
-
-
-def a_run(
-    kind: str = "canary",
-    *,
-    instances: int = 2,
-    rules: int = 2,
-    leftover: bool = False,
-    watch: Watch | None = None,
-    **plan: Any,
-) -> Run:
-    made = a_plan(kind, instances=instances, **plan)
-    return Run(made, World(made, instances=instances, rules=rules, leftover=leftover), watch)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from crossfade.release.plan import Plan, PlannedGate
+from crossfade.release.plan import Plan, PlannedGate, Step
 from crossfade.release.roads import compile_roads
 from crossfade.release.shape import shape_of
 from crossfade.release.values import Cause, Event, EventType, Share
@@ -95,6 +95,15 @@ def plan(**changed: Any) -> Plan:
         "break_glass": "cp home.yaml envoy/routes.yaml",
     }
     return Plan(**(said | changed))
+
+
+def first_road(*, after: tuple[str, ...]) -> tuple[Step, ...]:
+    """The road on of a service's first release."""
+    steps = (WeightStep(weight=100, bake=timedelta(0), max_bake=timedelta(0)),)
+    shape = shape_of(Canary(steps=steps, keep_old=timedelta(0)), instances=4)
+    minute = timedelta(minutes=1)
+    limits = Deadlines(ready=minute, hook=minute, no_data=minute, hold=minute, rollback=minute)
+    return compile_roads(shape, gates=(), deadlines=limits, before=(HOOK,), after=after, first=True)[0]
 
 
 def at(kind: EventType, later: float, **fields: Any) -> Event:

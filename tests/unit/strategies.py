@@ -8,7 +8,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from heart_world import FACTS, GATES, HANDS, KINDS, OLD, T0, THEM, US, Run, a_plan, a_run
+from heart_run import Run, a_run
+from heart_world import FACTS, GATES, HANDS, KINDS, OLD, T0, THEM, US, a_plan
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

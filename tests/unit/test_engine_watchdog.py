@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from engine_world import Life, folder
 from s3_world import S3Life
 
+from crossfade.cli.watchdog import Watch
 from crossfade.engine import Controller, processes
-from crossfade.engine.records import Driver
+from crossfade.engine.records import Driver, Entry
 from crossfade.engine.watchdog import ACTOR, GONE, LEAST, Alone, left_alone, take
 from crossfade.errors import PlatformError
-from crossfade.release.plan import Plan
+from crossfade.release.plan import SETTLE, Kind, Plan
+from crossfade.release.roads import compile_roads
+from crossfade.release.shape import shape_of
 from crossfade.release.state import Outcome
 from crossfade.release.values import (
     ALL,
@@ -25,9 +30,14 @@ from crossfade.release.values import (
     Effect,
     EnsureFleet,
     EventType,
+    HookResult,
+    HookSay,
+    Say,
     Side,
     Verb,
 )
+from crossfade.spec import BlueGreen, Deadlines
+from crossfade.testing import small_plan
 
 SECOND = timedelta(seconds=1)
 
@@ -64,6 +74,10 @@ def beats(life: Life, ago: float, *, host: str, owner: str) -> None:
     life.store.heartbeat(
         Driver(id=owner, pid=7, host=host, service="shop", heartbeat=heard, birth="elsewhere/1")
     )
+
+
+def entries(life: Life) -> tuple[Entry, ...]:
+    return life.store.entries(release="R1")
 
 
 def drive(life: Life) -> None:
@@ -154,6 +168,37 @@ def left(life: Life) -> Alone:
     return found
 
 
+def first_release() -> Plan:
+    """Of a service that has no older version, with a hook behind its promotion."""
+    made = small_plan()
+    before = tuple(key for key in made.hooks if ":before:" in key)
+    bake = timedelta(seconds=1)
+    shape = shape_of(BlueGreen(bake=bake, max_bake=bake, keep_old=bake), instances=4)
+    on, back = compile_roads(
+        shape,
+        gates=made.gates,
+        deadlines=Deadlines(),
+        before=before,
+        after=("R1:after:0",),
+        first=True,
+    )
+    return replace(made, stable=None, on=on, back=back)
+
+
+def abandoned_in_keeping(life: Life, *, paused: bool = False) -> Alone:
+    """Promoted, the old version kept, and nobody looks any more."""
+    while life.store.row("R1").state.step(life.plan).kind is not Kind.KEEPING:
+        life.look()
+    if paused:
+        life.store.send("R1", Command(id="c", verb=Verb.PAUSE, actor="ada", reason="lunch"), life.clock.now())
+        life.look()
+    life.store.forget(life.controller.owner)
+    life.clock.advance(3600)
+    found = alone(life)
+    assert found is not None
+    return found
+
+
 class TestTaken:
     def test_of_two_who_see_the_same_silence_one_takes_it(self, life: Life, left: Alone) -> None:
         other = alone(life)
@@ -178,9 +223,7 @@ class TestTaken:
         take(life.store, left, life.clock)
         drive(life)
         turned = next(
-            entry.event
-            for entry in life.store.entries(release="R1")
-            if entry.event.type is EventType.ROLLBACK_STARTED
+            entry.event for entry in entries(life) if entry.event.type is EventType.ROLLBACK_STARTED
         )
         row = life.store.row("R1")
 
@@ -197,6 +240,41 @@ class TestTaken:
         life.clock.advance(3600)
         found = alone(life)
         assert found is not None
+        take(life.store, found, life.clock)
+        drive(life)
+
+        assert life.store.row("R1").outcome is Outcome.ROLLED_BACK
+
+    def test_what_was_promoted_is_watched_on_and_succeeds(self, life: Life) -> None:
+        found = abandoned_in_keeping(life)
+        take(life.store, found, life.clock)
+        before = life.clock.now()
+        drive(life)
+        [heard] = [entry.event for entry in entries(life) if entry.event.key == found.command]
+
+        assert life.store.row("R1").outcome is Outcome.SUCCEEDED
+        assert life.world.weight == ALL
+        assert (heard.verb, heard.actor, heard.message) == ("resume", ACTOR, None)
+        assert life.clock.now() - before > SETTLE - 2 * SECOND, "R33: silence keeps nothing"
+
+    @pytest.mark.parametrize(("says", "cause"), [(Say.FAIL, Cause.GATE), (Say.NO_DATA, Cause.NO_DATA)])
+    def test_R25_what_was_promoted_turns_back_where_its_gates_fail_or_are_blind(
+        self, life: Life, says: Say, cause: Cause
+    ) -> None:
+        found = abandoned_in_keeping(life)
+        take(life.store, found, life.clock)
+        verdicts = life.world.verdicts
+        life.world.verdicts = lambda *asked: [  # type: ignore[method-assign]  # a source that turned
+            replace(one, say=says) for one in verdicts(*asked)
+        ]
+        drive(life)
+        row = life.store.row("R1")
+
+        assert (row.outcome, row.state.cause) == (Outcome.ROLLED_BACK, cause)
+        assert life.world.weight == NOTHING
+
+    def test_R16_what_was_promoted_and_paused_is_not_unpaused_but_goes_home(self, life: Life) -> None:
+        found = abandoned_in_keeping(life, paused=True)
         take(life.store, found, life.clock)
         drive(life)
 
@@ -226,6 +304,33 @@ class TestTaken:
         assert life.world.weight == ALL
         assert answer is not None
         assert "too late to turn back" in answer.why
+
+
+def test_R15_what_only_a_person_ends_is_paged_and_left_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with folder() as where:
+        plan = first_release()
+        life = Life(where, plan=plan)
+        life.world.sizes = dict.fromkeys(Side, NOTHING)
+
+        def started(plan: Plan, key: str) -> None:
+            del plan
+            life.world.done[key] = HookResult(say=HookSay.FAILED if ":after:" in key else HookSay.PASSED)
+
+        life.world.start = started  # type: ignore[method-assign]  # hooks that fail late
+        for _ in range(100):
+            life.look()
+        assert life.store.row("R1").state.only_closed(plan)
+        silent_for(life, timedelta(minutes=5))
+        life.store.forget("dead")
+        monkeypatch.setattr(Watch, "_follow", lambda *_: pytest.fail("it was taken"))
+        house = SimpleNamespace(begun=True, store=life.store, clock=life.clock)
+        code = Watch(house, GONE).once(timedelta(0))  # type: ignore[arg-type]  # what of a house is asked
+        life.store.close()
+
+    assert code == 6
+    assert "STUCK: nothing turns back there" in capsys.readouterr().out
 
 
 def test_a_pid_of_another_place_is_not_looked_for_here() -> None:

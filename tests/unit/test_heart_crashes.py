@@ -6,7 +6,8 @@ import random
 from datetime import timedelta
 
 import pytest
-from heart_world import KINDS, Run, a_run
+from heart_run import Run, a_run
+from heart_world import KINDS
 from strategies import LONG
 
 from crossfade.release.values import EventType, HookSay, RunHook, Say, Verb

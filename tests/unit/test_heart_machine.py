@@ -15,7 +15,8 @@ from itertools import product
 from typing import Any
 
 from heart_laws import LAWS, enough, one_serves
-from heart_world import FACTS, GATES, LIMITS, THEM, Run, Tick, World, a_plan, share
+from heart_run import Run, Tick
+from heart_world import FACTS, GATES, LIMITS, THEM, World, a_plan, share
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (

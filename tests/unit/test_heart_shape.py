@@ -7,7 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from heart_world import KINDS, Run, a_plan, a_run
+from heart_run import Run, a_run
+from heart_world import KINDS, a_plan
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import examples

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from heart_laws import enough, flows
-from heart_world import OLD, STRATEGIES, THEM, US, Tick, a_plan, a_run, share
+from heart_run import Tick, a_run
+from heart_world import OLD, STRATEGIES, THEM, US, a_plan, share
 from hypothesis import given
 from strategies import Moment, Op, examples, for_any_moment, play_new, schedules, worlds
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from heart_world import GATES, OLD, T0, THEM, US, Run, World, a_plan, a_run
+from heart_run import Run, a_run
+from heart_world import GATES, OLD, T0, THEM, US, World, a_plan
 
 from crossfade.release.decide import decide
 from crossfade.release.plan import Plan, Step

@@ -7,7 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from heart_world import GATES, LIMITS, OLD, THEM, US, World, a_plan, a_run
+from heart_run import a_run
+from heart_world import GATES, LIMITS, OLD, THEM, US, World, a_plan
 from hypothesis import given
 from strategies import Moment, Op, examples, for_any_moment, play_new, schedules, worlds
 
@@ -144,6 +145,13 @@ def test_R30_every_advance_and_every_gate_s_turn_carries_the_verdicts_that_moved
                 if event.type is EventType.GATE_PASSED and event.step == before.name
             }
             assert passed >= IN_FORCE & set(before.gates)
+    asking = {step.name for step in run.plan.on if step.proof is Proof.PASSED}
+    assert {event.step for event in run.journal if event.type is EventType.GATE_PASSED} <= asking
+
+
+def test_R33_a_step_that_asks_no_gate_says_none_passed_however_many_had_the_time_to() -> None:
+    run = a_run().at("keeping")
+    assert "promoting" not in {event.step for event in run.journal if event.type is EventType.GATE_PASSED}
 
 
 @pytest.mark.parametrize("verdict", [Say.PASS, Say.FAIL])

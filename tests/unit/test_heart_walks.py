@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 import pytest
-from heart_world import Run, Tick, a_run
+from heart_run import Run, Tick, a_run
 from hypothesis import given
 from strategies import Moment, Op, examples, for_any_moment, play_new, schedules, worlds
 

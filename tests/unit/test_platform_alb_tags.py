@@ -55,6 +55,14 @@ def test_a_share_asked_for_one_colour_is_the_rest_for_the_other() -> None:
     assert tags.Asked(colour="green", weight=ALL, at=1.0).of("blue") == NOTHING
 
 
+@pytest.mark.parametrize("share", ["1001", "9999", "-1"])
+def test_a_share_that_is_none_is_garbled_and_not_a_number_below_nothing(share: str) -> None:
+    book = tags.ledger({"blue": {tags.WEIGHT: f"green {share}@17"}, "green": {}})
+
+    assert book.asked is None
+    assert len(book.garbled) == 1
+
+
 @pytest.mark.parametrize("key", [tags.RELEASE, tags.WEIGHT, tags.TEST, "crossfade:blue", tags.PRIMARY])
 def test_what_another_hand_has_garbled_is_absent_and_said(key: str) -> None:
     book = tags.ledger({"blue": {key: "whatever"}, "green": {}})

@@ -1,17 +1,29 @@
-"""An effect becomes calls that are its own business alone, whatever the look behind it was."""
+"""Which calls an effect on a load balancer becomes, and what it refuses to become."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
-from alb_cloud import BEGIN, GROUPS, LISTENER, RULE, SITE, TEST, addresses, forward
-from alb_release import CANARY, revision, spec
-from hypothesis import given
-from hypothesis import strategies as st
+from alb_cloud import GROUPS, LISTENER, RULE, TEST, addresses, forward
+from alb_looks import (
+    HASH,
+    LEFT,
+    NEW,
+    NOW,
+    OLD,
+    PLAN,
+    STRANGER,
+    book,
+    fleet,
+    look,
+    made,
+    refused,
+    scene,
+    there,
+)
+from alb_release import revision
 
-from crossfade.engine.opening import compile_plan
 from crossfade.errors import PlatformError
 from crossfade.platforms.alb import actions as routes
 from crossfade.platforms.alb import tags
@@ -19,28 +31,16 @@ from crossfade.platforms.alb.facts import (
     facts,
 )
 from crossfade.platforms.alb.model import (
-    Address,
     Deregister,
-    Flowed,
-    Looked,
     Register,
     Registered,
     Route,
-    Routes,
     Tag,
-    Untag,
-    Write,
     listed,
 )
-from crossfade.platforms.alb.platform import _after
-from crossfade.platforms.alb.scene import Scene, scene_of
-from crossfade.platforms.alb.writes import home, writes
-from crossfade.release.plan import Plan
-from crossfade.release.reconcile import reconcile
+from crossfade.platforms.alb.writes import home
 from crossfade.release.values import (
-    ALL,
     NOTHING,
-    EnsureFleet,
     EnsurePrimary,
     EnsureTest,
     EnsureWeight,
@@ -51,93 +51,6 @@ from crossfade.release.values import (
     Unknown,
     sure,
 )
-
-OLD, NEW, LEFT = addresses(10), addresses(20), addresses(30)
-STRANGER = "10.9.9.9:80"
-HASH = "0" * 64
-NOW = BEGIN + 100
-
-
-def _plan() -> Plan:
-    plan = compile_plan(
-        spec(CANARY),
-        release="r2",
-        stable=revision("v1", "blue", OLD),
-        candidate=revision("v2", "green", NEW),
-        inherits=["r1"],
-    )
-    return replace(plan, artifact={**plan.artifact, "left": {"targets": LEFT}})
-
-
-PLAN = _plan()
-
-
-def book(
-    release: str | None = "r2", primary: str | None = "blue", weight: int = 0, test: bool = False
-) -> dict[str, str]:
-    said = {
-        tags.SERVICE: "shop",
-        **tags.build("blue", tags.Build(identity=HASH, revision="v1")),
-        **tags.build("green", tags.Build(identity=HASH, revision="v2")),
-        **tags.weight("green", weight, BEGIN - 1000),
-        **tags.test(BEGIN - 1000, is_open=test),
-    }
-    if release is not None:
-        said |= tags.seat(release, "green", BEGIN - 2000)
-    if primary is not None:
-        said[tags.PRIMARY] = primary
-    return said
-
-
-def there(*texts: str, state: str = "healthy") -> Fact[tuple[Registered, ...]]:
-    return Known(
-        tuple(
-            Registered(address=one.address, zone="", state=state) for one in listed({"targets": list(texts)})
-        )
-    )
-
-
-def look(
-    weight: int = 0,
-    *,
-    test: str = "blue",
-    ledger: dict[str, str] | None = None,
-    blue: Fact[tuple[Registered, ...]] | None = None,
-    green: Fact[tuple[Registered, ...]] | None = None,
-    rules: dict[str, Any] | None = None,
-) -> Looked:
-    part, rest = routes.weights(weight)
-    wanted = {arn: (forward(blue=rest, green=part),) for arn in SITE.rules}
-    reached = {"blue": 0, "green": 0, test: 999}
-    wanted[TEST] = (forward(**reached),)
-    return Looked(
-        at=NOW,
-        routes=Known(Routes(first={**wanted, **(rules or {})})),
-        tags=Known(
-            {"blue": book(weight=weight) if ledger is None else ledger, "green": {tags.SERVICE: "shop"}}
-        ),
-        targets={"blue": blue or there(*OLD), "green": green or there(*NEW)},
-        flow=Flowed(),
-    )
-
-
-def scene(seen: Looked, plan: Plan = PLAN) -> Scene:
-    return scene_of(plan, seen)
-
-
-def made(seen: Looked, effect: Any, plan: Plan = PLAN) -> tuple[Write, ...]:
-    return writes(scene(seen, plan), effect, NOW)
-
-
-def refused(seen: Looked, effect: Any) -> str:
-    with pytest.raises(PlatformError) as error:
-        made(seen, effect)
-    assert "nothing was written" in error.value.fix
-    return error.value.id
-
-
-def fleet(side: Side, capacity: int, owner: str = "r2") -> EnsureFleet:
-    return EnsureFleet(side=side, capacity=Share(capacity), owner=owner)
 
 
 class TestWeights:
@@ -310,14 +223,14 @@ class TestSeat:
     ) -> None:
         assert refused(look(green=green, ledger=book(release=None)), fleet(Side.CANDIDATE, 1000)) == "CF4201"
 
-    def test_primary_is_a_tag_and_trust_in_nobody_is_none(self) -> None:
+    def test_primary_is_a_tag_and_of_a_first_release_trust_goes_back_to_the_empty_side(self) -> None:
         assert made(look(), EnsurePrimary(side=Side.CANDIDATE)) == (
             Tag(colour="blue", tags=((tags.PRIMARY, "green"),)),
         )
         assert made(look(), EnsurePrimary(side=Side.STABLE)) == ()
         first = replace(PLAN, stable=None)
-        assert made(look(), EnsurePrimary(side=Side.STABLE), first) == (
-            Untag(colour="blue", keys=(tags.PRIMARY,)),
+        assert made(look(ledger=book(primary="green")), EnsurePrimary(side=Side.STABLE), first) == (
+            Tag(colour="blue", tags=((tags.PRIMARY, "blue"),)),
         )
 
     def test_the_test_route_is_noted_then_written(self) -> None:
@@ -335,147 +248,3 @@ def _found() -> str:
     from crossfade.platforms.alb.targets import identity
 
     return identity(one.address for one in listed({"targets": OLD}))[:7]
-
-
-WEIGHTS = st.integers(0, 1000).map(Share)
-STATES = st.sampled_from(["healthy", "initial", "unhealthy", "draining"])
-
-
-@st.composite
-def groups(draw: st.DrawFn) -> Fact[tuple[Registered, ...]]:
-    if draw(st.integers(0, 9)) == 0:
-        return Unknown("throttled")
-    texts = draw(st.sets(st.sampled_from([*OLD, *NEW, *LEFT, STRANGER])))
-    found = [
-        Registered(address=one.address, zone="", state=draw(STATES))
-        for one in listed({"targets": sorted(texts)})
-    ]
-    return Known(tuple(found))
-
-
-@st.composite
-def lists(draw: st.DrawFn) -> Any:
-    weight = draw(WEIGHTS)
-    part, rest = routes.weights(weight)
-    third = {f"{GROUPS['blue']}x": 1} if draw(st.integers(0, 9)) == 0 else {}
-    sticky = draw(st.sampled_from([0, 0, 60]))
-    kinds = [{"blue": rest, "green": part}, {"blue": 1}, {"green": 1}]
-    return (forward(sticky, **draw(st.sampled_from(kinds)), **third),)
-
-
-@st.composite
-def looks(draw: st.DrawFn) -> Looked:
-    """Any look at all: whatever other hands may have made of it."""
-    made_ = draw(st.lists(lists(), min_size=3, max_size=3))
-    return Looked(
-        at=NOW,
-        routes=Known(Routes(first=dict(zip((RULE, LISTENER, TEST), made_, strict=True)))),
-        tags=Known(
-            {
-                "blue": book(
-                    draw(st.sampled_from(["r1", "r2", "r2", "r9", None])),
-                    draw(st.sampled_from(["blue", "blue", "green", None])),
-                    draw(WEIGHTS),
-                    draw(st.booleans()),
-                ),
-                "green": {},
-            }
-        ),
-        targets={"blue": draw(groups()), "green": draw(groups())},
-        flow=Flowed(),
-    )
-
-
-EFFECTS = st.one_of(
-    st.builds(EnsureWeight, weight=WEIGHTS),
-    st.builds(
-        EnsureFleet,
-        side=st.sampled_from(Side),
-        capacity=WEIGHTS,
-        owner=st.sampled_from(["r1", "r2", "r9"]),
-    ),
-    st.builds(EnsurePrimary, side=st.sampled_from(Side)),
-    st.builds(EnsureTest, on=st.booleans()),
-)
-
-
-class TestAnyLook:
-    @given(seen=looks(), effect=EFFECTS)
-    def test_R13_nobody_elses_targets_ever_go_nor_are_registered(self, seen: Looked, effect: Any) -> None:
-        for write in self.of(seen, effect):
-            own = {str(one) for one in (OLD if getattr(write, "colour", "") == "blue" else [*NEW, *LEFT])}
-            if isinstance(write, Register | Deregister):
-                assert {str(one.address) for one in write.targets} <= own
-
-    @given(seen=looks(), effect=EFFECTS)
-    def test_R49_no_route_that_names_a_third_group_is_ever_written(self, seen: Looked, effect: Any) -> None:
-        assert isinstance(seen.routes, Known)
-        for write in (*self.of(seen, effect), *self.of(seen, None)):
-            if isinstance(write, Route):
-                assert routes.names_only(
-                    seen.routes.value.first[write.arn], (GROUPS["blue"], GROUPS["green"])
-                )
-
-    @given(seen=looks(), effect=EFFECTS)
-    def test_R34_done_once_it_is_done(self, seen: Looked, effect: Any) -> None:
-        """What is left to write afterwards are at most the same notes."""
-        found = self.of(seen, effect)
-        after = seen
-        for write in found:
-            after = _with_targets(_after(after, write), write)
-
-        again = self.of(after, effect)
-
-        assert all(isinstance(write, Tag) and write in found for write in again)
-
-    @given(seen=looks())
-    def test_R11_the_road_back_never_raises_the_candidate(self, seen: Looked) -> None:
-        assert isinstance(seen.routes, Known)
-        truth = facts(PLAN, seen)
-        for effect in reconcile(PLAN, PLAN.back[0].world, truth):
-            if isinstance(effect, EnsureWeight | EnsureFleet | EnsurePrimary | EnsureTest):
-                for write in self.of(seen, effect):
-                    if isinstance(write, Route) and write.arn in SITE.rules:
-                        before = routes.share(seen.routes.value.first[write.arn] or (), GROUPS["green"])
-                        assert routes.share(write.actions, GROUPS["green"]).high <= before.high
-
-    @given(seen=looks())
-    def test_R12_going_home_leaves_no_share_on_any_rule_that_is_ours(self, seen: Looked) -> None:
-        assert isinstance(seen.routes, Known)
-        after = seen
-        for write in self.of(seen, None):
-            after = _after(after, write)
-        assert isinstance(after.routes, Known)
-        if scene(seen).ours:
-            for arn in SITE.rules:
-                actions = after.routes.value.first[arn] or ()
-                if routes.names_only(actions, (GROUPS["blue"], GROUPS["green"])):
-                    assert routes.share(actions, GROUPS["green"]).at(NOTHING)
-
-    def of(self, seen: Looked, effect: Any) -> tuple[Write, ...]:
-        """What is written for it, nothing where it is refused; None goes home."""
-        try:
-            return home(scene(seen), NOW) if effect is None else made(seen, effect)
-        except PlatformError:
-            return ()
-
-
-def _with_targets(seen: Looked, write: Write) -> Looked:
-    """Registrations as the next look shows them."""
-    if not isinstance(write, Register | Deregister):
-        return seen
-    targets = seen.targets[write.colour]
-    assert isinstance(targets, Known)
-    found: dict[Address, Registered] = {one.address: one for one in targets.value}
-    for one in write.targets:
-        if isinstance(write, Register):
-            found[one.address] = Registered(address=one.address, zone="", state="initial")
-        else:
-            found[one.address] = replace(found[one.address], state="draining")
-    return replace(seen, targets={**seen.targets, write.colour: Known(tuple(found.values()))})
-
-
-def test_all_shares_are_written_as_weights_of_999_at_most() -> None:
-    assert routes.weights(ALL) == (999, 0)
-    assert routes.weights(NOTHING) == (0, 999)
-    assert routes.weights(1) == (1, 999)

@@ -14,6 +14,7 @@ from render_journals import (
     at,
     baking,
     failed_gate,
+    first_road,
     held,
     home,
     journal,
@@ -249,6 +250,31 @@ def test_of_a_first_release_nobody_is_said_to_have_gone_back_to_nothing() -> Non
 
     assert "shop nothing -> v3 was rolled back" in said
     assert "v3 was the first release: there is no older version to serve." in said
+
+
+def test_R15_a_first_release_whose_last_hook_failed_serves_and_is_a_person_s_to_end() -> None:
+    hook = f"{HOOK.partition(':')[0]}:over:0"
+    first = plan(stable=None, hooks={hook: {"command": "./post.sh"}}, on=first_road(after=(hook,)))
+    promoting: dict[str, Any] = {"step": "promoting", "weight": Share(1000)}
+    events = [
+        *ready()[:-1],
+        at(EventType.PROMOTE_REQUESTED, 8, **promoting),
+        at(EventType.PROMOTE_VERIFIED, 9, **promoting),
+        at(EventType.HOOK_STARTED, 9, step="promoting", key=hook),
+        at(EventType.HOOK_FAILED, 10, step="promoting", key=hook, message="exit 1"),
+        at(EventType.RELEASE_STUCK, 10, message="hook failed, and no way leads back", **promoting),
+    ]
+    closed = at(EventType.RELEASE_CLOSED, 90, step="promoting", actor="bob", reason="v4 mends it")
+
+    stuck_ = explain.text(first, journal(events), way_back_line="")
+    ended = explain.text(first, journal([*events, closed]), way_back_line="")
+
+    assert "is STUCK at step 1 of 1 (100 %): it serves, and no way leads back." in stuck_
+    assert "Hook hand_over 1, command ./post.sh failed: exit 1. Page someone." in stuck_
+    assert "Crossfade goes on trying" not in stuck_
+    assert "crossfade close" in stuck_
+    assert "Hook hand_over 1, command ./post.sh failed: exit 1." in ended
+    assert "NOT proved" not in stuck_ + ended
 
 
 def test_only_a_numbered_revision_has_a_next_one() -> None:

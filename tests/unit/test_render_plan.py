@@ -66,6 +66,15 @@ def planned(
     )
 
 
+@pytest.mark.parametrize("strategy", [CANARY, ROLLING])
+def test_what_the_platform_does_with_instances_is_said_in_its_own_words(strategy: Strategy) -> None:
+    said = screen.text(planned(strategy, gone="deregistered", again="registered"))
+
+    assert "v2 is deregistered 20 s later" in " ".join(said.split())
+    assert "silent, drained, deregistered" in said
+    assert not re.search(r"stopped|is started|are started|instances start", said)
+
+
 class TestScreen:
     @pytest.mark.parametrize(
         ("name", "shown"),

@@ -174,7 +174,6 @@ def test_what_this_version_lacks_is_never_called_a_slip() -> None:
     expected = [
         "state",
         "platform.ecs",
-        "database",
         "policy.drill_max_age",
         "policy.freeze",
         "notify",

@@ -124,7 +124,10 @@ def drive(
             screen.entry(item)
             if interrupts.asked_back and item.event.type is EventType.ROLLBACK_VERIFIED:
                 stop.set()
-            if until is not None and until(house.store.row(plan.release).state):
+            now = house.store.row(plan.release).state
+            if until is not None and until(now):
+                stop.set()
+            if now.only_closed(plan):
                 stop.set()
 
         def note(release: str, payload: Mapping[str, object]) -> None:
@@ -139,6 +142,10 @@ def drive(
         finally:
             house.hooks.close()
         state = house.store.row(plan.release).state
+        if state.only_closed(plan):
+            screen.ended(state)
+            screen.say(f"nothing turns back here: crossfade close {plan.release} --reason TEXT, then deploy")
+            return exit_code(state)
         if state.outcome is None and not (until is not None and until(state)):
             return _left(house, plan, state, interrupts, screen)
         if state.outcome is None:
@@ -210,6 +217,9 @@ def watch(
             if state.outcome is not None or until(state):
                 screen.ended(state)
                 return exit_code(state) if state.outcome is not None else _until_code(state)
+            if state.only_closed(plan):
+                screen.ended(state)
+                return exit_code(state)
             if end is not None and time.monotonic() >= end:
                 screen.say("the watch timed out; the release still runs")
                 return 9

@@ -1,57 +1,77 @@
-"""`migrate prove`: does the version that we may have to go back to still run after this migration?"""
+"""The verbs of the database side; `prove` stands here: does the old version still run after a migration?"""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 
-from crossfade.cli.options import json_option
-from crossfade.errors import RefusedError, UsageError
+from crossfade.cli.migrate_backfill import backfill, verify
+from crossfade.cli.migrate_expand import abort, contract, expand
+from crossfade.cli.migrate_options import need_the_extra, read_text
+from crossfade.cli.migrate_record import record
+from crossfade.cli.migrate_status import status
+from crossfade.cli.options import file_option, json_option
+from crossfade.errors import UsageError
 
 if TYPE_CHECKING:
-    from crossfade.migrations.prove import Question
+    from crossfade.migrations.prove import Question, Version
 
-_LARGEST: Final = 16 << 20
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-@click.group(help="The database side: prove a migration before it runs.")
+@click.group(help="The database side: prove a migration before it runs, and run it so that nobody waits.")
 def migrate() -> None:
     """Verbs of the database side."""
 
 
+for _verb in (record, expand, backfill, verify, contract, abort, status):
+    migrate.add_command(_verb)
+
+
 @migrate.command(help="Prove on a throw-away PostgreSQL that the old version still runs after a migration.")
-@click.option("--schema", type=_FILE, required=True, help="The schema now: DDL, or pg_dump --schema-only.")
+@click.argument("name", required=False)
+@click.option("--schema", type=_FILE, help="The schema now: DDL, or pg_dump --schema-only.")
 @click.option(
     "--old",
     type=_FILE,
-    required=True,
     multiple=True,
-    help="Statements of a version that a rollback may bring back, with $1 parameters; may be repeated.",
+    help="What a version sends that a rollback may bring back: shape.json, or SQL with $1; may be repeated.",
 )
-@click.option("--new", type=_FILE, required=True, help="Statements of the new version.")
-@click.option(
-    "--migration", type=_FILE, required=True, help="The migration. One transaction, unless it says so."
-)
+@click.option("--new", type=_FILE, help="What the new version sends: shape.json or SQL.")
+@click.option("--migration", type=_FILE, help="The migration. One transaction, unless it says so.")
 @click.option("--app-role", help="The role that the application connects as; else the one with most grants.")
 @click.option("--pg", type=int, help="Major version of PostgreSQL; 18 by default.")
 @click.option("--sandbox-dsn", help="A real server to prove on instead, where extensions are needed.")
 @json_option
+@file_option
 def prove(
-    schema: Path,
+    name: str | None,
+    schema: Path | None,
     old: tuple[Path, ...],
-    new: Path,
-    migration: Path,
+    new: Path | None,
+    migration: Path | None,
     app_role: str | None,
     pg: int | None,
     sandbox_dsn: str | None,
     as_json: bool,
+    file: Path,
 ) -> int:
-    """Exit 0 safe, 4 blocked, 11 cannot decide."""
-    _need_the_extra()
+    """With files alone, or NAME: a change of the service's folder, against the versions that are kept."""
+    need_the_extra()
+    if name is not None:
+        from crossfade.cli.migrate_kept import prove_kept
+
+        return prove_kept(name, file, as_json=as_json)
+    if schema is None or not old or new is None or migration is None:
+        raise UsageError(
+            "CF9311",
+            "what is to be proved?",
+            "NAME is a change of the folder; without it --schema, --old, --new and --migration",
+            "crossfade migrate prove --help",
+        )
     from crossfade.cli.render.proof import as_object, as_text
     from crossfade.migrations.attended import attended
     from crossfade.migrations.prove import prove as decide
@@ -78,40 +98,26 @@ def prove(
 def _question(
     schema: Path, old: tuple[Path, ...], new: Path, migration: Path, app_role: str | None
 ) -> Question:
-    from crossfade.migrations.prove import Question, Version
+    from crossfade.migrations.prove import Question
     from crossfade.migrations.script import read_script, read_statements
 
     return Question(
-        schema=read_statements(_read(schema), str(schema)),
+        schema=read_statements(read_text(schema), str(schema)),
         schema_name=str(schema),
-        old=tuple(Version(name=str(one), statements=read_statements(_read(one), str(one))) for one in old),
-        new=Version(name=str(new), statements=read_statements(_read(new), str(new))),
-        migration=read_script(_read(migration), str(migration)),
+        old=tuple(_version(one) for one in old),
+        new=_version(new),
+        migration=read_script(read_text(migration), str(migration)),
         app_role=app_role,
     )
 
 
-def _read(path: Path) -> str:
-    size = path.stat().st_size
-    if size > _LARGEST:
-        raise RefusedError(
-            "CF9215",
-            f"{path} is too large: {size >> 20} MiB",
-            f"a proof reads files of up to {_LARGEST >> 20} MiB",
-            "pg_dump --schema-only for a schema; data is loaded by a job, not by a migration",
-        )
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise RefusedError(
-            "CF9201", f"{path} cannot be read", f"it is not UTF-8: {error.reason}", "save it as UTF-8"
-        ) from None
+def _version(path: Path) -> Version:
+    """A shape that the recorder wrote, or statements by hand."""
+    from crossfade.migrations.prove import Version
+    from crossfade.migrations.script import read_statements
+    from crossfade.migrations.shape import read_shape
 
-
-def _need_the_extra() -> None:
-    from importlib.util import find_spec
-
-    if find_spec("psycopg") is None:
-        raise UsageError(
-            "CF9213", "a proof needs psycopg", "it is not installed", "pip install 'crossfade[migrations]'"
-        )
+    text, called = read_text(path), str(path)
+    if path.suffix.lower() == ".json":
+        return Version(name=called, statements=read_shape(text, called).as_statements(called))
+    return Version(name=called, statements=read_statements(text, called))

@@ -173,7 +173,8 @@ def rollback(release: str | None, reason: str, state: State | None, output: str,
             f"{spec.service} has no earlier revision",
             "crossfade history",
         )
-    click.echo(f"the release has ended and {before} is stopped: releasing it again, in minutes", err=True)
+    gone = house.sites.of_spec(spec).capabilities().gone
+    click.echo(f"the release has ended and {before} is {gone}: releasing it again, in minutes", err=True)
     plan = house.open(spec, before, Wish(actor=actor(), waivers=Waivers(reason=reason, retry=True)))
     if plan is None:
         click.echo(f"{before} serves already: nothing to do", err=True)

@@ -135,7 +135,11 @@ def held(house: House, service: str) -> HeldError:
         return HeldError(
             "CF5022", f"{service} was held a moment ago", "another release ended just now", "try again"
         )
-    if house.is_driven(service):
+    if active.state.only_closed(active.plan):
+        hook = active.state.failed_hook(active.plan)
+        why = f"release {active.id} ({active.plan.candidate}) serves, and its hook {hook} failed"
+        fix = f"crossfade close {active.id} --reason TEXT"
+    elif house.is_driven(service):
         why = f"release {active.id} ({active.plan.stable or 'nothing'} -> {active.plan.candidate}) is running"
         fix = "crossfade deploy --wait, or --supersede --reason TEXT"
     else:

@@ -1,4 +1,4 @@
-"""`watchdog`: takes back releases whose controller is gone; a process of its own, or a scheduled one."""
+"""`watchdog`: takes over releases whose controller is gone; a process of its own, or a scheduled one."""
 
 from __future__ import annotations
 
@@ -48,7 +48,9 @@ class Span(click.ParamType[timedelta]):
             self.fail(str(error), param, ctx)
 
 
-@click.command(help="Turn back releases whose controller is gone, and drive them to their end.")
+@click.command(
+    help="Turn back releases whose controller is gone, see promoted ones through, drive both to their end."
+)
 @click.option("--once", is_flag=True, help="One round: what it takes is followed to its end; for a schedule.")
 @click.option(
     "--gone-for",
@@ -110,7 +112,7 @@ class Watch:
         end = time.monotonic() + within.total_seconds()
         while self._busy() and not self.stop.is_set() and time.monotonic() < end:
             self.stop.wait(0.1)
-        if not self.followed:
+        if not self.followed and not self.codes:
             self.say("nothing to do: no release here was left alone")
         return self._let_go()
 
@@ -160,8 +162,13 @@ class Watch:
         return running
 
     def _spares(self, alone: Alone) -> bool:
-        """What its platform takes back by itself is left to it."""
-        release = alone.row.id
+        """What its platform takes back by itself is left to it; what only a person ends, to a person."""
+        release, row = alone.row.id, alone.row
+        if row.state.only_closed(row.plan):
+            if self.codes.get(release) != STUCK:
+                self.say("STUCK: nothing turns back there; page somebody: crossfade close", alone)
+            self.codes[release] = STUCK
+            return True
         if not self.house.has_dead_man(alone.row.plan):
             return False
         if release not in self._spared:
@@ -170,7 +177,8 @@ class Watch:
         return True
 
     def _follow(self, alone: Alone, after: int) -> None:
-        self.say(f"nobody has driven it for {alone.silent.total_seconds():.0f} s: turning it back", alone)
+        does = "it is promoted, watching it to its end" if alone.goes_on else "turning it back"
+        self.say(f"nobody has driven it for {alone.silent.total_seconds():.0f} s: {does}", alone)
         thread = threading.Thread(target=self._drive, args=(alone, after), daemon=True)
         self.followed[alone.row.id] = thread
         thread.start()

@@ -1,10 +1,14 @@
 """
-The dead man's switch: which releases nobody looks at any more, and who of several takes one back.
+The dead man's switch: which releases nobody looks at any more, and who of several takes one over.
 
 A controller that dies in mid-canary leaves its weight where it is, for ever. What tells that one is
 gone is silence: no heartbeat, no look noted, no lease. The taking is one command in the release's
 inbox under an id that all watchdogs would give it, so that of two only one takes it; from then on
 the taker is a controller like any other, fenced like any other.
+
+What is not through its gates is taken home. What was promoted and keeps the old version is adopted: it
+has passed them all, and the taker judges on until the old one may go. A gate that fails, or is blind for
+too long, turns it back as ever.
 """
 
 from __future__ import annotations
@@ -18,6 +22,8 @@ from crossfade.engine.clock import EngineClock
 from crossfade.engine.moments import micros
 from crossfade.engine.ports import Store
 from crossfade.engine.records import Row
+from crossfade.release.plan import Kind
+from crossfade.release.state import Road
 from crossfade.release.values import Command, Instant, Verb
 
 GONE: Final = timedelta(seconds=60)
@@ -39,6 +45,13 @@ class Alone:
     silent: timedelta
     last: str
     """Who gave it, for people."""
+
+    @property
+    def goes_on(self) -> bool:
+        """Promoted, and paused by nobody: it is watched to its end. All else is turned back."""
+        state = self.row.state
+        kept = state.step(self.row.plan).kind is Kind.KEEPING
+        return kept and state.road is Road.ON and state.paused is None
 
     @property
     def command(self) -> str:
@@ -68,9 +81,10 @@ def left_alone(store: Store, row: Row, clock: EngineClock, gone: timedelta = GON
 
 
 def take(store: Store, alone: Alone, clock: EngineClock) -> bool:
-    """Asks the release to turn back; False where another watchdog was faster."""
+    """Asks the release to turn back, or adopts it; False where another watchdog was faster."""
     reason = f"no controller for {alone.silent.total_seconds():.0f} s; the last was {alone.last}"
-    command = Command(id=alone.command, verb=Verb.ABORT, actor=ACTOR, reason=reason)
+    verb = Verb.RESUME if alone.goes_on else Verb.ABORT
+    command = Command(id=alone.command, verb=verb, actor=ACTOR, reason=reason)
     return store.send(alone.row.id, command, clock.now())
 
 

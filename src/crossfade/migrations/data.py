@@ -99,7 +99,8 @@ def changes(before: Catalog, after: Catalog, old: Content, new: Content, named: 
         lost += [f"column {table.name}.{one.name}" for one in gone if not one.generated]
         pairs = [(one, other) for one, other in pairs if not _only_zoned(one, other)]
         mine = [
-            tuple(_value(row[one.attnum], one, labels) for one, _ in pairs) for row in old.rows[table.oid]
+            tuple(_value(row[one.attnum], one, labels) for one, _ in pairs)
+            for row in old.rows.get(table.oid, ())  # none where a table has no columns
         ]
         theirs = [tuple(row[one.attnum] for _, one in pairs) for row in new.rows.get(now.oid, ())]
         if Counter(mine) == Counter(theirs):

@@ -84,7 +84,9 @@ def _judged(
     runner: Runner, prepared: Prepared, tried: Tried, vectors: Sequence[Vector], compared: Compared
 ) -> Counterexample:
     kind: Literal["observed", "possible"] = "possible"
-    if compared.wrong == "columns" or (compared.wrong == "error" and runner.plan(prepared) is not None):
+    really_sent = any(vectors) and all(vector in tried.statement.samples for vector in vectors)
+    whatever = compared.wrong == "error" and runner.plan(prepared) is not None
+    if really_sent or whatever or compared.wrong == "columns":
         kind = "observed"
     return Counterexample(
         statement=tried.statement.said,

@@ -40,6 +40,8 @@ class Statement:
     text: str
     line: int
     tokens: tuple[Token, ...]
+    samples: tuple[tuple[str | None, ...], ...] = ()
+    """Values that it was really sent with, where somebody listened."""
     sent: str = ""  # as the version sends it, where something else is tried in its place
 
     @property

@@ -107,7 +107,8 @@ class Bench:
         tried.prepared = prepared
         tried.refused = runner.plan(prepared)
         choices = Choices(bound, prepared.params, self.supply)
-        bases = list(choices.bases())
+        recorded = [one for one in statement.samples if len(one) == len(prepared.params)]
+        bases = list(dict.fromkeys((*recorded, *choices.bases())))
         self._begin(runner, tried, prepared, bases)
         if not tried.executed:
             self._begin(runner, tried, prepared, list(islice(choices.mixed(), _MIXED)))

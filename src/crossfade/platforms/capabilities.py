@@ -16,3 +16,7 @@ class Capabilities:
     cas: bool = True
     dead_man: bool = False
     way_back: str = "seconds"
+    gone: str = "stopped"
+    """What becomes of instances that a release lets go, as people read it."""
+    again: str = "started"
+    """How such instances serve again."""

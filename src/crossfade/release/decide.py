@@ -169,6 +169,8 @@ def _progress(
     step = state.step(plan)
     if state.reached is None or missing or any(not _settled(state, key) for key in step.hooks):
         return ()
+    if state.failed_hook(plan) is not None:
+        return ()
     if not (_superseded_in_keeping(state, step, now) or _proved(plan, state, step, truth, now)):
         return ()
     passed: tuple[Event, ...] = ()
@@ -229,7 +231,9 @@ def _proved(plan: Plan, state: State, step: Step, truth: Truth, now: Instant) ->
 
 
 def _passed(plan: Plan, state: State, step: Step, truth: Truth, now: Instant) -> Iterator[Event]:
-    """The verdicts that moved it (R30); a gate that only observes moves nothing."""
+    """The verdicts that moved it (R30): none where the step asks none, and none that only observes."""
+    if step.proof is not Proof.PASSED:
+        return
     for gate in (gate.name for gate in plan.gates if gate.name in step.gates and not gate.observe):
         verdict = verdict_of(state, step, gate, truth)
         if verdict is not None and verdict.say is Say.PASS:
@@ -274,10 +278,17 @@ def _patience(plan: Plan, state: State, truth: Truth, now: Instant) -> tuple[Eve
 
 
 def _late(plan: Plan, state: State, step: Step, truth: Truth, now: Instant) -> tuple[Event, ...]:
-    """Past its deadline a step on the road back, or past return, goes on or pages, and tries on (R17)."""
+    """
+    A step on the road back, or past return: past its deadline it goes on or pages, and tries on (R17).
+
+    A hook that failed past return pages at once: nothing turns back there, and its proof never comes (R15).
+    """
     overdue = step.late is not Late.BACK and state.overdue(plan, now)
     if overdue and step.late is Late.ON and serves_alone(plan, step.world, truth):
         return (_next(plan, state, now),)
+    failed = state.failed_hook(plan)
+    if not state.stuck and failed is not None:
+        return (_stuck(step, now, f"hook {failed} failed, and no way leads back from here"),)
     if state.stuck or not overdue:
         return ()
     missing = "; ".join(difference.text for difference in differences(plan, step.world, truth))
@@ -337,6 +348,9 @@ def waits_for(plan: Plan, state: State, truth: Truth) -> tuple[str, ...]:
     missing = differences(plan, step.world, truth)
     if missing:
         return (*(difference.text for difference in missing), *truth.remarks)
+    failed = state.failed_hook(plan)
+    if failed is not None:
+        return (f"hook {failed} failed: a person's word",)
     hooks = tuple(f"hook {key}" for key in step.hooks if not _settled(state, key))
     gates = tuple(
         f"{gate}: {verdict.say.value}"

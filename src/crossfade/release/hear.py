@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from crossfade.release.plan import Kind, Plan, Step
+from crossfade.release.plan import Kind, Plan
 from crossfade.release.state import Hold, Road, State, phase
 from crossfade.release.values import Command, Declined, Event, EventType, Gap, Heard, Instant, Verb
 
@@ -46,7 +46,9 @@ def _consequences(plan: Plan, state: State, message: Command, now: Instant) -> t
     }
     match message.verb:
         case Verb.CLOSE:
-            text = "closed by a person: it is not proved that exactly one version serves"
+            failed = state.failed_hook(plan)
+            unproved = "it is not proved that exactly one version serves"
+            text = f"closed by a person: {unproved if failed is None else f'hook {failed} failed'}"
             return (Event(type=EventType.RELEASE_CLOSED, message=text, **said),)
         case Verb.APPROVE:
             given, asked = len({*state.approvers, message.actor}), max(1, plan.limits.approvals)
@@ -68,9 +70,9 @@ def _refusal(plan: Plan, state: State, message: Command) -> tuple[str, str] | No
         case Verb.ABORT | Verb.SUPERSEDE:
             if state.road is Road.ON and step.point_of_no_return:
                 if plan.stable is None:
-                    return "a first release has nothing to go back to", "crossfade watch"
+                    return "a first release has nothing to go back to", _first_ends(state)
                 return (
-                    f"{plan.stable} is being stopped: too late to turn back",
+                    f"{plan.stable} is being {plan.gone}: too late to turn back",
                     "wait for the end, then crossfade rollback",
                 )
         case Verb.CLOSE:
@@ -82,18 +84,25 @@ def _refusal(plan: Plan, state: State, message: Command) -> tuple[str, str] | No
         case Verb.APPROVE:
             return _no_approval(plan, state, message)
         case Verb.PAUSE | Verb.RESUME:
-            return _too_late(state, step)
+            return _too_late(plan, state)
         case Verb.PROMOTE_FULL:
-            return _too_late(state, step) or _own_release(plan, message)
+            return _too_late(plan, state) or _own_release(plan, message)
     return None
 
 
-def _too_late(state: State, step: Step) -> tuple[str, str] | None:
+def _too_late(plan: Plan, state: State) -> tuple[str, str] | None:
+    step = state.step(plan)
     if state.road is Road.BACK:
         return "the release is on its way back, nothing stops that", "crossfade watch"
+    if plan.stable is None and step.point_of_no_return:
+        return "everybody is sent to the first version there is", _first_ends(state)
     if step.kind is Kind.RETIRING or step.point_of_no_return:
-        return "everything is promoted, the old version is being stopped", "crossfade watch"
+        return f"everything is promoted, the old version is being {plan.gone}", "crossfade watch"
     return None
+
+
+def _first_ends(state: State) -> str:
+    return "crossfade close --reason TEXT" if state.stuck else "crossfade watch"
 
 
 def _own_release(plan: Plan, message: Command) -> tuple[str, str] | None:

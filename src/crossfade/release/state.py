@@ -115,6 +115,17 @@ class State:
     def hook(self, key: str) -> HookRun | None:
         return next((run for run in self.hooks if run.key == key), None)
 
+    def failed_hook(self, plan: Plan) -> str | None:
+        """The hook of this step that failed: its proof never comes. The road back goes on without."""
+        if self.road is Road.BACK:
+            return None
+        mine = self.step(plan).hooks
+        return next((run.key for run in self.hooks if run.failed and run.key in mine), None)
+
+    def only_closed(self, plan: Plan) -> bool:
+        """Stuck for good: a hook failed where nothing turns back. A person ends it, nothing is tried."""
+        return self.outcome is None and self.stuck and self.failed_hook(plan) is not None
+
 
 ENTERS = {
     EventType.CANDIDATE_REQUESTED: Kind.PROVISIONING,

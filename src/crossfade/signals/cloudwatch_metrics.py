@@ -43,8 +43,8 @@ KEPT_S: Final = 2.0 * 3600.0
 FORGOTTEN_S: Final = 900.0
 """Who has not asked for so long does not want any more."""
 
-REFUSED: Final = "CF4308"
-"""What AWS will not answer however often it is asked."""
+ONE_S_OWN: Final = frozenset({"CF4308", "CF4401"})
+"""What a single series can make of the whole question: it is refused, or answered in part."""
 
 _COMPLETE: Final = "Complete"
 
@@ -141,8 +141,8 @@ class Metrics:
         try:
             found = self._asked(list(wanted), min(wanted.values(), default=now), now)
         except CrossfadeError as error:
-            if len(wishes) > 1 and error.id == REFUSED:
-                # One question that cannot be asked must not blind the releases of the others.
+            if len(wishes) > 1 and error.id in ONE_S_OWN:
+                # One question that cannot be answered must not blind the releases of the others.
                 answered = [self._ask((wish,), now) for wish in wishes]
                 return any(answered)
             for wish in wishes:

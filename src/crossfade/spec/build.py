@@ -17,6 +17,8 @@ from crossfade.spec import figures, schema, units
 from crossfade.spec import strategy_forms as forms
 from crossfade.spec.alb_forms import AlbForm, AwsForm, PairForm, TargetsForm
 from crossfade.spec.aws_models import AlbPlatform, Aws, Targets, TargetsCommand, TargetsFile
+from crossfade.spec.database_forms import DatabaseForm, EnvForm
+from crossfade.spec.database_models import Database, RollbackWindow
 from crossfade.spec.fields import Form
 from crossfade.spec.models import (
     ApprovalStep,
@@ -85,6 +87,7 @@ def spec(root: schema.Root, path: Path) -> Spec:
         deadlines=Deadlines(**_written(root.deadlines)),
         hooks=hooks,
         policy=Policy(**_written(root.policy)),
+        database=_database(root.database),
         aws=_aws(root.aws),
         after=tuple(root.after or ()),
         on_interrupt=OnInterrupt(root.on_interrupt or OnInterrupt.ROLLBACK),
@@ -136,6 +139,18 @@ def _alb(form: AlbForm) -> AlbPlatform:
         green=pair.green or "",
         targets=targets,
         **_written(form, "rules", "test", "target_groups", "targets"),
+    )
+
+
+def _database(form: DatabaseForm | None) -> Database | None:
+    if form is None:
+        return None
+    direct = form.direct_url.env if form.direct_url is not None else None
+    return Database(
+        url=(form.url or EnvForm()).env or "",
+        direct_url=direct,
+        rollback_window=RollbackWindow(**_written(form.rollback_window)),
+        **_written(form, "url", "direct_url", "rollback_window"),
     )
 
 

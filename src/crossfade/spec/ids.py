@@ -194,6 +194,13 @@ _TABLE: Final = (
      ("A release runs two versions side by side and throws one away. Done to a store of data, this "
      "splits or loses the data, and no rollback joins it again (R36). Release the service that uses "
      "the store; upgrade the store with its own tools.")),
+    ("CF2801", "an address of a database stands in the file",
+     ("It holds a password, and the file is in a repository. The file names the variable of the environment "
+     "that has it.")),
+    ("CF2802", "a name or place of the database section that cannot be meant",
+     "Folder and shape come with the revision; a variable has a name that every shell can set."),
+    ("CF2803", "an instance that cannot be told its port",
+     "A trial starts it beside what runs, on a port of its own."),
     ("CF2701", "not exactly one source of counts",
      "Both versions are counted by one source; two would not agree to the request."),
     ("CF2702", "a source that this platform does not have",

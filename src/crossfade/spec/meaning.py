@@ -14,7 +14,16 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
 
-from crossfade.spec import aws_sense, gates, own_sense, schema, signal_sense, stateful, strategies
+from crossfade.spec import (
+    aws_sense,
+    database_sense,
+    gates,
+    own_sense,
+    schema,
+    signal_sense,
+    stateful,
+    strategies,
+)
 from crossfade.spec.alb_forms import AwsForm
 from crossfade.spec.findings import KeyPath
 from crossfade.spec.mistakes import EXAMPLES, Notes, exactly_one, missing
@@ -56,6 +65,7 @@ def check(root: schema.Root, spec: Spec, notes: Notes) -> None:
     own_sense.check(root, spec, notes)
     strategies.check(root, spec, notes)
     gates.check(root, spec, notes)
+    database_sense.check(root.database, notes)
     _deadlines(root.deadlines, notes)
     _hooks(root.hooks, spec, notes)
     _after(root, notes)

@@ -13,7 +13,7 @@ import difflib
 import re
 from collections.abc import Iterable
 from types import UnionType
-from typing import Annotated, Any, Final, Union, get_args, get_origin
+from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
@@ -30,6 +30,7 @@ from crossfade.spec.units import shown
 
 # Each round cuts at least one value out of at most 20,000; real files need one or two rounds.
 _MOST_ROUNDS: Final = 200
+F = TypeVar("F", bound=Form)
 _KINDS: Final = {
     "string_type": "a text",
     "int_type": "a whole number",
@@ -108,6 +109,7 @@ EXAMPLES: Final = {
     "prometheus.stable": "stable: 'version=\"{revision}\"'",
     "prometheus.candidate": "candidate: 'version=\"{revision}\"'",
     "aws": 'aws: {account: "123456789012", region: eu-west-1}',
+    "database.url": "url: {env: DATABASE_URL}",
     "account": 'account: "123456789012"',
     "region": "region: eu-west-1",
     "alb.rules": "rules: [ARN of a listener rule]",
@@ -141,19 +143,24 @@ def exactly_one(notes: Notes, path: KeyPath, form: Form, error_id: str, noun: st
 
 def formed(document: Document, notes: Notes) -> Root:
     """The document in its form, without what does not fit; that is in the notes."""
+    return fitted(document, notes, Root)
+
+
+def fitted(document: Document, notes: Notes, form: type[F]) -> F:
+    """The same for a document of any form."""
     value = copy.deepcopy(document.value)
     for _ in range(_MOST_ROUNDS):
         try:
-            return Root.model_validate(value)
+            return form.model_validate(value)
         except ValidationError as error:
             for details in error.errors(include_url=False):
-                _note(details, value, notes)
+                _note(details, value, notes, form)
     raise AssertionError("cutting out mistakes did not end")
 
 
-def field_at(path: KeyPath) -> tuple[type[Form] | None, FieldInfo | None]:
+def field_at(path: KeyPath, root: type[Form] = Root) -> tuple[type[Form] | None, FieldInfo | None]:
     """The form a path lies in, and its setting there; None where the form has no such place."""
-    kind: Any = Root
+    kind: Any = root
     owner: type[Form] | None = None
     field: FieldInfo | None = None
     for part in path:
@@ -177,7 +184,7 @@ def _bare(kind: Any) -> Any:
     return kind
 
 
-def _note(details: ErrorDetails, value: dict[str, Any], notes: Notes) -> None:
+def _note(details: ErrorDetails, value: dict[str, Any], notes: Notes, root: type[Form]) -> None:
     path = tuple(details["loc"])
     if notes.spoiled(path):
         _cut(value, path, notes)
@@ -191,7 +198,7 @@ def _note(details: ErrorDetails, value: dict[str, Any], notes: Notes) -> None:
     said: tuple[str, str, str, str]
     at_key = False
     if kind == "extra_forbidden":
-        path, said = _unknown(path, notes)
+        path, said = _unknown(path, notes, root)
         # A bare-word strategy was made a key inside pydantic; in the file it is a value.
         at_key = len(path) == 1 or not isinstance(value.get(str(path[0])), str)
         path = path if at_key else path[:1]
@@ -257,10 +264,10 @@ def _cut(value: dict[str, Any], path: KeyPath, notes: Notes) -> None:
         holder.pop(path[-1], None)
 
 
-def _unknown(path: KeyPath, notes: Notes) -> tuple[KeyPath, tuple[str, str, str, str]]:
+def _unknown(path: KeyPath, notes: Notes, root: type[Form]) -> tuple[KeyPath, tuple[str, str, str, str]]:
     """An unknown key: stateful, known but later, or just not a key."""
-    owner, _ = field_at(path)
-    owner = owner or Root
+    owner, _ = field_at(path, root)
+    owner = owner or root
     name, above = str(path[-1]), path[:-1]
     if owner is PlatformForm and stateful.is_resource(name):
         return path, stateful.refusal(f"`platform.{name}`")

@@ -16,6 +16,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from crossfade.spec.aws_models import AlbPlatform, Aws
+from crossfade.spec.database_models import Database
 from crossfade.spec.places import S3Place
 from crossfade.spec.signal_models import AccessLog, KpiGate, MetricGate, Mode, Signals
 
@@ -327,6 +328,8 @@ class Spec:
     deadlines: Deadlines = field(default_factory=Deadlines)
     hooks: Hooks = field(default_factory=Hooks)
     policy: Policy = field(default_factory=Policy)
+    database: Database | None = None
+    """The schema that versions run on."""
     aws: Aws | None = None
     """The account, for whatever is on AWS."""
     after: tuple[str, ...] = ()

@@ -16,7 +16,7 @@ from crossfade.spec.mistakes import EXAMPLES, Notes, like_a_gate, missing, unkno
 from crossfade.spec.models import NoGates, Spec
 from crossfade.spec.signal_forms import AlarmForm, CustomGateForm
 from crossfade.spec.signal_models import AccessLog, CloudWatchSignals
-from crossfade.spec.signal_sense import PERIOD, conditions, placeholders, within
+from crossfade.spec.signal_sense import PERIOD, conditions, names_somebody, placeholders, within
 from crossfade.spec.units import shown
 
 _GATE: Final = re.compile(r"[a-z][a-z0-9_-]{0,62}")
@@ -120,6 +120,12 @@ def _alarms(name: str, alarms: list[AlarmForm], root: schema.Root, path: KeyPath
             _alarm_name(alarm.name, root, here, notes)
         elif alarm.http is None:
             missing(notes, (*here, "http"), EXAMPLES["http"])
+        elif names_somebody(alarm.http):
+            notes.say(
+                "CF2305", (*here, "http"), "the address holds a user or a password",
+                "it is asked as it stands, without either, and would be shown with every verdict",
+                "leave out what stands before `@`",
+            )  # fmt: skip
         elif not _is_alarm_url(alarm.http):
             notes.say(
                 "CF2305", (*here, "http"), f"{shown(alarm.http)} is not a web address",

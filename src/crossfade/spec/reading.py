@@ -63,21 +63,27 @@ class Document:
     """Key paths with a finding; what stood there is left out of `value`."""
 
 
-def read(path: Path) -> Document:
-    """The file's values and places. Raises SpecError where nothing sensible can be read."""
+def read(
+    path: Path, *, example: str = "apiVersion: crossfade/v1", empty: str = "run `crossfade init`"
+) -> Document:
+    """
+    The file's values and places. Raises SpecError where nothing sensible can be read.
+
+    `example` is how such a file begins, `empty` what to do where it holds nothing.
+    """
     file = str(path)
     text = _decoded(_bytes(path, file), file)
     node = _composed(text, file)
     if node is None:
         raise _fatal(
             (file, 1, 1), "CF1007", "the file is empty", "it holds no value, only blanks or comments",
-            "run `crossfade init`",
+            empty,
         )  # fmt: skip
     if not isinstance(node, MappingNode):
         line, column = _start(node)
         raise _fatal(
             (file, line, column), "CF1008", "the file is not a mapping of keys to values",
-            "its top level is a list or a single value", "start it with `apiVersion: crossfade/v1`",
+            "its top level is a list or a single value", f"start it with `{example}`",
         )  # fmt: skip
     walk = _Walk(file)
     value = walk.value(node, (), node)

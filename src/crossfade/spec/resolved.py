@@ -16,6 +16,7 @@ from typing import Final, assert_never
 from crossfade.spec import figures, units
 from crossfade.spec.aws_models import AlbPlatform, Aws, Targets, TargetsCommand, TargetsFile
 from crossfade.spec.build import WARM_ENOUGH, warmed
+from crossfade.spec.database_models import Database
 from crossfade.spec.fields import BECAUSE
 from crossfade.spec.findings import KeyPath, dotted
 from crossfade.spec.mistakes import field_at
@@ -161,6 +162,7 @@ def _tree(spec: Spec) -> _Value:
             "on_rollback": [_hook(hook) for hook in hooks.on_rollback],
             "hand_over": [_hook(hook) for hook in hooks.hand_over],
         },
+        **({} if spec.database is None else {"database": _database(spec.database)}),
         "policy": {"approvals": str(spec.policy.approvals)},
         "after": [quoted(name) for name in spec.after],
         "on_interrupt": spec.on_interrupt.value,
@@ -168,6 +170,23 @@ def _tree(spec: Spec) -> _Value:
 
 
 _time = units.duration_text
+
+
+def _database(database: Database) -> _Value:
+    named = {"migrations": database.migrations, "app_role": database.app_role, "boot": database.boot}
+    direct: dict[str, _Value] = {}
+    if database.direct_url is not None:
+        direct["direct_url"] = {"env": quoted(database.direct_url)}
+    return {
+        "url": {"env": quoted(database.url)},
+        **direct,
+        **{key: quoted(text) for key, text in named.items() if text is not None},
+        "shape": quoted(database.shape),
+        "rollback_window": {
+            "releases": str(database.rollback_window.releases),
+            "for": _time(database.rollback_window.hold_for),
+        },
+    }
 
 
 def _platform(platform: Platform) -> _Value:

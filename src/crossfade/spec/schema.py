@@ -17,6 +17,7 @@ from pydantic import BeforeValidator, ConfigDict
 
 from crossfade.spec import units
 from crossfade.spec.alb_forms import AlbForm, AwsForm
+from crossfade.spec.database_forms import DatabaseForm
 from crossfade.spec.fields import Duration, Form, Percent, Quantile, Rate, Ratio, Size, mistake, setting
 from crossfade.spec.models import (
     Deadlines,
@@ -354,6 +355,9 @@ class Root(Form):
     judging: JudgingForm | None = setting("How evidence becomes a verdict.")
     deadlines: DeadlinesForm | None = setting("How long each wait may last at most.")
     hooks: HooksForm | None = setting("Checks and commands of your own.")
+    database: DatabaseForm | None = setting(
+        "The schema that versions run on.", because="no version has a database of its own"
+    )
     policy: PolicyForm | None = setting("What people have to do.")
     after: list[str] | None = setting(
         "Services of this state folder whose running release has to end well before this one begins.",
@@ -364,6 +368,5 @@ class Root(Form):
         because="a release nobody drives must not stay half done",
     )  # fmt: skip
     later: ClassVar[Mapping[str, str]] = {
-        "database": "run migrations before the release, in a shape both versions can use",
         "notify": "tell people from a `hooks: {on_rollback: […]}` command",
     }

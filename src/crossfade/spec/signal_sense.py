@@ -84,7 +84,13 @@ def _prometheus(form: PrometheusForm, spec: Spec, path: KeyPath, notes: Notes) -
     for name in ("url", "stable", "candidate"):
         if getattr(form, name) is None:
             missing(notes, (*path, name), EXAMPLES[f"prometheus.{name}"])
-    if form.url is not None and not _is_url(form.url):
+    if form.url is not None and names_somebody(form.url):
+        notes.say(
+            "CF2704", (*path, "url"), "the address holds a user or a password",
+            "Prometheus is asked without either, and the address is shown with every verdict",
+            "leave out what stands before `@`",
+        )  # fmt: skip
+    elif form.url is not None and not _is_url(form.url):
         notes.say(
             "CF2704", (*path, "url"), f"{shown(form.url)} is not the address of a Prometheus",
             "it is http or https, a host, and no query", 'write it like "http://prometheus:9090"',
@@ -102,6 +108,14 @@ def _prometheus(form: PrometheusForm, spec: Spec, path: KeyPath, notes: Notes) -
     if form.every is not None:
         within(form.every, SECOND, 5 * PERIOD, (*path, "every"), notes)
     _counters(form, path, notes)
+
+
+def names_somebody(text: str) -> bool:
+    """Whether an address holds a user or a password: it would stand in every journal and page."""
+    try:
+        return "@" in urlsplit(text).netloc
+    except ValueError:
+        return False
 
 
 def _is_url(text: str) -> bool:

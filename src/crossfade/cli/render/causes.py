@@ -55,7 +55,7 @@ def headline(story: Story) -> tuple[str, ...]:
         return (f"{story.title} has no journal: nothing was opened and nothing moved.",)
     match state.outcome:
         case Outcome.SUCCEEDED:
-            old = f", {story.stable} is stopped" if story.plan.stable else ""
+            old = f", {story.stable} is {story.plan.gone}" if story.plan.stable else ""
             return (f"{story.title} succeeded: {story.candidate} takes all traffic{old}.",)
         case Outcome.ROLLED_BACK:
             return (
@@ -67,7 +67,7 @@ def headline(story: Story) -> tuple[str, ...]:
             who = words.clean(closed.actor or "nobody named") if closed else "nobody named"
             why = f": {words.clean(closed.reason)}" if closed and closed.reason else ""
             turned = f"It had turned back at {_turned_at(story)} {because(story)}." if story.turned else ""
-            proof = "It is NOT proved that exactly one version serves."
+            proof = _failed_hook(story) or "It is NOT proved that exactly one version serves."
             return tuple(line for line in (f"{story.title} was closed by {who}{why}.", turned, proof) if line)
         case None:
             return _unfinished(story)
@@ -77,6 +77,11 @@ def _unfinished(story: Story) -> tuple[str, ...]:
     if story.stuck is not None:
         missing = words.clean(story.stuck.message or "the world was not reached in time")
         at = fields.where(story.plan, story.stuck.step)
+        if failed := _failed_hook(story):
+            return (
+                f"{story.title} is STUCK at {at}: it serves, and no way leads back.",
+                f"{failed} Page someone.",
+            )
         turned = f"It turned back at {_turned_at(story)} {because(story)}." if story.turned else ""
         page = "It is NOT proved that exactly one version serves: page someone. Crossfade goes on trying."
         return tuple(line for line in (f"{story.title} is STUCK at {at}: {missing}.", turned, page) if line)
@@ -84,6 +89,15 @@ def _unfinished(story: Story) -> tuple[str, ...]:
         turned = f"it turned at {_turned_at(story)} {because(story)}"
         return f"{story.title} is on its way back ({story.word}): {turned}.", _traffic(story)
     return (f"{story.title} still runs: {standing(story)}.",)
+
+
+def _failed_hook(story: Story) -> str:
+    """The hook that failed where nothing turns back any more, as a sentence; empty where there is none."""
+    key = story.state.failed_hook(story.plan) if story.state is not None else None
+    if key is None:
+        return ""
+    said = next((one.message for one in reversed(story.events) if one.key == key and one.message), None)
+    return f"Hook {fields.hook_name(story.plan, key)} failed{f': {words.clean(said)}' if said else ''}."
 
 
 def standing(story: Story) -> str:
@@ -141,6 +155,8 @@ def next_steps(story: Story, *, watching: bool = False) -> Iterator[str]:
         yield f"`crossfade deploy {newer_than(story.plan.candidate)}`{undo}"
     elif story.outcome is Outcome.CLOSED:
         yield "`crossfade status` shows who serves; make it one version before the next deploy"
+    elif story.stuck is not None and _failed_hook(story):
+        yield f"`crossfade close {shown} --reason TEXT`, then `crossfade deploy` of what mends it"
     elif story.stuck is not None:
         yield f"mend what it names and it goes on; or, by your word, `crossfade close {shown} --reason TEXT`"
     elif story.state.road is Road.BACK:

@@ -169,12 +169,23 @@ def where(plan: Plan, name: str | None) -> str:
     return f"step {at[0]} of {at[1]} ({share})" if at else f"{step.name} ({share})"
 
 
+_HOOKS: Mapping[str, str] = MappingProxyType(
+    {
+        "before": "before_traffic",
+        "after": "after_traffic",
+        "back": "on_rollback",
+        "over": "hand_over",
+        "return": "hand_over",
+    }
+)
+
+
 def hook_name(plan: Plan, key: str | None) -> str:
     """A hook in words, from the key under which it runs: `before_traffic 1, http /healthz`."""
     if key is None:
         return "a hook"
     when, _, index = key.partition(":")[2].partition(":")
-    spoken = {"before": "before_traffic", "after": "after_traffic", "back": "on_rollback"}.get(when)
+    spoken = _HOOKS.get(when)
     name = f"{spoken} {int(index) + 1}" if spoken and index.isdigit() else key
     runs = "; ".join(f"{kind} {what}" for kind, what in plan.hooks.get(key, {}).items())
     return words.clean(f"{name}, {runs}" if runs else name)

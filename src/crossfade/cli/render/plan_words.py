@@ -84,7 +84,7 @@ def holds(plan: Plan, stop: Stop) -> str:
     if step.kind is Kind.PROVISIONING:
         return f"{stop.new} healthy within {words.duration(step.within)}"
     if step.kind is Kind.RETIRING:
-        return f"{words.clean(plan.stable or '')} silent, drained, stopped"
+        return f"{words.clean(plan.stable or '')} silent, drained, {plan.gone}"
     gates = [name for name in step.gates if not _observes(plan, name)]
     said = [hook(plan, key) for key in step.hooks]
     if gates:

@@ -40,13 +40,13 @@ def _first_release(plan: Plan) -> Iterator[WhatIf]:
     yield WhatIf(
         id="not_ready",
         when=f"{plan.candidate} is not healthy within {ready}, or a hook fails",
-        then="it is stopped; no request has reached it",
+        then=f"it is {plan.gone}; no request has reached it",
         exit_code=4,
     )
     yield WhatIf(
         id="first_traffic",
-        when=f"{plan.candidate} fails once it takes traffic",
-        then="it pages and is waited for: there is no revision to go back to",
+        when=f"{plan.candidate} fails once it takes traffic, or a hook behind that",
+        then="it serves and pages: there is no revision to go back to",
         exit_code=6,
     )
 
@@ -55,7 +55,7 @@ def _before_traffic(plan: Plan) -> Iterator[WhatIf]:
     yield WhatIf(
         id="not_ready",
         when=f"{plan.candidate} is not healthy within {words.duration(plan.on[0].within)}",
-        then="it is stopped; no user has met it",
+        then=f"it is {plan.gone}; no user has met it",
         exit_code=4,
     )
     hook = words.duration(plan.limits.hook)
@@ -68,9 +68,9 @@ def _before_traffic(plan: Plan) -> Iterator[WhatIf]:
 
 
 def _at_once(plan: Plan) -> str:
-    """How traffic goes back: where the old side has shrunk, no faster than it starts again."""
+    """How traffic goes back: where the old side has shrunk, no faster than it grows again."""
     shrinks = any(step.world.stable < ALL for step in plan.on if not step.point_of_no_return)
-    return f"back to {plan.stable} " + ("as fast as its instances start" if shrinks else "at once")
+    return f"back to {plan.stable} " + ("as fast as its instances come back" if shrinks else "at once")
 
 
 def _judged(plan: Plan) -> Iterator[WhatIf]:
@@ -81,7 +81,7 @@ def _judged(plan: Plan) -> Iterator[WhatIf]:
         yield WhatIf(
             id="gate",
             when=f"{_listed(stops)} fails",
-            then=f"{_at_once(plan)}; {plan.candidate} is stopped {settle} later, and not tried again "
+            then=f"{_at_once(plan)}; {plan.candidate} is {plan.gone} {settle} later, and not tried again "
             "without --retry",
             exit_code=4,
         )
@@ -185,7 +185,7 @@ def _ends(plan: Plan) -> Iterator[WhatIf]:
     if retiring is not None:
         yield WhatIf(
             id="retiring",
-            when=f"{plan.stable} cannot be stopped within {words.duration(retiring.within)}",
+            when=f"{plan.stable} cannot be {plan.gone} within {words.duration(retiring.within)}",
             then=f"it ends where {plan.candidate} surely has all traffic, else it pages",
         )
 

@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -74,8 +74,9 @@ class _Owner:
 class Sandbox:
     """A running PostgreSQL of our own; `server` makes databases on it. A context manager."""
 
-    def __init__(self, major: int | None = None) -> None:
+    def __init__(self, major: int | None = None, *, settings: Mapping[str, str] | None = None) -> None:
         self.binaries = choose(major)
+        self._settings = {**_SETTINGS, **(settings or {})}
         self._owner = _unprivileged()
         base = _base()
         _sweep(base)
@@ -149,7 +150,7 @@ class Sandbox:
         if said.returncode:
             raise _not_started(said.stderr[-600:])
         conf = self.folder / "data" / "postgresql.conf"
-        lines = [f"{key} = '{value}'" for key, value in _SETTINGS.items()]
+        lines = [f"{key} = '{value}'" for key, value in self._settings.items()]
         lines.append(f"unix_socket_directories = '{self.folder}'")
         with conf.open("a") as file:
             file.write("\n".join(["", *lines, ""]))

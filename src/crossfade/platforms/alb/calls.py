@@ -60,7 +60,7 @@ CALLS: Final[Mapping[str, Declared]] = {
     "get_metric_data": Declared(service="cloudwatch", action="GetMetricData"),
     **_writes(On.RULES, "ModifyRule"),
     **_writes(On.LISTENERS, "ModifyListener"),
-    **_writes(On.GROUPS, "RegisterTargets", "DeregisterTargets", "AddTags", "RemoveTags"),
+    **_writes(On.GROUPS, "RegisterTargets", "DeregisterTargets", "AddTags"),
 }
 """boto3's name of an operation to what it is."""
 

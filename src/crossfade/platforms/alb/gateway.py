@@ -6,7 +6,7 @@ decided and nothing is remembered, but that the account was proved before the fi
 
 ONE LOOK at a site costs 4 calls for its rules, tags and two groups, and one more to read its production
 rules again; where listeners are named for their default action as well, 1 or 2 more.
-CloudWatch is asked once in ten seconds.
+CloudWatch is asked once in ten seconds, for all sites together (`flow.py`).
 """
 
 from __future__ import annotations
@@ -32,13 +32,14 @@ from crossfade.platforms.alb.model import (
     Site,
     Tag,
     Tags,
-    Untag,
     Write,
     is_rule,
 )
 from crossfade.platforms.alb.pace import Pace
 
-ARNS_AT_ONCE: Final = 100
+ARNS_AT_ONCE: Final = 20
+"""As AWS limits the calls of this API whose limit it publishes; that of DescribeRules it does not."""
+
 GONE: Final = frozenset({"RuleNotFound", "ListenerNotFound"})
 
 
@@ -159,9 +160,6 @@ class Gateway:
             case Tag(colour=colour, tags=tags):
                 listed = [{"Key": key, "Value": text} for key, text in tags]
                 self._call(operation, site.groups[colour], ResourceArns=[site.groups[colour]], Tags=listed)
-            case Untag(colour=colour, keys=keys):
-                arn = site.groups[colour]
-                self._call(operation, arn, ResourceArns=[arn], TagKeys=list(keys))
             case Route(arn=arn, actions=actions) if is_rule(arn):
                 self._call(operation, arn, RuleArn=arn, Actions=writable(actions))
             case Route(arn=arn, actions=actions):
@@ -191,7 +189,8 @@ class Gateway:
     def _pages(self, operation: str, key: str, **asked: Any) -> Iterator[Mapping[str, Any]]:
         """Every item of every page (R07)."""
         declared = CALLS[operation]
-        pages = iter(self._door.client(declared.service).get_paginator(operation).paginate(**asked))
+        with _calling(declared, ""):
+            pages = iter(self._door.client(declared.service).get_paginator(operation).paginate(**asked))
         while True:
             with _calling(declared, ""):
                 page = next(pages, None)
@@ -205,8 +204,6 @@ def _operation(write: Write) -> str:
     match write:
         case Tag():
             return "add_tags"
-        case Untag():
-            return "remove_tags"
         case Route(arn=arn):
             return "modify_rule" if is_rule(arn) else "modify_listener"
         case Register():

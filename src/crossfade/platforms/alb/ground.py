@@ -225,7 +225,7 @@ class AlbGround:
 
     def capabilities(self) -> Capabilities:
         """Any weight; no compare-and-set, no dead man: a controller that dies leaves the weight as it is."""
-        return Capabilities(cas=False)
+        return Capabilities(cas=False, gone="deregistered", again="registered")
 
 
 def serves(site: Site, read: Mapping[str, Actions | None], book: Ledger) -> str | None:

@@ -220,12 +220,6 @@ class Tag:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Untag:
-    colour: str
-    keys: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """A route's whole list of actions."""
 
@@ -245,7 +239,7 @@ class Deregister:
     targets: tuple[Listed, ...]
 
 
-Write = Tag | Untag | Route | Register | Deregister
+Write = Tag | Route | Register | Deregister
 
 
 def artifact_of(plan: Plan, side: str) -> Mapping[str, Any]:

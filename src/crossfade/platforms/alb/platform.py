@@ -34,8 +34,8 @@ from crossfade.platforms.alb.model import (
     Routes,
     Site,
     Tag,
-    Untag,
     Write,
+    is_rule,
     site_of_plan,
 )
 from crossfade.platforms.alb.pace import WAITS_S
@@ -185,14 +185,15 @@ class AlbPlatform(AlbGround):
     def _go_home(self, plan: Plan) -> None:
         """Blind: reads only what it writes; every rule is tried, whatever becomes of the others."""
         site = site_of_plan(plan)
+        read, failed = self._readable(site)
         looked = Looked(
             at=self._now(),
-            routes=Known(Routes(first=self._line.routes(site.routes))),
+            routes=Known(Routes(first=read)),
             tags=_tried(lambda: self._line.tags(site)),
             targets=dict.fromkeys(COLOURS, Unknown("going home looks at no targets")),
             flow=Flowed(),
         )
-        failed, until = list[CrossfadeError](), self._now() + WAITS_S
+        until = self._now() + WAITS_S
         for write in home(scene_of(plan, looked), self._now()):
             try:
                 self._line.do(site, write, until)
@@ -200,6 +201,26 @@ class AlbPlatform(AlbGround):
                 failed.append(error)
         if failed:
             raise failed[0]
+
+    def _readable(self, site: Site) -> tuple[Mapping[str, Actions | None], list[CrossfadeError]]:
+        """
+        The routes that can be read, and why others cannot: rules and listeners are two questions to AWS.
+
+        Raises `PlatformError` where it is throttled: more questions would make that worse.
+        """
+        try:
+            return self._line.routes(site.routes), []
+        except CrossfadeError as error:
+            if error.id == "CF4306":
+                raise
+        read, failed = dict[str, Actions | None](), list[CrossfadeError]()
+        for rules in (True, False):
+            if part := [arn for arn in site.routes if is_rule(arn) is rules]:
+                try:
+                    read |= self._line.routes(part)
+                except CrossfadeError as error:
+                    failed.append(error)
+        return read, failed
 
 
 def _lowers(plan: Plan, effect: Effect, looked: Looked) -> bool:
@@ -232,9 +253,6 @@ def _after(looked: Looked, write: Write) -> Looked:
         case Tag(colour=colour, tags=tags) if isinstance(looked.tags, Known):
             mine = {**looked.tags.value[colour], **dict(tags)}
             return replace(looked, tags=Known({**looked.tags.value, colour: mine}))
-        case Untag(colour=colour, keys=keys) if isinstance(looked.tags, Known):
-            left = {key: text for key, text in looked.tags.value[colour].items() if key not in keys}
-            return replace(looked, tags=Known({**looked.tags.value, colour: left}))
         case _:
             return looked
 

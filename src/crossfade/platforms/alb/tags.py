@@ -34,7 +34,7 @@ MOST: Final = 256
 """Letters of a tag's value."""
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9+\-._:/@]", re.ASCII)
-_SHARE: Final = re.compile(r"(blue|green) ([0-9]{1,4})@([0-9]+(?:\.[0-9]+)?)", re.ASCII)
+_SHARE: Final = re.compile(r"(blue|green) (1000|[0-9]{1,3})@([0-9]+(?:\.[0-9]+)?)", re.ASCII)
 _ROUTE: Final = re.compile(r"(open|closed)@([0-9]+(?:\.[0-9]+)?)", re.ASCII)
 _SEAT: Final = re.compile(r"(\S+) (blue|green) ([0-9]+(?:\.[0-9]+)?)", re.ASCII)
 _BUILD: Final = re.compile(r"([0-9a-f]{64}) (\S+)", re.ASCII)

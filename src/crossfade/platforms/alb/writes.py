@@ -35,7 +35,6 @@ from crossfade.platforms.alb.model import (
     Registered,
     Route,
     Tag,
-    Untag,
     Write,
 )
 from crossfade.platforms.alb.scene import Scene, staying
@@ -330,9 +329,7 @@ def _there(scene: Scene, colour: str) -> tuple[Registered, ...]:
 def _primary(scene: Scene, side: Side) -> Iterator[Write]:
     _ours_or_nobodys(scene)
     colour = scene.who.candidate if side is Side.CANDIDATE else scene.who.stable
-    if side is Side.STABLE and scene.plan.stable is None:
-        yield Untag(colour=BLUE, keys=(tags.PRIMARY,))  # trust returns to an empty side
-    elif _read(scene).primary != colour:
+    if _read(scene).primary != colour:
         yield Tag(colour=BLUE, tags=((tags.PRIMARY, colour),))
 
 

@@ -1,0 +1,89 @@
+"""
+The server agrees, or the text stands as it was sent: no fold is believed.
+
+A folded text is prepared on the recorded schema beside the text that was sent. Where its result has other
+columns, or it cannot be prepared, equal values are tried as one parameter (GROUP BY repeats expressions),
+and then the texts themselves are taken. What cannot be prepared at all is left out, with the server's words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import count
+
+from crossfade.migrations.answers import Failure, Prepared
+from crossfade.migrations.record.gather import Candidate, Gathered
+from crossfade.migrations.record.literals import fold
+from crossfade.migrations.shape import SAMPLES, NotTaken, Sent
+from crossfade.migrations.wire import Session
+
+
+def checked(
+    session: Session, gathered: Gathered
+) -> tuple[tuple[Sent, ...], tuple[tuple[str, ...], ...], tuple[NotTaken, ...]]:
+    """Statements, transactions as sequences of their ids, and what was left out."""
+    asked = _Asked(session)
+    statements: dict[str, Sent] = {}
+    left = [NotTaken(text=text, why=why) for text, why in gathered.left_out.items()]
+    ids: dict[str, str] = {}
+    for key, candidate in gathered.candidates.items():
+        found = list(asked.agreed(candidate))
+        if not found:
+            left.append(NotTaken(text=candidate.originals[0], why=asked.why(candidate.originals[0])))
+        for one in found:
+            statements[one.id] = one
+            ids.setdefault(key, one.id)
+    return tuple(statements.values()), _sequences(gathered, ids), tuple(left)
+
+
+def _sequences(gathered: Gathered, ids: Mapping[str, str]) -> tuple[tuple[str, ...], ...]:
+    told = (tuple(ids[key] for key in keys if key in ids) for keys in gathered.transactions)
+    return tuple(dict.fromkeys(one for one in told if len(one) > 1))
+
+
+class _Asked:
+    """Questions to the server that has the recorded schema."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._names = (f"asked{number}" for number in count())
+
+    def agreed(self, candidate: Candidate) -> Iterator[Sent]:
+        first = candidate.originals[0]
+        if candidate.folded is None:
+            if self._prepare(first) is not None:
+                yield Sent(text=first, samples=_full(candidate.samples), seen=candidate.seen)
+            return
+        was = self._prepare(first)
+        if was is None:
+            return
+        if self._same(was, candidate.folded.text):
+            fitting = [one for one in candidate.samples if len(one) == len(candidate.folded.values)]
+            yield Sent(text=candidate.folded.text, samples=_full(fitting), seen=candidate.seen)
+            return
+        shared = fold(first, shared=True)
+        if shared is not None and self._same(was, shared.text):
+            yield Sent(text=shared.text, samples=(shared.values,), seen=candidate.seen)
+            return
+        for text in candidate.originals:
+            if self._prepare(text) is not None:
+                yield Sent(text=text, seen=candidate.seen)
+
+    def why(self, text: str) -> str:
+        said = self._session.prepare(next(self._names), text)
+        return f"cannot be prepared on the recorded schema: {said}"
+
+    def _prepare(self, text: str) -> Prepared | None:
+        said = self._session.prepare(next(self._names), text)
+        return None if isinstance(said, Failure) else said
+
+    def _same(self, was: Prepared, text: str) -> bool:
+        now = self._prepare(text)
+        return now is not None and [(one.name, one.type) for one in now.fields] == [
+            (one.name, one.type) for one in was.fields
+        ]
+
+
+def _full(samples: list[tuple[str | None, ...]]) -> tuple[tuple[str | None, ...], ...]:
+    """Samples that hold a value: a statement without parameters needs none."""
+    return tuple(one for one in samples[:SAMPLES] if one)

@@ -1,0 +1,169 @@
+"""From what was heard to candidates of a shape: a thousand texts become one statement with samples. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from crossfade.errors import RefusedError
+from crossfade.migrations.lexer import Kind, Token, UnreadableError, meaningful
+from crossfade.migrations.record.literals import Folded, fold
+from crossfade.migrations.record.log import Heard, Values
+from crossfade.migrations.record.sorting import SILENT, arguments, inner, left_out, prepared_query
+from crossfade.migrations.script import read_statements
+from crossfade.migrations.shape import SAMPLES
+
+_MOST_TRANSACTIONS: Final = 200
+_LONGEST_TRANSACTION: Final = 100
+_TEXTS: Final = 3
+"""Texts as they were sent, kept of one fold: where the server does not agree with the fold, they stand."""
+
+
+@dataclass(slots=True)
+class Candidate:
+    """One statement, as it may stand in a shape."""
+
+    text: str
+    folded: Folded | None = None
+    """Set where values were taken out of the text."""
+    originals: list[str] = field(default_factory=list)
+    samples: list[Values] = field(default_factory=list)
+    """Values that it went well with: what failed in a test is expected to fail."""
+    seen: int = 0
+
+    def add(self, one: _One) -> None:
+        self.seen += 1
+        if one.text not in self.originals and len(self.originals) < _TEXTS:
+            self.originals.append(one.text)
+        fits = not self.samples or len(one.values) == len(self.samples[0])
+        if one.failed is None and fits and one.values not in self.samples and len(self.samples) < SAMPLES:
+            self.samples.append(one.values)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _One:
+    """One sending of one statement."""
+
+    text: str
+    values: Values
+    key: str
+    folded: Folded | None
+    failed: str | None
+
+
+@dataclass(slots=True)
+class Gathered:
+    """What was found, in the order in which it was first sent; keys are those of the candidates."""
+
+    candidates: dict[str, Candidate] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+    """Text to reason."""
+    transactions: list[tuple[str, ...]] = field(default_factory=list)
+
+
+def gather(heard: Iterable[Heard], names: Collection[str]) -> Gathered:
+    """All statements of the version's own; `names` are those of the recorded schema, lower case."""
+    found = Gathered()
+    open_: dict[str, list[str]] = {}
+    for one in heard:
+        for text, tokens in _statements(one, found):
+            lead = tokens[0].value if tokens else ""
+            if lead in {"begin", "start"}:
+                open_[one.session] = []
+            elif lead in {"commit", "end", "rollback", "abort"} and _ends(tokens):
+                _close(found, open_.pop(one.session, []))
+            sent = _sent(one, text, tokens)
+            if sent is None:
+                continue
+            why = left_out(meaningful(sent.text), names)
+            if why is not None:
+                if lead not in SILENT:
+                    found.left_out.setdefault(sent.text, why)
+                continue
+            found.candidates.setdefault(sent.key, Candidate(sent.key, sent.folded)).add(sent)
+            if one.session in open_:
+                open_[one.session].append(sent.key)
+    for keys in open_.values():
+        _close(found, keys)
+    return found
+
+
+def _ends(tokens: tuple[Token, ...]) -> bool:
+    """COMMIT and ROLLBACK, but not ROLLBACK TO SAVEPOINT."""
+    return all(token.value != "to" for token in tokens)
+
+
+def _close(found: Gathered, keys: list[str]) -> None:
+    told = tuple(dict.fromkeys(keys))[:_LONGEST_TRANSACTION]
+    if len(told) > 1 and told not in found.transactions and len(found.transactions) < _MOST_TRANSACTIONS:
+        found.transactions.append(told)
+
+
+def _statements(one: Heard, found: Gathered) -> Iterator[tuple[str, tuple[Token, ...]]]:
+    """The statements of one message: the simple protocol sends several at once."""
+    try:
+        for statement in read_statements(one.text, "a statement"):
+            yield statement.text, meaningful(statement.text)
+    except (RefusedError, UnreadableError) as error:
+        found.left_out.setdefault(one.text, f"cannot be read: {error}")
+
+
+def _sent(one: Heard, text: str, tokens: tuple[Token, ...]) -> _One | None:
+    """As it would be sent with parameters."""
+    values = one.values
+    if one.prepared is not None:
+        query = prepared_query(meaningful(one.prepared), one.prepared)
+        given = arguments(tokens)
+        if query is None or given is None:
+            return None
+        text, values = query.rstrip("; \n"), given
+    cursor = inner(meaningful(text), text)
+    if cursor is not None:
+        text = cursor
+    if values:
+        return _One(text=text, values=values, key=_collapsed(text), folded=None, failed=one.failed)
+    folded = fold(text)
+    if folded is None:
+        return _One(text=text, values=(), key=text, folded=None, failed=one.failed)
+    key = _collapsed(folded.text)
+    return _One(text=text, values=folded.values, key=key, folded=folded, failed=one.failed)
+
+
+def _collapsed(text: str) -> str:
+    """
+    The text under which sendings count as one: blanks folded.
+
+    Lists of parameters differ in length from call to call (`IN ($1, $2)`); what stands for all of them is the
+    first that came, and the key is the text with each list cut to its first element.
+    """
+    try:
+        tokens = meaningful(text)
+    except UnreadableError:
+        return text
+    pieces: list[str] = []
+    numbers: dict[str, int] = {}
+    at = 0
+    while at < len(tokens):
+        token = tokens[at]
+        if token.kind is Kind.PARAM:
+            number = numbers.setdefault(token.value, len(numbers) + 1)
+            pieces.append(f"${number}")
+            at = _behind_list(tokens, at)
+        else:
+            pieces.append(token.text)
+            at += 1
+    return " ".join(pieces)
+
+
+def _behind_list(tokens: tuple[Token, ...], at: int) -> int:
+    """Behind `$1::integer, $2::integer` inside IN ( … ): at its bracket; else the next token."""
+    if at < 2 or tokens[at - 1].text != "(" or tokens[at - 2].value != "in":
+        return at + 1
+    here, depth = at + 1, 0
+    while here < len(tokens) and (depth or tokens[here].text != ")"):
+        depth += {"(": 1, ")": -1}.get(tokens[here].text, 0)
+        here += 1
+    listed = tokens[at + 1 : here]
+    plain = all(one.kind in (Kind.PARAM, Kind.WORD) or one.text in {",", "::"} for one in listed)
+    return here if plain else at + 1

@@ -1,0 +1,89 @@
+"""
+Which of the statements that came are the version's own, and which only set the stage. Pure.
+
+What is left out is left out by name, with a reason: a statement that goes missing in silence is one that no
+proof ever runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Final
+
+from crossfade.migrations.lexer import Kind, Token
+
+_SCHEMA_WORDS: Final = """
+    create alter drop grant revoke comment reassign security import cluster reindex vacuum analyze refresh
+    checkpoint load
+"""
+_SESSION_WORDS: Final = """
+    begin start commit end rollback abort savepoint release set reset show discard deallocate listen unlisten
+    notify close fetch move lock prepare execute explain
+"""
+_SCHEMA: Final = frozenset(_SCHEMA_WORDS.split())
+_SESSION: Final = frozenset(_SESSION_WORDS.split())
+_READS_OR_WRITES: Final = frozenset(
+    ("select", "insert", "update", "delete", "merge", "with", "values", "table", "call")
+)
+
+SILENT: Final = _SESSION - {"lock", "explain", "notify"}
+"""What every client sends around its statements: not worth a line in the list of what is left out."""
+
+
+def left_out(tokens: Sequence[Token], names: Collection[str]) -> str | None:
+    """Why this statement is no part of the shape; None where it is one. `names`: of the recorded schema."""
+    lead = next((token.value for token in tokens if token.kind is Kind.WORD), "")
+    if lead in _SCHEMA:
+        return "changes the schema: set-up"
+    if lead == "truncate":
+        return "empties a table: set-up of a test"
+    if lead in _SESSION:
+        return f"{lead.upper()}: of the session, no statement on data"
+    if lead == "copy":
+        return "COPY: its rows are no part of the statement"
+    if lead == "do":
+        return "a DO block: its parts are not seen"
+    if lead not in _READS_OR_WRITES:
+        return "no statement that reads or writes rows"
+    told = {token.value for token in tokens if token.kind in (Kind.WORD, Kind.QUOTED)}
+    if told.isdisjoint(names):
+        return "names nothing of the schema: a question to PostgreSQL itself"
+    return None
+
+
+def inner(tokens: Sequence[Token], text: str) -> str | None:
+    """The query of a DECLARE … CURSOR … FOR; None where this is none."""
+    if not tokens or tokens[0].value != "declare":
+        return None
+    for at, token in enumerate(tokens):
+        if token.value == "for" and any(one.value == "cursor" for one in tokens[:at]):
+            return text[tokens[at + 1].start :] if at + 1 < len(tokens) else None
+    return None
+
+
+def prepared_query(tokens: Sequence[Token], text: str) -> str | None:
+    """The query of a PREPARE … AS; None where this is none."""
+    if not tokens or tokens[0].value != "prepare":
+        return None
+    begin = next((at for at, token in enumerate(tokens) if token.value == "as"), None)
+    return None if begin is None or begin + 1 >= len(tokens) else text[tokens[begin + 1].start :]
+
+
+def arguments(tokens: Sequence[Token]) -> tuple[str | None, ...] | None:
+    """The values of EXECUTE name(…), where each is a plain one."""
+    opened = next((at for at, token in enumerate(tokens) if token.text == "("), None)
+    if opened is None:
+        return ()
+    values: list[str | None] = []
+    inside = tokens[opened + 1 : -1] if tokens[-1].text == ")" else tokens[opened + 1 :]
+    for at, token in enumerate(inside):
+        if at % 2:
+            if token.text != ",":
+                return None
+        elif token.kind in (Kind.STRING, Kind.NUMBER):
+            values.append(token.value)
+        elif token.value in {"null", "true", "false"}:
+            values.append(None if token.value == "null" else token.value)
+        else:
+            return None
+    return tuple(values)

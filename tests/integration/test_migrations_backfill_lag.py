@@ -1,0 +1,82 @@
+"""A real standby that applies nothing for a while: the backfill waits, and goes on when it has caught up."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from backfill_world import FULL_NAME, World
+
+from crossfade.migrations.backfill import Pulse
+from crossfade.migrations.backfill.telling import Waiting, WentOn
+from crossfade.migrations.sandbox import Sandbox, launch
+from crossfade.spec.change_models import PauseOn
+
+pytestmark = pytest.mark.real
+
+
+class Standby(Sandbox):
+    """Follows another sandbox."""
+
+    def __init__(self, primary: Sandbox) -> None:
+        self._primary = primary
+        super().__init__(18)
+
+    def _initialise(self) -> None:
+        said = subprocess.run(
+            [
+                self.binaries.program("pg_basebackup"), "-D", self.folder / "data", "-R", "-X", "stream",
+                "-c", "fast", "--no-sync",
+                "-d", f"host={self._primary.folder} port=5432 user=postgres application_name=second",
+            ],
+            capture_output=True, text=True, check=False, **self._as_owner(),
+        )  # fmt: skip
+        assert said.returncode == 0, said.stderr
+        with (self.folder / "data" / "postgresql.conf").open("a") as conf:
+            conf.write(f"\nunix_socket_directories = '{self.folder}'\n")
+
+
+@pytest.fixture
+def pair(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Sandbox, Standby]]:
+    followed: Any = {"wal_level": "replica", "max_wal_senders": "4", "wal_receiver_status_interval": "1"}
+    monkeypatch.setattr(launch, "_SETTINGS", launch._SETTINGS | followed)
+    with Sandbox(18) as primary, Standby(primary) as standby:
+        yield primary, standby
+
+
+class Hurried(Pulse):
+    """Seconds are twenty to a real one. The standby applies again when it has been waited for three times."""
+
+    def __init__(self, standby: Standby) -> None:
+        super().__init__(now=lambda: time.monotonic() * 20)
+        object.__setattr__(self, "rests", iter(range(1, 1000)))
+        object.__setattr__(self, "standby", standby)
+
+    def rest(self, seconds: float) -> None:
+        if next(self.rests) == 3:  # type: ignore[attr-defined]
+            self.standby.server.admin.ask("SELECT pg_wal_replay_resume()")  # type: ignore[attr-defined]
+        self.stop.wait(seconds / 20)
+
+
+def test_R40_a_replica_that_is_behind_is_waited_for(pair: tuple[Sandbox, Standby]) -> None:
+    primary, standby = pair
+    world = World(primary, rows=4000)
+    standby.server.admin.ask("SELECT pg_wal_replay_pause()")
+    order = replace(
+        FULL_NAME,
+        rows=10,
+        target=timedelta(milliseconds=20),
+        pause_on=PauseOn(lag=timedelta(seconds=2), autovacuum=False),
+    )
+
+    outcome = world.backfill(order, pulse=Hurried(standby))
+
+    waited = [one.why for one in world.said if isinstance(one, Waiting)]
+    assert (outcome.state, any(isinstance(one, WentOn) for one in world.said)) == ("done", True)
+    assert waited[0].startswith("replica second is ")
+    assert waited[0].endswith(" s behind, more than 2 s")

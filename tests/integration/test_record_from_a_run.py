@@ -1,0 +1,124 @@
+"""`migrate record` with a real PostgreSQL that hears a real client, and a proof with what it heard."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from crossfade.cli.migrate import migrate
+from crossfade.migrations.shape import Shape, read_shape
+
+APP = str(Path(__file__).parent / "migrations" / "heard_app.py")
+SCHEMA = """
+CREATE TABLE customers (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text NOT NULL,
+  email text UNIQUE, age int, joined timestamptz DEFAULT now());
+CREATE TABLE orders (id serial PRIMARY KEY, customer bigint REFERENCES customers, cents int NOT NULL,
+  state varchar(10) DEFAULT 'new');
+"""
+
+
+def run(arguments: Sequence[str]) -> Result:
+    return CliRunner().invoke(migrate, list(arguments), standalone_mode=False)
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("recorded")
+    (folder / "schema.sql").write_text(SCHEMA)
+    done = run(["record", "--schema", str(folder / "schema.sql"), "--revision", "v1",
+                "--out", str(folder / "shape.json"), "--", sys.executable, APP])  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert "statements" in done.output
+    return folder
+
+
+@pytest.fixture(scope="module")
+def shape(recorded: Path) -> Shape:
+    return read_shape((recorded / "shape.json").read_text(), "shape.json")
+
+
+class TestTheShape:
+    def test_a_thousand_sendings_are_a_few_statements_with_values(self, shape: Shape) -> None:
+        told = {one.text: one for one in shape.statements}
+        insert = told["INSERT INTO customers (name, email) VALUES ($1, $2)"]
+        assert insert.seen == 30
+        assert insert.samples[0] == ("n0", "e0@x")
+        orders = "INSERT INTO orders (customer, cents, state) VALUES ($1::integer, $2::integer, $3)"
+        assert told[orders].samples[:2] == (("1", "0", "new"), ("1", "1", "new"))
+        lists = [text for text in told if " IN (" in text]
+        assert lists == ["SELECT name FROM customers WHERE id IN ($1::integer)"]
+        assert told["SELECT name FROM customers WHERE age > $1"].samples == (("3",),)
+
+    def test_an_expression_that_is_repeated_keeps_its_meaning(self, shape: Shape) -> None:
+        (grouped,) = (one for one in shape.statements if "GROUP BY" in one.text)
+        assert grouped.text.count("$1") == 2
+        assert grouped.samples == (("month",),)
+
+    def test_what_names_nothing_of_the_schema_is_left_out_by_name(self, shape: Shape) -> None:
+        assert [one.text for one in shape.not_taken] == ["SELECT version()"]
+
+    def test_it_knows_schema_server_and_transactions(self, shape: Shape) -> None:
+        assert "CREATE TABLE public.orders" in shape.schema
+        assert shape.server.startswith("PostgreSQL 18")
+        assert shape.revision == "v1"
+        ids = {one.id for one in shape.statements}
+        assert shape.transactions
+        assert all(set(one) <= ids for one in shape.transactions)
+
+
+class TestTheProof:
+    def prove(self, folder: Path, migration: str) -> dict[str, object]:
+        (folder / "m.sql").write_text(migration)
+        shape = str(folder / "shape.json")
+        done = run(["prove", "--schema", str(folder / "schema.sql"), "--old", shape, "--new", shape,
+                    "--migration", str(folder / "m.sql"), "--json"])  # fmt: skip
+        told = json.loads(done.output)
+        assert isinstance(told, dict)
+        return told
+
+    def test_a_shape_is_proved_like_statements_by_hand(self, recorded: Path) -> None:
+        told = self.prove(recorded, "SET lock_timeout = '1s'; ALTER TABLE orders ADD COLUMN note text;")
+        assert told["rollback_safe"] is True
+        assert told["not_proved"] == []
+
+    def test_what_fails_with_values_that_were_really_sent_is_observed(self, recorded: Path) -> None:
+        told = self.prove(recorded, "ALTER TABLE orders ADD CHECK (cents > 100) NOT VALID;")
+        assert told["rollback_safe"] is False
+        examples = told["counterexamples"]
+        assert isinstance(examples, list)
+        (example,) = (one for one in examples if one["statement"].startswith("INSERT INTO orders"))
+        assert example["kind"] == "observed"
+        assert example["values"] == ["1", "0", "new"]
+
+
+class TestWhatGoesWrong:
+    def failing(self, tmp_path: Path, *arguments: str) -> str:
+        (tmp_path / "schema.sql").write_text(SCHEMA)
+        out = tmp_path / "shape.json"
+        done = run(["record", "--out", str(out), *arguments])
+        assert not out.exists()
+        assert done.exception is not None
+        return str(getattr(done.exception, "id", done.exception))
+
+    def test_tests_that_fail_leave_no_shape(self, tmp_path: Path) -> None:
+        schema = ("--schema", str(tmp_path / "schema.sql"))
+        assert self.failing(tmp_path, *schema, "--", sys.executable, APP, "--fail") == "CF9231"
+
+    def test_a_command_that_is_not_there(self, tmp_path: Path) -> None:
+        assert self.failing(tmp_path, "--", "no-such-command") == "CF9224"
+
+    def test_a_schema_that_fails(self, tmp_path: Path) -> None:
+        assert self.failing(tmp_path, "--schema-from", "false", "--", "true") == "CF9225"
+
+    def test_nothing_heard(self, tmp_path: Path) -> None:
+        assert self.failing(tmp_path, "--schema", str(tmp_path / "schema.sql"), "--", "true") == "CF9232"
+
+    def test_nothing_asked_and_two_schemas(self, tmp_path: Path) -> None:
+        assert self.failing(tmp_path) == "CF9230"
+        both = ("--schema", str(tmp_path / "schema.sql"), "--schema-from", "true")
+        assert self.failing(tmp_path, *both, "--", "true") == "CF9230"

@@ -1,0 +1,202 @@
+"""What the recorder makes of a log: values out of texts, a thousand texts one statement, set-up left out."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crossfade.errors import RefusedError
+from crossfade.migrations.lexer import Kind, meaningful
+from crossfade.migrations.record.files import read_told
+from crossfade.migrations.record.gather import Gathered, gather
+from crossfade.migrations.record.literals import fold
+from crossfade.migrations.record.log import heard
+from crossfade.migrations.wire import literal
+
+NAMES = frozenset({"c", "t"})
+sendable = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
+
+
+def entry(message: str, detail: str | None = None, **more: Any) -> str:
+    told = {"session_id": "1", "dbname": "shop", "error_severity": "LOG", "message": message}
+    return json.dumps(told | ({} if detail is None else {"detail": detail}) | more)
+
+
+def gathered(*lines: str) -> Gathered:
+    return gather(heard(lines, ours="recorder"), NAMES)
+
+
+def statements(*lines: str) -> list[str]:
+    return list(gathered(*lines).candidates)
+
+
+class TestTheLog:
+    def test_both_protocols_are_heard_with_their_values(self) -> None:
+        found = heard(
+            [
+                entry("statement: SELECT a FROM t"),
+                entry("execute <unnamed>: SELECT a FROM t WHERE b = $1", "Parameters: $1 = 'it''s\nok'"),
+                entry(
+                    "execute _pg3_0: UPDATE t SET a = $1, b = $2", "Parameters: $1 = NULL, $2 = '1, $3 = 4'"
+                ),
+            ],
+            ours="recorder",
+        )
+        assert [one.values for one in found] == [None, ("it's\nok",), (None, "1, $3 = 4")]
+        assert found[1].text == "SELECT a FROM t WHERE b = $1"
+
+    def test_sessions_of_ours_and_lines_of_no_database_are_not_heard(self) -> None:
+        mine = entry("statement: SELECT 1", application_name="recorder")
+        assert heard([mine, entry("ready", dbname=None)], ours="recorder") == ()
+
+    def test_an_error_marks_the_statement_of_its_session(self) -> None:
+        found = heard(
+            [
+                entry("statement: INSERT INTO t VALUES (1)"),
+                entry("statement: SELECT a FROM t", session_id="2"),
+                entry("duplicate key", error_severity="ERROR", state_code="23505"),
+            ],
+            ours="recorder",
+        )
+        assert [one.failed for one in found] == ["23505", None]
+
+    def test_a_line_that_is_cut_off_ends_it(self) -> None:
+        assert len(heard([entry("statement: SELECT a FROM t"), '{"message": "stat'], ours="")) == 1
+
+    def test_portals_that_go_on_are_the_same_statement(self) -> None:
+        assert heard([entry("execute fetch from p: SELECT a FROM t")], ours="") == ()
+
+
+class TestLiterals:
+    @pytest.mark.parametrize(
+        ("text", "folded", "values"),
+        [
+            ("SELECT a FROM t WHERE b = 'x'", "SELECT a FROM t WHERE b = $1", ("x",)),
+            ("SELECT a FROM t WHERE b IN ('x', 5)", "SELECT a FROM t WHERE b IN ($1, $2::integer)",
+             ("x", "5")),
+            ("INSERT INTO t VALUES (5000000000, 1.50)", "INSERT INTO t VALUES ($1::bigint, $2::numeric)",
+             ("5000000000", "1.50")),
+            ("SELECT a FROM t WHERE b LIKE E'a\\nb'", "SELECT a FROM t WHERE b LIKE $1", ("a\nb",)),
+            ("SELECT a FROM t LIMIT 5 OFFSET 10", "SELECT a FROM t LIMIT $1::integer OFFSET $2::integer",
+             ("5", "10")),
+            ("SELECT '1'::int FROM t", "SELECT $1::int FROM t", ("1",)),
+            ("SELECT a FROM t ORDER BY 1, b + 2", "SELECT a FROM t ORDER BY 1, b + $1::integer", ("2",)),
+            ("SELECT a::varchar(10) FROM t WHERE b = 10",
+             "SELECT a::varchar(10) FROM t WHERE b = $1::integer", ("10",)),
+            ("SELECT CAST(a AS numeric(10, 2)) FROM t WHERE b = 2",
+             "SELECT CAST(a AS numeric(10, 2)) FROM t WHERE b = $1::integer", ("2",)),
+            ("SELECT round(a, 2) FROM t", "SELECT round(a, $1::integer) FROM t", ("2",)),
+        ],
+    )  # fmt: skip
+    def test_values_become_parameters(self, text: str, folded: str, values: tuple[str, ...]) -> None:
+        found = fold(text)
+        assert found is not None
+        assert (found.text, found.values) == (folded, values)
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "SELECT a FROM t WHERE b > now() - interval '1 day'",
+            "SELECT a FROM t WHERE b = date '2026-01-01'",
+            "SELECT timestamp(3) '2026-01-01' FROM t",
+            "SELECT a FROM t ORDER BY 2 DESC",
+            "SELECT a FROM t GROUP BY 1",
+            "SELECT a FROM t WHERE b = $1 AND c = 'x'",
+            "SELECT B'101', X'1f' FROM t",
+            "SELECT 'never closed",
+            "SELECT $$a body$$ FROM t",
+            "SELECT a -- 'x'\n FROM t /* 5 */",
+        ],
+    )
+    def test_what_is_no_value_stays(self, text: str) -> None:
+        assert fold(text) is None
+
+    @given(
+        st.lists(
+            st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])), min_size=1, max_size=4
+        )
+    )
+    def test_any_value_comes_out_as_it_went_in(self, values: list[str]) -> None:
+        found = fold("INSERT INTO t VALUES (" + ", ".join(map(literal, values)) + ")")
+        assert found is not None
+        assert found.values == tuple(values)
+        assert not any(token.kind is Kind.STRING for token in meaningful(found.text))
+
+    def test_equal_values_may_be_one_parameter(self) -> None:
+        text = "SELECT date_trunc('month', a) FROM t GROUP BY date_trunc('month', a)"
+        found = fold(text, shared=True)
+        assert found is not None
+        assert found.text == "SELECT date_trunc($1, a) FROM t GROUP BY date_trunc($1, a)"
+        assert found.values == ("month",)
+
+
+class TestGathering:
+    def test_a_thousand_texts_are_one_statement_with_some_samples(self) -> None:
+        found = gathered(*(entry(f"statement: SELECT a FROM t WHERE b = {n}") for n in range(1000)))
+        (candidate,) = found.candidates.values()
+        assert candidate.seen == 1000
+        assert candidate.samples == [(str(n),) for n in range(8)]
+
+    def test_lists_of_several_lengths_are_one_statement(self) -> None:
+        texts = ("SELECT a FROM t WHERE b IN (1) AND c = 9", "SELECT a FROM t WHERE b IN (1, 2, 3) AND c = 9")
+        assert len(statements(*(entry(f"statement: {text}") for text in texts))) == 1
+
+    def test_one_parameter_twice_is_not_two_parameters(self) -> None:
+        once = entry("execute a: SELECT a FROM t WHERE a = $1 AND b = $1", "Parameters: $1 = '1'")
+        twice = entry("execute b: SELECT a FROM t WHERE a = $1 AND b = $2", "Parameters: $1 = '1', $2 = '2'")
+        assert len(statements(once, twice)) == 2
+
+    def test_values_that_failed_are_no_samples_but_the_statement_is_the_version_s(self) -> None:
+        found = gathered(
+            entry("execute a: INSERT INTO t VALUES ($1)", "Parameters: $1 = '1'"),
+            entry("duplicate key", error_severity="ERROR", state_code="23505"),
+        )
+        (candidate,) = found.candidates.values()
+        assert candidate.samples == []
+
+    def test_cursors_and_prepared_statements_are_the_queries_in_them(self) -> None:
+        found = gathered(
+            entry('execute x: DECLARE "c1" CURSOR FOR SELECT a FROM t WHERE b > $1', "Parameters: $1 = '0'"),
+            entry(
+                "statement: execute p(1, 'x', NULL)",
+                "prepare: prepare p (int) as SELECT b FROM t WHERE a = $1",
+            ),
+        )
+        assert list(found.candidates) == ["SELECT a FROM t WHERE b > $1", "SELECT b FROM t WHERE a = $1"]
+        assert [one.samples for one in found.candidates.values()] == [[("0",)], [("1", "x", None)]]
+
+    def test_what_is_left_out_is_named_with_its_reason(self) -> None:
+        texts = ("CREATE TABLE x ()", "TRUNCATE t", "COPY t FROM STDIN", "DO $$ $$", "SELECT version()",
+                 "SET a = 1", "BEGIN", "SELECT 'never closed")  # fmt: skip
+        found = gathered(*(entry(f"statement: {text}") for text in texts))
+        assert found.candidates == {}
+        assert set(found.left_out) == set(texts) - {"SET a = 1", "BEGIN"}
+
+    def test_transactions_are_sequences_and_savepoints_do_not_end_them(self) -> None:
+        told = ("BEGIN", "SELECT a FROM t", "SAVEPOINT s", "DELETE FROM t", "ROLLBACK TO SAVEPOINT s",
+                "UPDATE t SET a = b", "COMMIT", "SELECT b FROM t")  # fmt: skip
+        found = gathered(*(entry(f"statement: {text}") for text in told))
+        assert found.transactions == [("SELECT a FROM t", "DELETE FROM t", "UPDATE t SET a = b")]
+
+
+class TestFiles:
+    def test_a_dump_of_pg_stat_statements_is_read_and_mended(self) -> None:
+        dump = 'query,calls\n"SELECT a FROM t WHERE b > now() - interval $1",7\n'
+        (one,) = read_told(dump, "dump.csv")
+        assert one.text == "SELECT a FROM t WHERE b > now() - $1::interval"
+        assert read_told('[{"query": "SELECT a FROM t"}]', "dump.json")[0].text == "SELECT a FROM t"
+
+    def test_sql_is_read_statement_by_statement(self) -> None:
+        assert [one.text for one in read_told("SELECT 1; SELECT 2;", "old.sql")] == ["SELECT 1", "SELECT 2"]
+
+    @pytest.mark.parametrize(
+        ("text", "name"), [("a,b\n1,2\n", "x.csv"), ("", "x.csv"), ("{", "x.json"), ('{"a": 1}', "x.json")]
+    )
+    def test_what_is_no_dump_is_refused(self, text: str, name: str) -> None:
+        with pytest.raises(RefusedError) as refused:
+            read_told(text, name)
+        assert refused.value.id == "CF9229"
