@@ -69,6 +69,18 @@ class TestTheWholeWay:
             ("old version",),
         ]
 
+    def test_R37_the_new_version_writes_on_between_the_triggers_end_and_the_old_columns(
+        self, world: World
+    ) -> None:
+        (world.folder / f"{NAME}.contract.sql").unlink()
+        (world.folder / f"{NAME}.yaml").write_text(f"contract: {{command: 'false'}}\n{TRIGGER}{ROWS}")
+        for verb in ("expand", "backfill", "verify"):
+            world.done(verb, watched=verb == "expand")
+        world.refused("contract", NAME, "--despite-versions", "a test", watched=False)
+        world.ask("INSERT INTO customers (full_name) VALUES ('new version')")
+
+        assert world.ask("SELECT name FROM customers WHERE full_name = 'new version'") == [(None,)]
+
     def test_R38_what_the_old_version_wrote_after_the_count_stops_the_contract(self, world: World) -> None:
         world.done("expand")
         world.done("backfill", watched=False)

@@ -36,6 +36,13 @@ _THERE: Final = """
 SELECT p.prosrc FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
 WHERE t.tgrelid = $1::oid AND t.tgname IN ($2, $3) AND t.tgenabled IN ('O', 'A')"""
 
+_MUST: Final = """
+SELECT a.attname FROM pg_catalog.pg_attribute a
+WHERE a.attrelid = $1::oid AND a.attnum > 0 AND a.attnotnull AND a.attidentity = '' AND NOT EXISTS (
+    SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = a.attrelid
+    AND (i.indisprimary OR i.indisreplident) AND a.attnum = ANY (i.indkey))"""
+"""Columns that must be written and need not stay so."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Names:
@@ -93,6 +100,21 @@ def remove(session: Session, change: str, dual: DualWrite) -> tuple[str, ...]:
         f"DROP TRIGGER IF EXISTS {name(names.insert)} ON {table.sql}",
         f"DROP TRIGGER IF EXISTS {name(names.update)} ON {table.sql}",
         f"DROP FUNCTION IF EXISTS {name('crossfade', names.function)}()",
+    )
+
+
+def leave_behind(session: Session, change: str, dual: DualWrite) -> tuple[str, ...]:
+    """
+    What `remove` does, before a contract: from here on only the new version writes, and only its own columns.
+
+    Between the trigger's end and the old columns' nobody fills them, so they may be left out.
+    """
+    table = read_table(session, dual.table)
+    must = {str(column) for (column,) in session.ask(_MUST, [str(table.oid)])}
+    old = {table.columns[one].name for one in (pair.old for pair in dual.pairs) if one in table.columns}
+    return (
+        *remove(session, change, dual),
+        *(f"ALTER TABLE {table.sql} ALTER COLUMN {name(one)} DROP NOT NULL" for one in sorted(old & must)),
     )
 
 

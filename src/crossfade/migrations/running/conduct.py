@@ -24,7 +24,8 @@ from crossfade.migrations.running.manner import Judged
 from crossfade.migrations.running.outside import effect_of, runs_outside
 from crossfade.migrations.running.survey import survey
 from crossfade.migrations.script import Script, Statement, Unit, read_script, read_statements
-from crossfade.spec.change_models import CommandPart, Part, SchemaChange, SqlPart
+from crossfade.migrations.wire import Session
+from crossfade.spec.change_models import CommandPart, DualWrite, Part, SchemaChange, SqlPart
 
 _TAKEN_AWAY: Final = 1001
 """Number of the first statement that takes a dual write away; those that made it begin at 1."""
@@ -98,7 +99,7 @@ class Conductor:
         if now != "contracting":
             self._refuse_early(change, now)
         self._refuse_while_needed(change, asked)
-        away = self._taking_away(change)
+        away = self._taking_away(change, backfill.leave_behind)
         ready = self._ready(change, "contract", change.contract, asked, before=away)
         if now != "contracting":
             backfill.confirm(self._session, change, self._means.who)
@@ -114,7 +115,7 @@ class Conductor:
         if now in {"contracting", "contracted"}:
             raise _out_of_order(change, now, "what its contract took away is gone", "write a new change")
         self._refuse_to_take_away(change, asked)
-        away = self._taking_away(change)
+        away = self._taking_away(change, backfill.remove)
         ready = self._ready(change, "abort", change.abort, asked, before=away)
         self._take_away(change, away)
         self._do(ready, end=False)
@@ -217,11 +218,13 @@ class Conductor:
         self._keep(ledger.ended(row, self._means.clock.now(), "done"))
         return True
 
-    def _taking_away(self, change: SchemaChange) -> Script:
+    def _taking_away(
+        self, change: SchemaChange, how: Callable[[Session, str, DualWrite], tuple[str, ...]]
+    ) -> Script:
         """The statements that end a dual write; none where there is none."""
         if change.dual_write is None:
             return _NOTHING
-        return _of(backfill.remove(self._session, change.name, change.dual_write))
+        return _of(how(self._session, change.name, change.dual_write))
 
     def _take_away(self, change: SchemaChange, away: Script) -> None:
         self._executor.run(change.name, "dual_write", away, _brief(away), first=_TAKEN_AWAY)
