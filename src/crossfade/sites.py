@@ -27,6 +27,7 @@ from crossfade.whereabouts import State
 if TYPE_CHECKING:
     from crossfade.aws import Door, Where
     from crossfade.platforms.alb import AlbPlatform
+    from crossfade.platforms.alb.flow import Flow
     from crossfade.platforms.alb.gateway import Gateway
     from crossfade.platforms.alb.model import Flowed, Site
     from crossfade.platforms.local import LocalPlatform
@@ -49,6 +50,7 @@ class Sites:
         self._clock = clock
         self._doors: dict[Where, Door] = {}
         self._gateways: dict[Where, Gateway] = {}
+        self._flows: dict[Where, Flow] = {}
         self._counts: dict[Where, CountsSource] = {}
         self._signals: dict[tuple[bool, Where | None], ReleaseSignals] = {}
         self._albs: dict[str, AlbPlatform] = {}
@@ -84,7 +86,7 @@ class Sites:
         key = json.dumps(site.document(), sort_keys=True)
         if key not in self._albs:
             gateway = self._gateway(site.where)
-            flow = CloudWatchFlow(gateway)
+            flow = self._flows.setdefault(site.where, CloudWatchFlow(gateway))
             self._albs[key] = AlbPlatform(
                 site, gateway, flow, now=self._now, sleep=self._sleep, near=self._near
             )

@@ -18,32 +18,23 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "integration"))
+
+from balancer_world import BLUE, GREEN, LISTENER, balancing, group, rule, shares, until
+
 from crossfade.dataplane.process import rss_bytes
 from crossfade.twin.balancer.model import (
-    Balancing,
-    Forward,
-    HealthCheck,
-    Listener,
-    LoadBalancer,
-    Rule,
     Target,
-    TargetGroup,
 )
 from crossfade.twin.balancer.service import Balancers
 from crossfade.twin.clock import TwinClock
 
-ARN = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:"
-SHOP = ARN + "loadbalancer/app/shop/50dc6c495c0c9188"
-LISTENER = ARN + "listener/app/shop/50dc6c495c0c9188/f2f7dc8efc522ab2"
-GROUPS = {
-    "blue": ARN + "targetgroup/blue/73e2d6bc24d8a067",
-    "green": ARN + "targetgroup/green/0123456789abcdef",
-}
+GROUPS = {"blue": BLUE, "green": GREEN}
 CONNECTIONS = 50
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -158,21 +149,12 @@ class World:
     seen: Counter[str] | None = None
 
     def apply(self, blue: int, green: int, members: Mapping[str, list[Target]] | None = None) -> float:
-        groups = tuple(
-            TargetGroup(
-                arn=GROUPS[name],
-                name=name,
-                targets=tuple((members or self.targets).get(name, self.targets[name])),
-                health=HealthCheck(path="/healthz", interval_s=1, timeout_s=1, healthy=2, unhealthy=2),
-                deregistration_delay_s=5,
-            )
-            for name in GROUPS
-        )
-        forward = Forward(groups=((GROUPS["blue"], blue), (GROUPS["green"], green)))
-        rule = Rule(arn="default", priority=None, conditions=(), action=forward)
-        listener = Listener(arn=LISTENER, port=80, rules=(rule,))
-        shop = LoadBalancer(arn=SHOP, name="shop", listeners=(listener,))
-        self.balancers.apply(Balancing(balancers=(shop,), groups=groups))
+        given = members or {}
+        groups = [
+            group(arn, *given.get(name, self.targets[name]), deregistration_delay_s=5)
+            for name, arn in GROUPS.items()
+        ]
+        self.balancers.apply(balancing((rule(shares(blue, green)),), *groups))
         return time.time()
 
     @contextmanager
@@ -197,13 +179,6 @@ class World:
                 for row in self.balancers.health(arn)
             )
         )
-
-
-def until(holds: Callable[[], bool]) -> None:
-    over = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < over, "it did not come true in time"
-        time.sleep(0.01)
 
 
 @contextmanager

@@ -225,10 +225,11 @@ class Cloud:
             {
                 "Id": query["Id"],
                 "StatusCode": "Complete",
-                "Timestamps": [minute for minute in known if self.minutes[minute][query["Id"]]],
-                "Values": [n for minute in known if (n := self.minutes[minute][query["Id"]])],
+                "Timestamps": [minute for minute in known if self.minutes[minute][colour]],
+                "Values": [n for minute in known if (n := self.minutes[minute][colour])],
             }
             for query in queries
+            for colour in [query["Id"].partition("_")[0]]
         ]
 
     # --- what it is told -------------------------------------------------------------------

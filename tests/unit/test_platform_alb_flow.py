@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
 import pytest
-from alb_cloud import BEGIN, SITE
+from alb_cloud import BEGIN, GROUPS, SITE
 from hypothesis import given
 from hypothesis import strategies as st
 
 from crossfade.errors import PlatformError
 from crossfade.platforms.alb.flow import (
     EVERY_S,
+    FORGOTTEN_S,
     LOOK_BACK_S,
     MINUTE_S,
+    MOST_SITES,
     OLD_S,
     SETTLED_S,
     CloudWatchFlow,
@@ -25,7 +28,7 @@ from crossfade.platforms.alb.flow import (
     points,
     query,
 )
-from crossfade.platforms.alb.model import COLOURS
+from crossfade.platforms.alb.model import COLOURS, Site
 
 NOW = BEGIN - BEGIN % MINUTE_S
 """On the minute."""
@@ -133,21 +136,32 @@ class TestAnswers:
         }
 
 
-def page(colour: str, status: str = "Complete", *minutes: int) -> Mapping[str, Any]:
+def page(colour: str, status: str = "Complete", *minutes: int, number: int = 0) -> Mapping[str, Any]:
     times = [datetime.fromtimestamp(minutes_ago(one), UTC) for one in minutes]
-    return {"Id": colour, "StatusCode": status, "Timestamps": times, "Values": [9.0] * len(times)}
+    return {
+        "Id": f"{colour}_{number}",
+        "StatusCode": status,
+        "Timestamps": times,
+        "Values": [9.0] * len(times),
+    }
 
 
 class Asked:
     def __init__(self) -> None:
         self.times: list[tuple[datetime, datetime]] = []
+        self.ids: list[list[str]] = []
         self.fails = False
+        self.refuses = 0
+        """So many series, and the question is none that AWS takes."""
         self.pages = [[page(colour) for colour in COLOURS]]
 
     def metrics(
         self, queries: Sequence[Mapping[str, Any]], start: datetime, end: datetime
     ) -> Sequence[Mapping[str, Any]]:
         self.times.append((start, end))
+        self.ids.append([query["Id"] for query in queries])
+        if self.refuses and len(queries) >= self.refuses:
+            raise PlatformError("CF4308", "it was refused", "ValidationError")
         if self.fails:
             raise PlatformError("CF4306", "it was throttled", "Rate exceeded")
         return [one for page in self.pages for one in page]
@@ -202,3 +216,82 @@ class TestAsking:
         flow.read(SITE, NOW - back)
 
         assert len(asked.times) == 2
+
+
+def others(count: int) -> list[Site]:
+    """Services behind the same load balancer, each with groups of its own."""
+    return [
+        replace(SITE, service=f"s{n}", groups={c: f"{GROUPS[c]}{n}" for c in COLOURS}) for n in range(count)
+    ]
+
+
+class Answering(Asked):
+    """Answers every series; that of one group, `torn`, in part."""
+
+    torn = ""
+
+    def metrics(
+        self, queries: Sequence[Mapping[str, Any]], start: datetime, end: datetime
+    ) -> Sequence[Mapping[str, Any]]:
+        self.pages = [[self._page(query) for query in queries]]
+        return super().metrics(queries, start, end)
+
+    def _page(self, query: Mapping[str, Any]) -> Mapping[str, Any]:
+        colour, _, number = query["Id"].partition("_")
+        group = query["MetricStat"]["Metric"]["Dimensions"][0]["Value"]
+        status = "PartialData" if group == self.torn else "Complete"
+        return page(colour, status, *range(16), number=int(number))
+
+
+class TestManySites:
+    @pytest.mark.parametrize("count", [1, 10, 100])
+    def test_one_question_serves_all_that_are_looked_at(self, count: int) -> None:
+        asked, sites = Answering(), others(count)
+        flow = CloudWatchFlow(asked)
+        for site in sites:
+            flow.read(site, NOW)
+        asked.ids.clear()
+        for later in range(0, 60, 3):
+            for site in sites:
+                assert not flow.read(site, NOW + EVERY_S + later).problem
+
+        assert len(asked.ids) == 5
+        assert {len(ids) for ids in asked.ids} == {2 * count}
+
+    def test_AWS_takes_no_more_than_500_series_in_one(self) -> None:
+        asked, sites = Answering(), others(MOST_SITES + 20)
+        flow = CloudWatchFlow(asked)
+        for now in (NOW, NOW + EVERY_S):
+            found = [flow.read(site, now) for site in sites]
+
+        assert not any(one.problem for one in found)
+        assert max(map(len, asked.ids)) == 500
+
+    def test_R24_one_that_is_answered_in_part_blinds_no_other(self) -> None:
+        asked, sites = Answering(), others(3)
+        flow = CloudWatchFlow(asked)
+        for site in sites:
+            flow.read(site, NOW)
+        asked.torn = "targetgroup/shop-green/71"
+        found = [flow.read(site, NOW + EVERY_S) for site in sites]
+
+        assert [bool(one.problem) for one in found] == [False, True, False]
+
+    def test_R24_one_that_cannot_be_asked_about_blinds_no_other(self) -> None:
+        asked, sites = Answering(), others(3)
+        flow = CloudWatchFlow(asked)
+        for site in sites:
+            flow.read(site, NOW)
+        asked.refuses = 4
+        found = [flow.read(site, NOW + EVERY_S) for site in sites]
+
+        assert not any(one.problem for one in found)
+
+    def test_who_is_not_looked_at_any_more_is_not_asked_about(self) -> None:
+        asked, (one, over) = Answering(), others(2)
+        flow = CloudWatchFlow(asked)
+        flow.read(over, NOW)
+        flow.read(one, NOW + FORGOTTEN_S - 1)
+        flow.read(one, NOW + FORGOTTEN_S + EVERY_S)
+
+        assert list(map(len, asked.ids)) == [2, 4, 2]

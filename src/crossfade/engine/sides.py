@@ -28,7 +28,7 @@ FROZEN = timedelta(seconds=15)
 
 
 class SideTables:
-    """The part of a store that is no release."""
+    """The part of a store that is no release; each promise stands in `ports.py`."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
@@ -51,7 +51,6 @@ class SideTables:
     def intervals(
         self, release: str, kind: str | None = None, after: Instant | None = None
     ) -> tuple[Interval, ...]:
-        """Oldest first, those that start at `after` or later."""
         begin = -(2**62) if after is None else micros(after)
         return tuple(
             Interval(
@@ -63,18 +62,15 @@ class SideTables:
         )
 
     def note(self, release: str, payload: Mapping[str, object]) -> None:
-        """The latest live evidence: overwrites the one before, moves nothing, is no journal entry."""
         self._db.run("put_note", release=release, body=codec.dump(payload))
 
     def notes(self, release: str) -> Mapping[str, object]:
-        """The latest note; empty where there is none."""
         found = self._db.one("note", release=release)
         return {} if found is None else cast("Mapping[str, object]", json.loads(found["body"]))
 
     def hook_started(
         self, release: str, key: str, *, runner: str, pid: int, birth: str, now: Instant
     ) -> None:
-        """A hook runs under its key, again where its runner died; one that has a result keeps it."""
         self._db.run(
             "hook_started",
             release=release,
@@ -86,11 +82,9 @@ class SideTables:
         )
 
     def hook_finished(self, key: str, runner: str, *, passed: bool, text: str) -> None:
-        """The result of the present run; one of a run that was replaced is left aside."""
         self._db.run("hook_finished", key=key, runner=runner, passed=passed, text=text)
 
     def hook_results(self, release: str) -> tuple[HookRow, ...]:
-        """All runs of this release's hooks, by start."""
         return tuple(
             HookRow(
                 key=row["key"],
@@ -106,7 +100,6 @@ class SideTables:
         )
 
     def heartbeat(self, driver: Driver) -> None:
-        """A controller lives."""
         self._db.run(
             "heartbeat",
             id=driver.id,
@@ -118,7 +111,6 @@ class SideTables:
         )
 
     def forget(self, driver: str) -> None:
-        """A controller has left in good order."""
         self._db.run("forget", id=driver)
 
     def drivers(self, service: str | None = None) -> tuple[Driver, ...]:
@@ -131,7 +123,6 @@ class SideTables:
         return tuple(driver for driver in self._known(service) if drives(driver, PRESENT))
 
     def last_beat(self, service: str) -> Driver | None:
-        """The controller that was heard of last, alive or not; None where each has left in good order."""
         return next(iter(self._known(service)), None)
 
     def _known(self, service: str | None) -> tuple[Driver, ...]:

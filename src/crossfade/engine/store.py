@@ -20,6 +20,7 @@ from typing import Self
 
 from crossfade.engine import codec, journal, place, refusals
 from crossfade.engine.database import Database, plain
+from crossfade.engine.drawer import FolderDrawer
 from crossfade.engine.moments import instant, micros
 from crossfade.engine.records import (
     Claim,
@@ -45,7 +46,7 @@ def _plan(text: str) -> Plan:
 
 
 class SqliteStore(SideTables):
-    """Releases, their journal and their inbox; what lies beside them is in `SideTables`."""
+    """Implements `ports.Store`, where each promise stands; what lies beside releases is in `SideTables`."""
 
     elsewhere = False
     pace = 0.0
@@ -63,6 +64,7 @@ class SqliteStore(SideTables):
         self.folder = folder
         super().__init__(Database(folder / FILE))
         self.line = WaitingLine(self._db)
+        self.drawer = FolderDrawer(folder)
 
     def __enter__(self) -> Self:
         return self
@@ -114,7 +116,6 @@ class SqliteStore(SideTables):
         return self.row(plan.release)
 
     def record_refused(self, plan: Plan, event: Event) -> None:
-        """A refused release leaves one entry, with the plan that was refused, and no row."""
         with self._db.writing():
             self._append(plan.release, plan.service, (event,), plan)
 
@@ -143,16 +144,13 @@ class SqliteStore(SideTables):
         return None if found is None else str(found["value"])
 
     def services(self) -> tuple[str, ...]:
-        """Every service that has ever had a release here."""
         return tuple(found["service"] for found in self._db.all("services"))
 
     def active(self, service: str) -> Row | None:
-        """The release that holds the service, if one does."""
         found = self._db.one("active", service=service)
         return None if found is None else _row(found)
 
     def row(self, release: str) -> Row:
-        """By id, or by an id's beginning where only one begins so; else `UsageError` CF5007."""
         found = self._db.one("row", id=release)
         if found is not None:
             return _row(found)
@@ -162,7 +160,6 @@ class SqliteStore(SideTables):
         raise refusals.unknown(release, self.name, several=bool(like))
 
     def releases(self, service: str | None = None, limit: int = 50) -> tuple[Row, ...]:
-        """Newest first."""
         return tuple(_row(found) for found in self._db.all("releases", service=service, limit=limit))
 
     def entries(
@@ -184,18 +181,12 @@ class SqliteStore(SideTables):
         return int(found[0] or 0) if found is not None else 0
 
     def head(self, service: str | None = None) -> str:
-        """The hash of the last entry: with a copy kept elsewhere nobody rewrites the past unseen."""
         del service
         return journal.Head.read(self._head()).hash
 
     # Commands
 
     def send(self, release: str, command: Command, now: Instant) -> bool:
-        """
-        Into the inbox, once per command id, and the release wakes now; False where it was known already.
-
-        To a release that has ended it is declined at once; the journal keeps who asked (R44).
-        """
         row = self.row(release)
         with self._db.writing():
             new = self._db.run(
@@ -224,12 +215,10 @@ class SqliteStore(SideTables):
             self._db.run("heard", id=command.id, heard_at=micros(now), why=why, fix=fix)
 
     def inbox(self, release: str) -> tuple[Command, ...]:
-        """The commands nobody has heard yet, in the order they came."""
         found = self._db.all("inbox", release=release)
         return tuple(codec.decode(Command, json.loads(row["body"])) for row in found)
 
     def command_result(self, command: str) -> CommandResult | None:
-        """What became of a command; None where it was never sent."""
         found = self._db.one("command", id=command)
         if found is None:
             return None
@@ -247,7 +236,6 @@ class SqliteStore(SideTables):
     # One tick
 
     def next_wake(self, service: str | None = None) -> Instant | None:
-        """When the next release wants a look that a controller could take; None where none does."""
         times = [
             found[0]
             for name in ("next_free", "next_leased")
@@ -258,7 +246,6 @@ class SqliteStore(SideTables):
     def claim_due(
         self, now: Instant, owner: str, lease: timedelta, service: str | None = None
     ) -> Claim | None:
-        """The longest-waiting release that is due and free, leased to `owner`; None where there is none."""
         with self._db.writing():
             found = self._db.one("due", now=micros(now), service=service, schema=codec.SCHEMA)
             if found is None or found[0] is None:
@@ -266,7 +253,6 @@ class SqliteStore(SideTables):
             return self._claim(str(found[0]), now, owner, lease)
 
     def claim(self, release: str, now: Instant, owner: str, lease: timedelta) -> Claim | None:
-        """One release, due or not; None where another holds it, or it has ended."""
         with self._db.writing():
             return self._claim(release, now, owner, lease)
 
@@ -289,13 +275,11 @@ class SqliteStore(SideTables):
         )
 
     def check(self, claim: Claim, now: Instant) -> None:
-        """Raises `LostLeaseError` where the claim is no longer good: asked right before each effect."""
         good = self._db.one("check", id=claim.release, rev=claim.rev, owner=claim.owner, now=micros(now))
         if good is None:
             raise refusals.lost(claim)
 
     def extend(self, claim: Claim, now: Instant, lease: timedelta) -> Claim:
-        """The same claim for longer; raises `LostLeaseError` where it is no longer good."""
         until = now + lease
         if not self._db.run(
             "extend",
@@ -353,7 +337,6 @@ class SqliteStore(SideTables):
         return replace(claim, state=state, rev=claim.rev + 1)
 
     def release_claim(self, claim: Claim) -> None:
-        """Gives the lease back; nothing where it was lost."""
         self._db.run("release_claim", id=claim.release, rev=claim.rev, owner=claim.owner)
 
     # Proof

@@ -23,7 +23,6 @@ class WaitingLine:
         self._db = database
 
     def join(self, service: str, revision: str, actor: str) -> int:
-        """A place at the end, for this process; its number."""
         pid = os.getpid()
         found = self._db.one(
             "join_line",
@@ -38,12 +37,10 @@ class WaitingLine:
         return int(found["number"])
 
     def leave(self, service: str, number: int) -> None:
-        """Gives the place back; nothing where it is gone."""
         del service
         self._db.run("leave_line", number=number)
 
     def ahead(self, service: str, number: int | None = None) -> tuple[Place, ...]:
-        """Who waits for this service before this place, or at all; the dead are taken out of the line."""
         found = []
         for row in self._db.all("line", service=service):
             if not processes.alive(row["pid"], row["birth"]):

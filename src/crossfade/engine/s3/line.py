@@ -32,7 +32,6 @@ class S3Line:
         self._shelf = shelf
 
     def join(self, service: str, revision: str, actor: str) -> int:
-        """A place at the end, for this process; its number."""
         pid, now = os.getpid(), _now()
 
         def joined(document: Document) -> Change[int]:
@@ -52,11 +51,9 @@ class S3Line:
         return self._shelf.change(service, joined)
 
     def leave(self, service: str, number: int) -> None:
-        """Gives the place back; nothing where it is gone."""
         self._without(service, {number})
 
     def ahead(self, service: str, number: int | None = None) -> tuple[Place, ...]:
-        """Who waits for this service before this place, or at all; the dead are taken out of the line."""
         now = _now()
         line = self._shelf.look(service).waiting
         dead = {place.number for place in line if not _there(place, now)}

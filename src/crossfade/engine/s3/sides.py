@@ -39,7 +39,7 @@ _OPEN: Final = 8
 
 
 class SideObjects:
-    """The part of the store that is no release."""
+    """The part of the store that is no release; each promise stands in `ports.py`."""
 
     def __init__(self, shelf: Shelf) -> None:
         self._shelf = shelf
@@ -124,7 +124,6 @@ class SideObjects:
     def intervals(
         self, release: str, kind: str | None = None, after: Instant | None = None
     ) -> tuple[Interval, ...]:
-        """Oldest first, those that start at `after` or later."""
         begin = -(2**62) if after is None else micros(after)
         prefix = f"intervals/{release}/" + (f"{kind}/" if kind is not None else "")
         told: dict[tuple[int, str], dict[str, Any]] = {}
@@ -143,7 +142,6 @@ class SideObjects:
     # Notes and hooks
 
     def note(self, release: str, payload: Mapping[str, object]) -> None:
-        """The latest live evidence: overwrites the one before, moves nothing, is no journal entry."""
         self._change_row(release, lambda kept: replace(kept, note=codec.encode(payload)))
 
     def notes(self, release: str) -> Mapping[str, object]:
@@ -154,7 +152,6 @@ class SideObjects:
     def hook_started(
         self, release: str, key: str, *, runner: str, pid: int, birth: str, now: Instant
     ) -> None:
-        """A hook runs under its key, again where its runner died; one that has a result keeps it."""
         run = HookRow(
             key=key,
             release=release,
@@ -176,7 +173,6 @@ class SideObjects:
         self._change_row(release, started)
 
     def hook_finished(self, key: str, runner: str, *, passed: bool, text: str) -> None:
-        """The result of the present run; one of a run that was replaced is left aside."""
 
         def finished(kept: Kept) -> Kept | None:
             hooks = tuple(
@@ -196,7 +192,6 @@ class SideObjects:
         return next((kept.id for kept in rows if any(run.key == hook for run in kept.hooks)), None)
 
     def hook_results(self, release: str) -> tuple[HookRow, ...]:
-        """All runs of this release's hooks, by start."""
         kept = self._kept(release)
         return () if kept is None else tuple(sorted(kept.hooks, key=lambda run: (run.started_at, run.key)))
 
@@ -218,7 +213,6 @@ class SideObjects:
         return document
 
     def forget(self, driver: str) -> None:
-        """A controller has left in good order."""
         known = self._beats.pop(driver, None)
 
         def forgotten(document: Document) -> Change[None]:
@@ -234,7 +228,6 @@ class SideObjects:
         return _latest_first(driver for driver in known.values() if drives(driver, PRESENT))
 
     def last_beat(self, service: str) -> Driver | None:
-        """The controller that was heard of last, alive or not; None where each has left in good order."""
         return next(iter(_latest_first(self._shelf.look(service).drivers)), None)
 
     def _of(self, service: str | None) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from typing import Final, Self
 from crossfade.engine import codec, journal, refusals
 from crossfade.engine.records import Claim, CommandResult, Consumed, Row
 from crossfade.engine.s3.document import Document, Kept, Sent
+from crossfade.engine.s3.drawer import S3Drawer
 from crossfade.engine.s3.line import S3Line
 from crossfade.engine.s3.objects import Objects, SecondError, skewed
 from crossfade.engine.s3.rows import RowObjects, state_of
@@ -41,7 +42,11 @@ PROBE: Final = "probe.json"
 
 
 class S3Store(RowObjects):
-    """Opens, hears, claims and saves; what reads is in `RowObjects`, what lies beside in `SideObjects`."""
+    """
+    Implements `ports.Store`, where each promise stands: opens, hears, claims and saves.
+
+    What reads is in `RowObjects`, what lies beside in `SideObjects`.
+    """
 
     elsewhere = True
     pace = PACE
@@ -58,6 +63,7 @@ class S3Store(RowObjects):
         self.folder = folder
         self.margin = margin
         self.line = S3Line(self._shelf)
+        self.drawer = S3Drawer(objects)
 
     def __enter__(self) -> Self:
         return self
@@ -106,7 +112,6 @@ class S3Store(RowObjects):
         return self.row(plan.release)
 
     def record_refused(self, plan: Plan, event: Event) -> None:
-        """A refused release leaves one entry, with the plan that was refused, and no row."""
 
         def refused(document: Document) -> Change[None]:
             return Change(result=None, document=document, release=plan.release, events=(event,), plan=plan)
@@ -139,7 +144,6 @@ class S3Store(RowObjects):
         return new
 
     def inbox(self, release: str) -> tuple[Command, ...]:
-        """The commands nobody has heard yet, in the order they came."""
         kept = self._kept(release)
         return () if kept is None else tuple(one.command for one in kept.unheard)
 
@@ -152,7 +156,6 @@ class S3Store(RowObjects):
     # One tick
 
     def next_wake(self, service: str | None = None) -> Instant | None:
-        """When the next release wants a look that a controller could take; None where none does."""
         return min((at for at, _, _ in self._due(service)), default=None)
 
     def _due(self, service: str | None) -> list[tuple[Instant, str, str]]:
@@ -168,7 +171,6 @@ class S3Store(RowObjects):
     def claim_due(
         self, now: Instant, owner: str, lease: timedelta, service: str | None = None
     ) -> Claim | None:
-        """The longest-waiting release that is due and free, leased to `owner`; None where there is none."""
         for at, _, release in sorted(self._due(service)):
             if at <= now:
                 claim = self.claim(release, now, owner, lease)
@@ -177,7 +179,6 @@ class S3Store(RowObjects):
         return None
 
     def claim(self, release: str, now: Instant, owner: str, lease: timedelta) -> Claim | None:
-        """One release, due or not; None where another holds it, or it has ended."""
         row = self.row(release)
         skew, until = self._shelf.objects.skew, now + lease
         if skew > CLOCK:
@@ -213,7 +214,6 @@ class S3Store(RowObjects):
             raise refusals.lost(claim)
 
     def extend(self, claim: Claim, now: Instant, lease: timedelta) -> Claim:
-        """The same claim for longer; raises `LostLeaseError` where it is no longer good."""
         until = now + lease
 
         def extended(document: Document) -> Change[None]:
@@ -261,7 +261,6 @@ class S3Store(RowObjects):
         return replace(claim, state=state, rev=claim.rev + 1)
 
     def release_claim(self, claim: Claim) -> None:
-        """Gives the lease back; nothing where it was lost."""
 
         def given(document: Document) -> Change[None]:
             kept = document.kept(claim.release)

@@ -69,7 +69,7 @@ def install(session: Session, change: str, dual: DualWrite) -> tuple[str, ...]:
     writers, so that no row of before is missed. Give it a lock_timeout. Raises RefusedError (CF9282, CF9283,
     CF9291) and AccessError (CF9280).
     """
-    table = read_table(session, dual.table)
+    table = read_table(session, dual.table, with_defaults=True)
     _refuse_what_could_not_be_undone(session, table)
     names = _Names.of(change)
     body = body_of(table, dual.pairs)
@@ -121,7 +121,7 @@ def leave_behind(session: Session, change: str, dual: DualWrite) -> tuple[str, .
 def in_place(session: Session, change: str, dual: DualWrite) -> bool:
     """Whether both triggers are there, switched on, and do what is asked for now."""
     names = _Names.of(change)
-    table = read_table(session, dual.table)
+    table = read_table(session, dual.table, with_defaults=True)
     found = session.ask(_THERE, [str(table.oid), names.insert, names.update])
     return found == ((body_of(table, dual.pairs),),) * 2
 

@@ -40,6 +40,18 @@ EXPECTED: Final = 50.0
 EVERY_S: Final = 10.0
 """Seconds of the clock between two questions: a minute does not close more often."""
 
+MOST_SITES: Final = 250
+"""In one question: AWS takes 500 series and answers some 100,000 points."""
+
+FORGOTTEN_S: Final = 300.0
+"""Who has not been looked at for so long is not asked about any more."""
+
+REFUSED: Final = "CF4308"
+"""What AWS will not answer however often it is asked."""
+
+Key = tuple[str, ...]
+"""A load balancer and its pair of groups."""
+
 Points = Mapping[int, Mapping[str, float]]
 """Begin of a minute to the requests of each group that has a point in it."""
 
@@ -59,44 +71,94 @@ class Metrics(Protocol):
 
 
 class CloudWatchFlow:
-    """Implements `Flow`. What was read is kept for a few seconds, so that looks are cheap."""
+    """
+    Implements `Flow` for every site of an account, however many releases are under way.
+
+    One question in `EVERY_S` is about all sites that were looked at lately: a look mostly finds its answer
+    here. What one site's series make of it (a part that is missing) is that site's problem alone.
+    """
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
         self._lock = threading.Lock()
-        self._read: dict[str, tuple[float, Flowed]] = {}
+        self._wanted: dict[Key, tuple[Site, float]] = {}
+        """By pair of groups: the site, and when it was last looked at."""
+        self._read: dict[Key, tuple[float, Flowed]] = {}
 
     def read(self, site: Site, now: float) -> Flowed:
         """Closed minutes up to now."""
         with self._lock:
-            at, found = self._read.get(site.service, (0.0, Flowed()))
-            if not found.problem and 0 <= now - at < EVERY_S:
-                return found
-        try:
-            flowed = closed(self._points(site, now), now)
-        except CrossfadeError as error:
-            return Flowed(problem=f"{error.what}: {error.why}")
-        with self._lock:
-            self._read[site.service] = (now, flowed)
-        return flowed
+            mine = _key(site)
+            lately = {key: one for key, one in self._wanted.items() if abs(now - one[1]) < FORGOTTEN_S}
+            self._wanted = {**lately, mine: (site, now)}
+            if self._fresh(mine, now):
+                return self._read[mine][1]
+            self._ask(self._with_others(site, now), now)
+            return self._read[mine][1]
 
-    def _points(self, site: Site, now: float) -> Points:
+    def _fresh(self, key: Key, now: float) -> bool:
+        if key not in self._read:
+            return False
+        at, found = self._read[key]
+        return not found.problem and 0 <= now - at < EVERY_S
+
+    def _with_others(self, site: Site, now: float) -> list[Site]:
+        """This site, and all others that would soon ask; but what failed is asked again by itself."""
+        mine = _key(site)
+        if mine in self._read and self._read[mine][1].problem:
+            return [site]
+        others = [one for key, (one, _) in self._wanted.items() if key != mine and self._soon(key, now)]
+        return [site, *others][:MOST_SITES]
+
+    def _soon(self, key: Key, now: float) -> bool:
+        return not self._fresh(key, now + EVERY_S / 2)
+
+    def _ask(self, sites: Sequence[Site], now: float) -> None:
+        """What comes of one question, for each of these sites; the first one has asked."""
         end = floor(now / MINUTE_S) * MINUTE_S + MINUTE_S
-        answers = tuple(
-            self._metrics.metrics(
-                [query(site, colour) for colour in COLOURS],
-                datetime.fromtimestamp(end - MINUTE_S - PAST_S, UTC),
-                datetime.fromtimestamp(end, UTC),
+        try:
+            answers = tuple(
+                self._metrics.metrics(
+                    [query(site, colour, number) for number, site in enumerate(sites) for colour in COLOURS],
+                    datetime.fromtimestamp(end - MINUTE_S - PAST_S, UTC),
+                    datetime.fromtimestamp(end, UTC),
+                )
             )
-        )
+        except CrossfadeError as error:
+            if len(sites) > 1 and error.id == REFUSED:
+                # One site that cannot be asked about must not blind the others.
+                self._ask(sites[:1], now)
+                return
+            failed = Flowed(problem=f"{error.what}: {error.why}")
+            self._read |= {_key(site): (now, failed) for site in sites}
+            return
+        for number, site in enumerate(sites):
+            self._read[_key(site)] = (now, told(_of(number, answers), now))
+
+
+def _key(site: Site) -> Key:
+    return site.balancer, *(site.groups[colour] for colour in COLOURS)
+
+
+def _of(number: int, answers: Iterable[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:
+    """One site's answers, each under its colour."""
+    ids = {f"{colour}_{number}": colour for colour in COLOURS}
+    return tuple({**answer, "Id": ids[answer["Id"]]} for answer in answers if answer["Id"] in ids)
+
+
+def told(answers: Sequence[Mapping[str, Any]], now: float) -> Flowed:
+    """The closed minutes in one site's answers; a `problem` where they are not whole."""
+    try:
         _prove_whole(answers)
-        return points(answers)
+        return closed(points(answers), now)
+    except CrossfadeError as error:
+        return Flowed(problem=f"{error.what}: {error.why}")
 
 
-def query(site: Site, colour: str) -> dict[str, Any]:
+def query(site: Site, colour: str, number: int = 0) -> dict[str, Any]:
     """One group's requests in each minute. Dimensions are exact: no sum is made over others."""
     return {
-        "Id": colour,
+        "Id": f"{colour}_{number}",
         "MetricStat": {
             "Metric": {
                 "Namespace": "AWS/ApplicationELB",

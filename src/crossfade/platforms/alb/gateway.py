@@ -6,7 +6,7 @@ decided and nothing is remembered, but that the account was proved before the fi
 
 ONE LOOK at a site costs 4 calls for its rules, tags and two groups, and one more to read its production
 rules again; where listeners are named for their default action as well, 1 or 2 more.
-CloudWatch is asked once in ten seconds.
+CloudWatch is asked once in ten seconds, for all sites together (`flow.py`).
 """
 
 from __future__ import annotations
