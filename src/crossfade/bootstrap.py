@@ -21,7 +21,7 @@ from crossfade import whereabouts
 from crossfade.clocks import clock_of, keep_twins_time
 from crossfade.engine.ports import Store
 from crossfade.engine.records import Entry, Interval, Row
-from crossfade.errors import AccessError, PlatformError, UsageError
+from crossfade.errors import AccessError, CrossfadeError, PlatformError, UsageError
 from crossfade.release.plan import Plan
 from crossfade.release.state import Outcome
 from crossfade.release.values import Event, EventType, Known, Truth, Unknown
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from crossfade.engine.opening import Wish
     from crossfade.engine.tick import Ports
     from crossfade.platforms.local import LocalPlatform
+    from crossfade.preconditions.database import DatabaseSide
+    from crossfade.release.plan import Footing
     from crossfade.release.policy import Record
     from crossfade.signals import ReleaseSignals
 
@@ -75,8 +77,8 @@ class StoreMemory:
 class House:
     """One state, wired; `beside` is where the service's file lies, where the state is off this machine."""
 
-    def __init__(self, state: State, beside: Path | None = None) -> None:
-        self.state = state
+    def __init__(self, state: State, beside: Path | None = None, spec: Spec | None = None) -> None:
+        self.state, self.spec = state, spec
         self.folder = whereabouts.folder_of(state, beside or Path.cwd())
         self.clock = clock_of(self.folder, whereabouts.twin_of(state))
         self.sites = Sites(self.folder, self.clock)
@@ -87,7 +89,7 @@ class House:
         folder = whereabouts.folder_of(spec.state, spec.folder)
         if spec.aws is not None and spec.aws.endpoint is not None and isinstance(spec.platform, AlbPlatform):
             keep_twins_time(folder, spec.aws.endpoint)
-        return cls(spec.state, spec.folder)
+        return cls(spec.state, spec.folder, spec)
 
     @property
     def begun(self) -> bool:
@@ -132,7 +134,7 @@ class House:
 
     def again(self) -> House:
         """The same once more, with lines of its own to the store and to the platform."""
-        return House(self.state, self.folder.parent)
+        return House(self.state, self.folder.parent, self.spec)
 
     @cached_property
     def hooks(self) -> HookRunner:
@@ -154,6 +156,21 @@ class House:
 
         return Ports(platform=self.sites.of_plan(plan), signals=self.signals_of(plan), hooks=self.hooks)
 
+    def database_of(self, spec: Spec) -> DatabaseSide | None:
+        """The database side of a service, where it says that it has one."""
+        if spec.database is None:
+            return None
+        from crossfade.preconditions.database import DatabaseSide
+
+        return DatabaseSide(spec, spec.database, self.store, self.clock.now)
+
+    def footing(self, plan: Plan) -> Footing | None:
+        """What the database says now about going back to this release's stable; None where it has no say."""
+        if self.spec is None or self.spec.service != plan.service:
+            return plan.footing
+        side = self.database_of(self.spec)
+        return side.footing(plan) if side is not None else None
+
     def open(self, spec: Spec, text: str, wish: Wish) -> Plan | None:
         """
         Open a release of this revision; None where the service runs it already.
@@ -174,6 +191,9 @@ class House:
         plan = self.compiled(spec, text, wish.actor, past)
         if plan is None:
             return None
+        side = self.database_of(spec)
+        if side is not None:
+            plan = replace(plan, footing=side.footing(plan))
         now = self.clock.now()
         truth = platform.observe(plan).truth
         try:
@@ -185,6 +205,7 @@ class House:
                 wish=wish,
                 spec=spec,
                 now=now,
+                preconditions=side.objections(plan) if side is not None else (),
             )
         except RefusedError as refusal:
             self.store.record_refused(
@@ -198,6 +219,9 @@ class House:
                 ),
             )
             raise
+        if side is not None:
+            with contextlib.suppress(CrossfadeError):  # what was waived is not known now either
+                side.keep(plan)
         self.store.open_release(plan, events, now)
         return plan
 
@@ -235,9 +259,11 @@ class House:
 
     def way_back_line(self, plan: Plan) -> str:
         """The one line, from truth now; an ended release needs none, and nothing is started to look."""
-        return way_back(plan, self.store.row(plan.release).state, self._truth(plan)).line()
+        state, truth = self.store.row(plan.release).state, self.truth(plan)
+        return way_back(plan, state, truth, footing=self.footing(plan)).line()
 
-    def _truth(self, plan: Plan) -> Truth:
+    def truth(self, plan: Plan) -> Truth:
+        """What is seen of a release now; an ended one is not looked at."""
         if self.store.row(plan.release).outcome is None:
             return self.sites.of_plan(plan).observe(plan).truth
         over = Unknown("the release has ended")
@@ -310,7 +336,7 @@ class House:
         if not rows:
             return base
         row = rows[0]
-        truth = self._truth(row.plan)
+        truth = self.truth(row.plan)
         weights = truth.weights
         note = self.store.notes(row.id)
         gates = note.get("gates")
@@ -321,7 +347,7 @@ class House:
             weight=weights.value.high if isinstance(weights, Known) else None,
             gates=gates if isinstance(gates, Mapping) and row.outcome is None else {},
             waits_for=_waits(note) or waits_for(row.plan, row.state, truth) if row.outcome is None else (),
-            way_back=way_back(row.plan, row.state, truth).line(),
+            way_back=way_back(row.plan, row.state, truth, footing=self.footing(row.plan)).line(),
             driven_by=self._driver(row) if row.outcome is None else None,
         )
 

@@ -48,6 +48,9 @@ def foresee(house: House, spec: Spec, text: str, releaser: str) -> Foresight | N
     plan = house.compiled(spec, text, releaser, past)
     if plan is None:
         return None
+    side = house.database_of(spec) if known else None
+    if side is not None:
+        plan = replace(plan, footing=side.footing(plan))
     looked = _here(house, plan) if isinstance(spec.platform, LocalSettings) else _there(house, spec, plan)
     truth = looked.truth
     held = any(row.outcome is None for row in past)
@@ -59,6 +62,7 @@ def foresee(house: House, spec: Spec, text: str, releaser: str) -> Foresight | N
         house.record(spec, plan) if known else Record(endings={}),
         Waivers(),
         no_gates=spec.gates.reason if isinstance(spec.gates, NoGates) else None,
+        preconditions=side.objections(plan) if side is not None else (),
     )
     return Foresight(
         plan=plan,

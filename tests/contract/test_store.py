@@ -303,3 +303,18 @@ def test_a_plan_is_not_changed_by_a_round_through_the_store(kind: Kind) -> None:
     assert again.verify() == ()
     made.close()
     again.close()
+
+
+class TestDrawer:
+    """Texts beside the journal: whole or not at all, the same after the store is opened again."""
+
+    def test_what_is_kept_is_read_by_whoever_opens_the_store_next(self, kind: Kind, store: Store) -> None:
+        assert store.drawer.kept("shapes/v41.json") is None
+        store.drawer.keep("shapes/v41.json", "ü" * 10_000)
+        store.drawer.keep("shapes/v41.json", "the later one")
+        store.drawer.keep("proofs/0042.json", "{}")
+        again = kind.open()
+        assert again.drawer.kept("shapes/v41.json") == "the later one"
+        assert again.drawer.names() == ("proofs/0042.json", "shapes/v41.json")
+        assert again.drawer.names("shapes/") == ("shapes/v41.json",)
+        again.close()

@@ -7,12 +7,15 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 from backfill_world import AUDITED, CHANGE, FULL_NAME, World, still
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from crossfade.errors import CrossfadeError, HeldError, PlatformError, RefusedError
 from crossfade.migrations.backfill import Pulse, cursor
@@ -116,6 +119,12 @@ class TestDone:
         )
 
 
+OLD_VERSION = (
+    "INSERT INTO customers (id, name) VALUES ({key}, 'in') ON CONFLICT DO NOTHING",
+    "UPDATE customers SET name = name || '.', full_name = NULL WHERE id = {key}",
+    "DELETE FROM customers WHERE id = {key}",
+    "UPDATE customers SET id = -id - 1 WHERE id = {key}",
+)
 KEYS = {
     "bigint": "id bigint PRIMARY KEY | g",
     "text with odd ones": "id text PRIMARY KEY | chr(32 + g % 90) || '\\' || g || 'é'",
@@ -269,7 +278,7 @@ class TestRefused:
 
     def test_a_second_runner_is_told_who_the_first_is(self, world: World) -> None:
         with world.live() as first:
-            first.hold(CHANGE)
+            first.hold(CHANGE, still())
             error = refused(world)
 
         assert isinstance(error, HeldError)
@@ -339,6 +348,20 @@ class TestOthers:
 
         assert world.backfill(rows=5000).state == "unsettled"
         assert world.one("SELECT state FROM crossfade.ledger") == "started"
+
+    def test_a_runner_that_was_killed_is_let_go_and_not_taken_for_another_one(self, world: World) -> None:
+        with world.live() as dead:
+            dead.hold(CHANGE, still())
+            pid = dead.session.pid
+
+            def let_go(_: float) -> None:
+                dead.session.close()
+                while world.ask(f"SELECT 1 FROM pg_stat_activity WHERE pid = {pid}"):
+                    pass
+
+            outcome = world.backfill(pulse=Resting(let_go))
+
+        assert outcome.state == "done"
 
     def test_triggers_of_the_users_own_are_named_before_they_fire(self, world: World) -> None:
         world.ask(AUDITED)
@@ -430,6 +453,45 @@ class TestPauses:
         error = refused(world)
 
         assert (error.id, isinstance(error, RefusedError), "--resume" in error.fix) == ("CF9287", True, True)
+
+
+writes = st.lists(st.tuples(st.sampled_from(OLD_VERSION), st.integers(0, 45)), max_size=25)
+
+
+class TestAnyOrder:
+    @given(writes, st.integers(10, 20), st.integers(0, 4))
+    @settings(max_examples=25, deadline=None)
+    def test_R40_whatever_the_old_version_wrote_between_batches_the_next_run_leaves_nothing(
+        self, sandbox: Sandbox, steps: list[tuple[str, int]], rows: int, pace: int
+    ) -> None:
+        world = shared(sandbox)
+        world.ask(
+            "TRUNCATE customers; INSERT INTO customers SELECT g, 'n' || g FROM generate_series(1, 40) g"
+        )
+        left_to_write = list(steps)
+
+        def old_version(said: Any) -> None:
+            if isinstance(said, Moved):
+                for _ in range(pace):
+                    if left_to_write:
+                        sql, key = left_to_write.pop()
+                        world.session.attempt(sql.format(key=key))
+
+        world.said = Hearing(old_version)
+        order = replace(FULL_NAME, target=timedelta(milliseconds=1))
+        first = world.backfill(order, rows=rows)
+        behind = int(left(world) or 0)
+        world.said = []
+        second = world.backfill(order, rows=rows, written_by_trigger=True)
+
+        assert (first.state, second.state, left(world)) == ("done", "done", "0")
+        assert second.changed == behind <= len(steps)
+
+
+@cache
+def shared(sandbox: Sandbox) -> World:
+    """One database for all examples of a property."""
+    return World(sandbox, rows=0)
 
 
 class TestStopped:

@@ -27,7 +27,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def world(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    made = World(sandbox=sandbox, folder=tmp_path, monkeypatch=monkeypatch)
+    made = World(sandbox=sandbox, folder=tmp_path, monkeypatch=monkeypatch, watched=False)
     made.write(a__sql=ADD)
     return made
 
@@ -110,7 +110,7 @@ class TestAlone:
         assert world.done("expand", "a") == "a: expanded\n"
 
     def test_runners_of_two_databases_know_nothing_of_each_other(self, world: World, tmp_path: Path) -> None:
-        other = World(sandbox=world.sandbox, folder=tmp_path, monkeypatch=world.monkeypatch)
+        other = World(sandbox=world.sandbox, folder=tmp_path, monkeypatch=world.monkeypatch, watched=False)
         with alone(open_door(other.dsn, VARIABLE), "alice", "expand a"):
             world.monkeypatch.setenv(VARIABLE, world.dsn)
 

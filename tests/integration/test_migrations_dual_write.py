@@ -246,7 +246,8 @@ class TestSurvives:
         world.ask(
             f"CREATE SCHEMA evil AUTHORIZATION {name(app)};"
             "CREATE FUNCTION evil.\"left\"(text, int) RETURNS text LANGUAGE sql AS $$ SELECT 'stolen' $$;"
-            f"GRANT USAGE ON SCHEMA evil TO {name(app)}"
+            f"GRANT USAGE ON SCHEMA evil TO {name(app)};"
+            "CREATE FUNCTION public.\"left\"(text, int) RETURNS text LANGUAGE sql AS $$ SELECT 'stolen' $$"
         )
         with Session(f"{world.dsn} user={app}") as session:
             session.ask("SET search_path = evil, pg_catalog, public")

@@ -40,17 +40,15 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def world(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    return World(sandbox=sandbox, folder=tmp_path, monkeypatch=monkeypatch)
+    return World(sandbox=sandbox, folder=tmp_path, monkeypatch=monkeypatch, watched=False)
 
 
 class Running:
     """A verb in a thread of its own."""
 
-    def __init__(self, world: World, verb: str, *arguments: str, watched: bool = True) -> None:
+    def __init__(self, world: World, verb: str, *arguments: str) -> None:
         self._results: list[Result] = []
-        self._thread = threading.Thread(
-            target=lambda: self._results.append(world.run(verb, *arguments, watched=watched))
-        )
+        self._thread = threading.Thread(target=lambda: self._results.append(world.run(verb, *arguments)))
         self._thread.start()
 
     @property
@@ -124,7 +122,7 @@ class TestWaiting:
     def test_R39_while_it_is_known_who_is_in_the_way_nobody_queues(self, world: World) -> None:
         world.write(a__sql=ADD)
         with world.holding("SELECT 1 FROM customers LIMIT 1"):
-            error = world.refused("expand", "a", "--budget", "3s")
+            error = world.refused("expand", "a", "--budget", "1500ms")
 
         assert "in 1 tries" in error.what
 
@@ -154,6 +152,24 @@ class TestWaiting:
             thread.join()
 
         assert max(waits) < 0.2 + 0.6
+
+    def test_R39_the_locks_of_one_statement_share_it_too(self, world: World) -> None:
+        world.ask("CREATE TABLE orders (id int)")
+        world.write(a__sql="LOCK TABLE customers, orders;")
+        with (
+            world.holding("SELECT 1 FROM orders"),
+            world.holding("SELECT 1 FROM customers LIMIT 1") as first,
+            Readers([world.connect("reader")]) as readers,
+        ):
+            running = Running(world, "expand", "a", "--lock-timeout", "1s", "--budget", "1s")
+            until(lambda: world.ask(QUEUED) == [("1",)])
+            time.sleep(0.7)
+            first.ask("COMMIT")
+            result = running.over()
+
+        assert getattr(result.exception, "id", "") == "CF9272"
+        # Behind the first table's lock for 0.7 s and behind the second one's for what is left of the second.
+        assert 0.6 < max(readers.took) < 1.0 + 0.5
 
     def test_a_deadlock_is_tried_again(self, world: World) -> None:
         world.ask(f"CREATE TABLE orders (); ALTER DATABASE {world.name} SET deadlock_timeout = '20ms'")
@@ -199,7 +215,7 @@ class TestOrphans:
         with open_door(world.dsn, VARIABLE).connect() as orphan:
             orphan.ask("BEGIN")
             orphan.ask("SELECT 1 FROM customers LIMIT 1")
-            running = Running(world, "expand", "a", watched=False)
+            running = Running(world, "expand", "a")
             until(lambda: world.ask("SELECT to_regclass('crossfade.ledger') IS NOT NULL") == [("t",)])
             time.sleep(0.4)
             tried = world.ledger()

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 from migrating_world import World
 
-from crossfade.cli.root import cli
+from crossfade.migrations.running import manner
 from crossfade.migrations.sandbox import Sandbox
 
 pytestmark = pytest.mark.real
@@ -30,6 +30,11 @@ def world(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     return World(sandbox=sandbox, folder=tmp_path, monkeypatch=monkeypatch)
 
 
+@pytest.fixture
+def by_words(world: World) -> None:
+    world.watched = False
+
+
 class TestExpand:
     def test_a_change_runs_once_and_says_so(self, world: World) -> None:
         world.write(a__sql=ADD)
@@ -47,6 +52,7 @@ class TestExpand:
 
         assert (early.id, early.exit_code) == ("CF9276", 11)
         assert world.done("expand") == "a9: expanded\na10: expanded\n"
+        assert world.done("expand") == "nothing to do: every schema change is expanded\n"
 
     def test_a_transaction_of_the_file_is_all_or_nothing(self, world: World) -> None:
         world.write(a__sql=f"CREATE TABLE made (); {FAILS_ON_THE_REAL_ONE}")
@@ -113,6 +119,15 @@ class TestExpand:
 
         assert owners == [("made", "clerk"), ("mine", "postgres")]
 
+    def test_names_are_looked_up_on_the_copy_as_on_the_real_one(self, world: World) -> None:
+        world.ask(
+            "CREATE SCHEMA side; CREATE TABLE side.orders (id int); "
+            f"ALTER DATABASE {world.name} SET search_path = side"
+        )
+        world.write(a__sql="ALTER TABLE orders ADD COLUMN n int;")
+
+        assert world.done("expand", "a") == "a: expanded\n"
+
     def test_texts_are_kept_without_their_literals(self, world: World) -> None:
         world.write(a__sql=f"CREATE ROLE r_{world.name} PASSWORD 'hunter2';")
         world.done("expand", "a")
@@ -122,7 +137,7 @@ class TestExpand:
 
     def test_a_copy_that_cannot_be_had_is_said_and_words_must_do(self, world: World) -> None:
         world.write(a__sql=ADD, b__sql="CREATE INDEX i ON customers (name)")
-        world.sandbox_dsn = "host=/nowhere dbname=postgres"
+        world.watched = False
         result = world.run("expand", "a")
 
         assert result.return_value == 0
@@ -147,7 +162,10 @@ class TestManners:
         assert (error.id, error.exit_code) == ("CF9271", 11)
         assert "backfill" in error.fix
 
-    def test_a_brief_statement_that_is_not_brief_is_stopped(self, world: World) -> None:
+    def test_a_brief_statement_that_is_not_brief_is_stopped(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(manner, "Limits", partial(manner.Limits, brief=timedelta(milliseconds=300)))
         world.write(
             a__sql=f"{ADD} SELECT pg_sleep(CASE WHEN count(*) = 200 THEN 5 ELSE 0 END) FROM customers;"
         )
@@ -167,6 +185,7 @@ class TestManners:
         assert [one.note for one in world.ledger() if one.number == 1] == ["brief", "online"]
 
 
+@pytest.mark.usefixtures("by_words")
 class TestOutside:
     def test_an_index_is_built_outside_and_the_rest_inside(self, world: World) -> None:
         world.write(a__sql=f"{ADD} CREATE INDEX CONCURRENTLY i ON customers (full_name); ANALYZE customers;")
@@ -201,7 +220,7 @@ class TestOutside:
         world.ask("CREATE INDEX i ON customers (email)")
         world.write(a__sql="CREATE INDEX CONCURRENTLY i ON customers (name)")
 
-        assert world.refused("expand", "a", watched=False).id == "CF9273"
+        assert world.refused("expand", "a").id == "CF9273"
         assert str(world.ask("SELECT indexdef FROM pg_indexes WHERE indexname = 'i'")).endswith("(email)',)]")
 
     def test_an_index_without_a_name_is_refused_before_anything_runs(self, world: World) -> None:
@@ -230,215 +249,3 @@ class TestOutside:
 
         assert world.done("expand", "a") == "a: expanded\n"
         assert [one.state for one in world.ledger()] == ["done", "done"]
-
-
-class TestContract:
-    FULL = """
-dual_write: {table: customers, pairs: [{old: name, new: full_name}]}
-backfill: {table: customers, set: {full_name: name}, where: "full_name IS NULL"}
-invariant: "full_name IS NOT DISTINCT FROM name"
-"""
-
-    def test_R38_it_is_refused_while_nobody_can_tell_who_may_come_back(self, world: World) -> None:
-        world.write(a__sql=ADD, a__contract__sql="ALTER TABLE customers DROP COLUMN name;")
-        world.done("expand", "a")
-        error = world.refused("contract", "a")
-
-        assert (error.id, error.exit_code) == ("CF9277", 11)
-        assert world.ledger("contract") == []
-
-    def test_each_step_comes_after_the_one_before(self, world: World) -> None:
-        world.write(a__sql=ADD, a__yaml=self.FULL, a__contract__sql="ALTER TABLE customers DROP COLUMN name;")
-        planned = world.refused("contract", "a", "--despite-versions", "test")
-        world.done("expand", "a")
-        expanded = world.refused("contract", "a", "--despite-versions", "test")
-
-        assert [planned.id, expanded.id] == ["CF9276", "CF9276"]
-        assert "backfill" in expanded.fix
-
-    def test_both_columns_are_written_from_the_expand_to_the_contract(self, world: World) -> None:
-        both = "\n".join(self.FULL.splitlines()[:2])
-        world.write(a__sql=ADD, a__yaml=both, a__contract__sql="ALTER TABLE customers DROP COLUMN name;")
-        assert world.done("expand", "a") == "a: expanded, both columns are written\n"
-        world.ask("INSERT INTO customers (name) VALUES ('old')")
-        written = world.ask("SELECT full_name FROM customers WHERE name = 'old'")
-
-        assert world.done("contract", "a", "--despite-versions", "test") == "a: contracted\n"
-        world.ask("INSERT INTO customers (full_name) VALUES ('new')")
-        assert written == [("old",)]
-        assert world.ask("SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal") == [("0",)]
-        assert world.done("contract", "a", "--despite-versions", "test").startswith("a: nothing to do")
-        assert world.refused("expand", "a").id == "CF9276"
-
-    def test_a_contract_that_is_refused_leaves_the_dual_write_in_place(self, world: World) -> None:
-        both = "\n".join(self.FULL.splitlines()[:2])
-        world.write(
-            a__sql=ADD, a__yaml=both, a__contract__sql="ALTER TABLE customers ALTER COLUMN id TYPE numeric;"
-        )
-        world.done("expand", "a")
-        error = world.refused("contract", "a", "--despite-versions", "test")
-
-        assert error.id == "CF9270"
-        assert world.ask("SELECT count(*) > 0 FROM pg_trigger WHERE NOT tgisinternal") == [("t",)]
-
-    def test_a_copy_has_the_dual_write_of_another_change(self, world: World) -> None:
-        world.write(a__sql=ADD, a__yaml="\n".join(self.FULL.splitlines()[:2]), b__sql="SELECT 1")
-        world.done("expand", "a")
-
-        assert "judged by its words" not in world.run("expand", "b").stderr
-
-
-class TestAbort:
-    def test_it_takes_away_what_the_expand_added_and_may_begin_anew(self, world: World) -> None:
-        world.write(a__sql=ADD, a__abort__sql="ALTER TABLE customers DROP COLUMN full_name;")
-        for _ in range(2):
-            world.done("expand", "a")
-            said = world.done("abort", "a", "--reason", "not now", "--despite-versions", "none runs")
-
-            assert said == "a: aborted; what it had added is taken away\n"
-            assert world.ask("SELECT count(*) FROM pg_attribute WHERE attname = 'full_name'") == [("0",)]
-        assert "aborted" in world.done("status")
-        assert [one.note for one in world.ledger("abort") if one.number == 0] == ["not now"]
-
-    def test_it_ends_the_dual_write_and_may_begin_anew(self, world: World) -> None:
-        both = "\n".join(TestContract.FULL.splitlines()[:2])
-        world.write(a__sql=ADD, a__yaml=both, a__abort__sql="ALTER TABLE customers DROP COLUMN full_name;")
-        triggers = "SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal"
-        world.done("expand", "a")
-        made = world.ask(triggers)
-        world.done("abort", "a", "--reason", "not now", "--despite-versions", "none runs")
-        gone = world.ask(triggers)
-        world.done("expand", "a")
-
-        assert gone == [("0",)]
-        assert world.ask(triggers) == made != gone
-
-    def test_without_a_file_for_it_it_says_what_remains(self, world: World) -> None:
-        world.write(a__sql=ADD)
-        world.done("expand", "a")
-        said = world.done("abort", "a", "--reason", "not now", "--despite-versions", "none runs")
-
-        assert "no a.abort.sql" in said
-        assert ADD.rstrip(";") in said
-
-    def test_nobody_can_tell_whether_a_version_needs_it(self, world: World) -> None:
-        world.write(a__sql=ADD)
-        world.done("expand", "a")
-
-        assert world.refused("abort", "a", "--reason", "not now").id == "CF9277"
-
-    def test_what_has_not_begun_is_not_aborted(self, world: World) -> None:
-        world.write(a__sql=ADD)
-
-        assert world.refused("abort", "a", "--reason", "not now").id == "CF9276"
-
-
-class TestStatus:
-    def test_it_says_how_each_stands_and_what_comes_next(self, world: World) -> None:
-        world.write(a__sql="SELECT 1", b__sql="SELECT 2", b__contract__sql="SELECT 3", c__sql="SELECT 4")
-        world.done("expand", "a")
-        world.done("expand", "b")
-        told = json.loads(world.done("status", "--json"))["changes"]
-
-        assert [(one["change"], one["state"], one["next"]) for one in told] == [
-            ("a", "expanded", ""),
-            ("b", "expanded", "release, then contract b"),
-            ("c", "planned", "expand c"),
-        ]
-
-    def test_it_writes_nothing(self, world: World) -> None:
-        world.write(a__sql=ADD)
-        world.done("status")
-
-        assert world.ask("SELECT count(*) FROM pg_namespace WHERE nspname = 'crossfade'") == [("0",)]
-
-    def test_what_ran_and_is_gone_from_the_folder_is_told(self, world: World) -> None:
-        world.write(a__sql=ADD)
-        world.done("expand", "a")
-        (world.folder / "a.sql").unlink()
-
-        assert "its files are gone" in world.done("status")
-
-
-class TestPlace:
-    SPEC = """apiVersion: crossfade/v1
-service: shop
-platform: {local: {command: "./serve --port {port}", port: 8000}}
-strategy: canary
-"""
-
-    def say(self, world: World, *arguments: str) -> Result:
-        return CliRunner().invoke(cli, ["migrate", *arguments], standalone_mode=False)
-
-    def test_the_service_file_says_where_the_changes_lie_and_which_database(
-        self, world: World, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        (world.folder / "db").mkdir()
-        (world.folder / "db" / "a.sql").write_text(ADD)
-        spec = world.folder / "crossfade.yaml"
-        spec.write_text(
-            f"{self.SPEC}database:\n  url: {{env: POOLED}}\n  direct_url: {{env: MIGRATE_URL}}\n"
-            "  migrations: db\n"
-        )
-        result = self.say(world, "expand", "-f", str(spec), "--sandbox-dsn", world.sandbox_dsn)
-
-        assert (result.exception, result.stdout) == (None, "a: expanded\n")
-
-    @pytest.mark.parametrize("section", ["", "database: {url: {env: DATABASE_URL}}"])
-    def test_without_one_it_says_what_to_write(self, world: World, section: str) -> None:
-        spec = world.folder / "crossfade.yaml"
-        spec.write_text(self.SPEC + section)
-        result = self.say(world, "status", "-f", str(spec))
-
-        assert getattr(result.exception, "id", "") == "CF9279"
-        assert "migrations: db/migrations" in getattr(result.exception, "fix", "")
-
-    def test_a_change_that_is_not_there_is_told_with_the_nearest_name(self, world: World) -> None:
-        world.write(full_name__sql=ADD)
-
-        assert "did you mean full_name?" in world.refused("expand", "fullname").what
-
-
-class TestCommands:
-    def test_a_command_finds_the_database_and_is_shown_without_its_password(
-        self, world: World, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setenv("MIGRATE_URL", f"{world.dsn} password='s3cr3t'")
-        psycopg = (
-            "import os, psycopg; print(os.environ['MIGRATE_URL'], os.environ['PGOPTIONS']); "
-            "psycopg.connect(os.environ['MIGRATE_URL'], autocommit=True).execute('CREATE TABLE made ()')"
-        )
-        world.write(a__yaml=f'expand: {{command: "python -c \\"{psycopg}\\""}}')
-        result = world.run("expand", "a")
-
-        assert result.exception is None, result.output
-        assert "s3cr3t" not in result.output
-        assert "lock_timeout=250" in result.stderr
-        assert world.ask("SELECT to_regclass('made')") == [("made",)]
-
-    def test_one_that_had_no_lock_is_tried_again_and_the_blocker_named(self, world: World) -> None:
-        psycopg = (
-            "import os, psycopg; "
-            "psycopg.connect(os.environ['MIGRATE_URL']).execute('ALTER TABLE customers ADD COLUMN n int')"
-        )
-        world.write(a__yaml=f'expand: {{command: "python -c \\"{psycopg}\\""}}')
-        with world.holding("SELECT 1 FROM customers LIMIT 1"):
-            result = world.run("expand", "a", "--budget", "1s")
-
-        assert getattr(result.exception, "id", "") == "CF9275"
-        assert "nightly-report" in getattr(result.exception, "why", "")
-
-    def test_one_that_fails_is_told(self, world: World) -> None:
-        world.write(a__yaml='expand: {command: "sh -c \\"echo no such luck; exit 3\\""}')
-        result = world.run("expand", "a")
-
-        assert (getattr(result.exception, "id", ""), getattr(result.exception, "exit_code", 0)) == (
-            "CF9275",
-            1,
-        )
-        assert "| no such luck" in result.stderr
-
-    def test_one_that_is_not_there_is_told(self, world: World) -> None:
-        world.write(a__yaml="expand: {command: no-such-program}")
-
-        assert world.refused("expand", "a").id == "CF9275"

@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from backfill_world import FULL_NAME, World, change, still
+from backfill_world import FULL_NAME, World, change, silent, still
 
 from crossfade.errors import CrossfadeError
 from crossfade.migrations.backfill import Verified, verify
-from crossfade.migrations.backfill.telling import Moved
+from crossfade.migrations.backfill.telling import Moved, Told, TriedAgain
 from crossfade.migrations.sandbox import Sandbox
 
 pytestmark = pytest.mark.real
@@ -103,6 +103,29 @@ class TestCounted:
 
         assert len(horizons) > 5
         assert set(horizons) == {"0"}
+
+    def test_a_table_that_is_locked_is_asked_again(self, world: World) -> None:
+        with world.database.connect() as other:
+            other.ask("BEGIN; LOCK TABLE customers")
+
+            def let_go(said: Told) -> None:
+                if isinstance(said, TriedAgain):
+                    other.attempt("COMMIT")
+
+            with world.live() as session:
+                wanted = change(SAME, backfill=FULL_NAME)
+                found = verify(session, wanted, who="test", tell=let_go, pulse=still())
+
+        assert (found.seen, found.offending) == (1000, 0)
+
+    def test_stopped_it_says_so(self, world: World) -> None:
+        pulse = still()
+        pulse.stop.set()
+        with world.live() as session:
+            found = verify(session, change(SAME, backfill=FULL_NAME), who="t", tell=silent, pulse=pulse)
+
+        assert (found.stopped, found.holds) == (True, False)
+        assert ledger(world) == (("verify", "started", None),)
 
 
 class TestRefused:

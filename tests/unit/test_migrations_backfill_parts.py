@@ -125,6 +125,16 @@ class TestStatements:
         assert bounds(("a", "b"), ("c", "d")) == ["a", "b", "c", "d"]
         assert bounds(None, ("c", "d")) == ["c", "d"]
 
+    def test_what_both_ends_have_in_common_is_compared_by_itself(self) -> None:
+        way = Way(table=CUSTOMERS, key=CUSTOMERS.way(["shop", "at"]))
+
+        sql = way.change(("a", "b"), ("a", "d"), Values.of(CUSTOMERS, ORDER))
+
+        assert (
+            'WHERE "customers"."shop" = $1::uuid AND ("customers"."at") > ($2::timestamp with time zone)'
+            ' AND "customers"."shop" = $3::uuid AND ("customers"."at") <= ($4::timestamp with time zone)'
+        ) in sql
+
     def test_it_never_waits_for_a_row(self) -> None:
         way = Way(table=CUSTOMERS, key=CUSTOMERS.way([]))
 

@@ -13,7 +13,7 @@ from crossfade.cli.migrate_expand import abort, contract, expand
 from crossfade.cli.migrate_options import need_the_extra, read_text
 from crossfade.cli.migrate_record import record
 from crossfade.cli.migrate_status import status
-from crossfade.cli.options import json_option
+from crossfade.cli.options import file_option, json_option
 from crossfade.errors import UsageError
 
 if TYPE_CHECKING:
@@ -32,36 +32,50 @@ for _verb in (record, expand, backfill, verify, contract, abort, status):
 
 
 @migrate.command(help="Prove on a throw-away PostgreSQL that the old version still runs after a migration.")
-@click.option("--schema", type=_FILE, required=True, help="The schema now: DDL, or pg_dump --schema-only.")
+@click.argument("name", required=False)
+@click.option("--schema", type=_FILE, help="The schema now: DDL, or pg_dump --schema-only.")
 @click.option(
     "--old",
     type=_FILE,
-    required=True,
     multiple=True,
     help="What a version sends that a rollback may bring back: shape.json, or SQL with $1; may be repeated.",
 )
-@click.option("--new", type=_FILE, required=True, help="What the new version sends: shape.json or SQL.")
-@click.option(
-    "--migration", type=_FILE, required=True, help="The migration. One transaction, unless it says so."
-)
+@click.option("--new", type=_FILE, help="What the new version sends: shape.json or SQL.")
+@click.option("--migration", type=_FILE, help="The migration. One transaction, unless it says so.")
 @click.option("--app-role", help="The role that the application connects as; else the one with most grants.")
 @click.option("--pg", type=int, help="Major version of PostgreSQL; 18 by default.")
 @click.option("--sandbox-dsn", help="A real server to prove on instead, where extensions are needed.")
 @json_option
+@file_option
 def prove(
-    schema: Path,
+    name: str | None,
+    schema: Path | None,
     old: tuple[Path, ...],
-    new: Path,
-    migration: Path,
+    new: Path | None,
+    migration: Path | None,
     app_role: str | None,
     pg: int | None,
     sandbox_dsn: str | None,
     as_json: bool,
+    file: Path,
 ) -> int:
-    """Exit 0 safe, 4 blocked, 11 cannot decide."""
+    """With files alone, or NAME: a change of the service's folder, against the versions that are kept."""
     need_the_extra()
+    if name is not None:
+        from crossfade.cli.migrate_kept import prove_kept
+
+        return prove_kept(name, file, as_json=as_json)
+    if schema is None or not old or new is None or migration is None:
+        raise UsageError(
+            "CF9311",
+            "what is to be proved?",
+            "NAME is a change of the folder; without it --schema, --old, --new and --migration",
+            "crossfade migrate prove --help",
+        )
     from crossfade.cli.render.proof import as_object, as_text
+    from crossfade.migrations.attended import attended
     from crossfade.migrations.prove import prove as decide
+    from crossfade.migrations.reach import stay_inside
     from crossfade.migrations.sandbox import Sandbox, Server
 
     if pg is not None and sandbox_dsn is not None:
@@ -70,11 +84,13 @@ def prove(
         )
     question = _question(schema, old, new, migration, app_role)
     if sandbox_dsn is not None:
+        stay_inside(question.schema, str(schema))
+        stay_inside(question.migration.statements, str(migration))
         with Server.of(sandbox_dsn) as server:
-            verdict = decide(question, server)
+            verdict = attended(lambda: decide(question, server), server.interrupt)
     else:
         with Sandbox(pg) as sandbox:
-            verdict = decide(question, sandbox.server)
+            verdict = attended(lambda: decide(question, sandbox.server), sandbox.stop)
     click.echo(json.dumps(as_object(verdict)) if as_json else as_text(verdict))
     return verdict.exit_code
 

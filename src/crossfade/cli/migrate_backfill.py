@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from crossfade.spec.change_models import SchemaChange
 
 DONE, BLOCKED, LEFT = 0, 4, 130
-_HEARTBEAT_S: Final = 10.0
+_HEARTBEAT_S: Final = 30.0
 
 
 @click.command(help="Fill the rows that were written before the expand of NAME, batch by batch.")
@@ -72,7 +73,9 @@ def verify(name: str | None, file: Path, folder: Path | None, dsn_env: str | Non
     worst = DONE
     with _working(where, name, "verify") as (live, wanted, pulse):
         for change in wanted:
-            found = count(live, change, who=_who(), tell=_Teller(change.name, as_json=as_json), pulse=pulse)
+            tell = _Teller(change.name, as_json=as_json)
+            found = count(live, change, who=_who(), tell=tell, pulse=pulse)
+            tell.end_line()
             if as_json:
                 click.echo(json.dumps(words.verified_object(change.name, found)))
             else:
@@ -152,16 +155,18 @@ def _filled(live: Live, change: SchemaChange, pulse: Pulse, rows: int | None, *,
 
     if change.backfill is None:
         return DONE
+    tell = _Teller(change.name, as_json=as_json)
     outcome: Outcome = fill(
         live,
         change.name,
         change.backfill,
         who=_who(),
-        tell=_Teller(change.name, as_json=as_json),
+        tell=tell,
         pulse=pulse,
         rows=rows,
         written_by_trigger=kept_by_trigger(live.session, change),
     )
+    tell.end_line()
     if as_json:
         click.echo(json.dumps(words.outcome_object(change.name, outcome)))
     else:
@@ -171,26 +176,41 @@ def _filled(live: Live, change: SchemaChange, pulse: Pulse, rows: int | None, *,
 
 
 class _Teller:
-    """Says events as they come; batches in between only now and then."""
+    """Says events as they come. Batches now and then: a terminal has one line for them, written again."""
 
     def __init__(self, change: str, *, as_json: bool) -> None:
         self._change = change
         self._as_json = as_json
+        self._again = not as_json and sys.stderr.isatty()
+        self._every = 1.0 if self._as_json or self._again else _HEARTBEAT_S
         self._last = time.monotonic()
+        self._width = 0
 
     def __call__(self, said: Told) -> None:
         from crossfade.cli.render import backfill as words
         from crossfade.migrations.backfill.telling import Moved
 
         now = time.monotonic()
-        if isinstance(said, Moved):
-            if now - self._last < (1.0 if self._as_json else _HEARTBEAT_S):
-                return
+        moved = isinstance(said, Moved)
+        if moved and now - self._last < self._every:
+            return
+        if moved:
             self._last = now
         if self._as_json:
             click.echo(json.dumps(words.as_object(self._change, said)))
+        elif moved and self._again:
+            (line,) = words.as_lines(said)
+            click.echo(f"\r{line.ljust(self._width)}", err=True, nl=False)
+            self._width = len(line)
         else:
+            self.end_line()
             click.echo("\n".join(words.as_lines(said)), err=True)
+
+    def end_line(self) -> None:
+        """Leave the line that is written again."""
+        if self._width:
+            click.echo(err=True)
+            self._width = 0
 
 
 @contextmanager

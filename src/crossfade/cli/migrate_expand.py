@@ -11,7 +11,7 @@ import click
 
 from crossfade.cli.migrating import change_named, conducting, find, place_options
 from crossfade.cli.options import reason_option
-from crossfade.errors import RefusedError, UsageError
+from crossfade.errors import RefusedError
 
 if TYPE_CHECKING:
     from crossfade.migrations.running.conduct import Conductor
@@ -68,14 +68,37 @@ def _running_options(verb: F) -> F:
     return verb
 
 
+_despite_option = click.option(
+    "--despite-versions", metavar="REASON", help="Though a version may need it; kept in the ledger."
+)
+
+
+def _refuse_unsafe(file: Path, change: SchemaChange) -> None:
+    """A change that a version which serves or may come back does not survive is no expand (R37)."""
+    from crossfade.cli.migrating import database_side
+
+    side = database_side(file)
+    if side is None or not side.reachable():
+        return
+    from crossfade.preconditions.answers import Answers
+
+    broken = [
+        f"{one.revision} ({one.why}): {proof.failing}"
+        for one, proof, _ in Answers(side).prove(change)
+        if proof is not None and proof.safe is False
+    ]
+    if broken:
+        raise RefusedError(
+            "CF9310",
+            f"{change.name} would break {len(broken)} version(s) that may be needed",
+            "; ".join(broken),
+            "take it apart: what adds is the expand, what takes away the contract",
+        )
+
+
 def _limits(lock_timeout: timedelta, budget: timedelta) -> dict[str, Any]:
     if not _AT_LEAST <= lock_timeout <= _AT_MOST:
-        raise UsageError(
-            "CF9279",
-            "--lock-timeout is out of range",
-            "it is 10ms to 10s",
-            "leave it out: it is 250ms then",
-        )
+        raise click.BadParameter("it is 10ms to 10s; 250ms is a good one", param_hint="--lock-timeout")
     return {"lock": lock_timeout, "budget": budget}
 
 
@@ -89,6 +112,7 @@ def _changes(folder: Path) -> tuple[SchemaChange, ...]:
 @click.argument("name", required=False)
 @place_options
 @_running_options
+@_despite_option
 def expand(
     name: str | None,
     file: Path,
@@ -98,6 +122,7 @@ def expand(
     lock_timeout: timedelta,
     budget: timedelta,
     sandbox_dsn: str | None,
+    despite_versions: str | None,
 ) -> int:
     """In the order of their names; one that comes after one that has not run is refused."""
     from crossfade.migrations.running.conduct import Asked
@@ -109,13 +134,19 @@ def expand(
     with conducting(
         where, f"expand {name or 'all'}", _limits(lock_timeout, budget), sandbox_dsn
     ) as conductor:
+        ran = False
         if name:
             _refuse_to_skip(conductor, changes, wanted[0])
         for change in wanted:
             if name or conductor.stands(change) in {"planned", "expanding"}:
+                if conductor.stands(change) == "planned" and not despite_versions:
+                    _refuse_unsafe(file, change)
                 click.echo(f"{change.name}: {conductor.expand(change, asked)}")
-        if not name and not changes:
-            click.echo("there is no schema change")
+                ran = True
+        if not ran:
+            click.echo(
+                "nothing to do: every schema change is expanded" if changes else "there is no schema change"
+            )
     return 0
 
 
@@ -135,11 +166,7 @@ def _refuse_to_skip(conductor: Conductor, changes: tuple[SchemaChange, ...], cha
 @click.argument("name")
 @place_options
 @_running_options
-@click.option(
-    "--despite-versions",
-    metavar="REASON",
-    help="Though a version may need it; kept in the ledger.",
-)
+@_despite_option
 def contract(
     name: str,
     file: Path,
@@ -157,7 +184,7 @@ def contract(
     asked = Asked(accept_blocking=accept_blocking or "", despite_versions=despite_versions or "")
     where = find(file, folder, dsn_env)
     change = change_named(_changes(where.folder), name)
-    with conducting(where, f"contract {name}", _limits(lock_timeout, budget), sandbox_dsn) as conductor:
+    with conducting(where, f"contract {name}", _limits(lock_timeout, budget), sandbox_dsn, file) as conductor:
         click.echo(f"{name}: {conductor.contract(change, asked)}")
     return 0
 
@@ -167,9 +194,7 @@ def contract(
 @place_options
 @_running_options
 @reason_option
-@click.option(
-    "--despite-versions", metavar="REASON", help="Though a version may need it; kept in the ledger."
-)
+@_despite_option
 def abort(
     name: str,
     file: Path,
@@ -188,6 +213,6 @@ def abort(
     asked = Asked(accept_blocking=accept_blocking or "", despite_versions=despite_versions or "")
     where = find(file, folder, dsn_env)
     change = change_named(_changes(where.folder), name)
-    with conducting(where, f"abort {name}", _limits(lock_timeout, budget), sandbox_dsn) as conductor:
+    with conducting(where, f"abort {name}", _limits(lock_timeout, budget), sandbox_dsn, file) as conductor:
         click.echo(f"{name}: {conductor.abort(change, asked, reason)}")
     return 0

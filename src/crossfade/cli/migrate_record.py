@@ -35,6 +35,7 @@ _LISTED = 8
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Default: database.shape.")
 @click.option("--revision", help="The version that is recorded.")
 @click.option("--pg", type=int, help="Major version of PostgreSQL; 18 by default.")
+@click.option("--keep", is_flag=True, help="Keep it for --revision, which was released before.")
 @click.option("--allow-failing", is_flag=True, help="Keep what was heard though the tests failed.")
 @file_option
 @click.argument("command", nargs=-1)
@@ -46,6 +47,7 @@ def record(
     out: Path | None,
     revision: str | None,
     pg: int | None,
+    keep: bool,
     allow_failing: bool,
     file: Path,
     command: tuple[str, ...],
@@ -72,7 +74,24 @@ def record(
     target = out or _target(spec, file)
     target.write_text(shape.as_json(), encoding="utf-8")
     click.echo(_said(shape, target))
+    if keep:
+        _keep(shape, file)
     return 0
+
+
+def _keep(shape: Shape, file: Path) -> None:
+    """For a version that was released before anybody recorded: it has met all that ran until now."""
+    from crossfade.cli.migrating import database_side
+
+    side = database_side(file)
+    if side is None or shape.revision is None:
+        raise UsageError(
+            "CF9312", "nothing is kept with the releases",
+            "--keep needs --revision, a `database` section, and a service that was released before",
+            "crossfade migrate record --keep --revision v41 -- YOUR TESTS",
+        )  # fmt: skip
+    side.keep_version(shape.revision, shape, side.done(side.ledger()))
+    click.echo(f"kept as what {shape.revision} sends")
 
 
 def _spec(file: Path) -> Spec | None:

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from crossfade.cli.migrate_options import need_the_extra
 from crossfade.cli.options import actor, file_option
 from crossfade.errors import UsageError
 
 if TYPE_CHECKING:
     from crossfade.migrations.running.conduct import Conductor
     from crossfade.migrations.running.doors import Door
+    from crossfade.preconditions.database import DatabaseSide
     from crossfade.spec.change_models import SchemaChange
     from crossfade.spec.database_models import Database
 
@@ -100,6 +102,7 @@ def _dsn(variable: str) -> str:
 
 def opened(where: Where) -> Door:
     """The database, where it may be migrated."""
+    need_the_extra()
     from crossfade.migrations.running.doors import open_door
 
     return open_door(where.dsn, where.variable)
@@ -123,15 +126,16 @@ def change_named(changes: tuple[SchemaChange, ...], name: str) -> SchemaChange:
 
 @contextmanager
 def conducting(
-    where: Where, what: str, limits: dict[str, Any], sandbox_dsn: str | None
+    where: Where, what: str, limits: dict[str, Any], sandbox_dsn: str | None, file: Path | None = None
 ) -> Iterator[Conductor]:
-    """The only runner on this database, for as long as this lasts."""
+    """The only runner on this database, for as long as this lasts; `file` says where the releases are."""
     from random import Random
 
+    need_the_extra()
     from crossfade.migrations.running.alone import alone
     from crossfade.migrations.running.backing_off import Backoff
     from crossfade.migrations.running.commands import Surroundings
-    from crossfade.migrations.running.conduct import Conductor, Outside
+    from crossfade.migrations.running.conduct import Conductor
     from crossfade.migrations.running.doors import Sessions, saying_what_was_lost
     from crossfade.migrations.running.executor import Means
     from crossfade.migrations.running.manner import Limits
@@ -156,7 +160,32 @@ def conducting(
             sandbox_dsn=sandbox_dsn,
         )
         around = Surroundings(folder=where.home, variables=where.variables)
-        yield Conductor(means, Sessions(work, look), around, Outside())
+        yield Conductor(means, Sessions(work, look), around, _outside(file))
+
+
+def _outside(file: Path | None) -> Any:
+    """Those who know of releases; nobody where there is no journal."""
+    from crossfade.migrations.running.conduct import Outside
+
+    side = database_side(file) if file is not None else None
+    if side is None:
+        return Outside()
+    from crossfade.preconditions.answers import Answers
+
+    answers = Answers(side)
+    return Outside(objections=answers.may_contract, needed_by=answers.needed_by)
+
+
+def database_side(file: Path) -> DatabaseSide | None:
+    """The database of the service of this file, with its releases; None where it has none of both."""
+    from crossfade.bootstrap import House
+    from crossfade.spec.load import load_spec
+
+    if not file.exists():
+        return None
+    spec = load_spec(file)
+    house = House.of(spec)
+    return house.database_of(spec) if spec.database is not None and house.begun else None
 
 
 class _Clock:

@@ -33,6 +33,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "gate": ("gate", "judge a stream of counts, or replay a stored verdict"),
     "watchdog": ("watchdog", "take over releases whose controller is gone; --once for a schedule"),
     "migrate": ("migrate", "the database side: prove a schema change, run it, fill and check rows"),
+    "can-rollback": ("can_rollback", "may I go back, and if not, which statement says no"),
     "render": ("render_verb", "files for other tools: github-actions, iam, alarms"),
     "local": ("local", "the embedded platform: up, status, logs, down"),
     "twin": ("twin", "the laptop AWS: up"),
@@ -53,7 +54,7 @@ class Verbs(click.Group):
         module = VERBS[cmd_name][0] if cmd_name in VERBS else HIDDEN.get(cmd_name)
         if module is None:
             return None
-        command: click.Command = getattr(import_module(f"crossfade.cli.{module}"), cmd_name)
+        command: click.Command = getattr(import_module(f"crossfade.cli.{module}"), cmd_name.replace("-", "_"))
         return command
 
     def resolve_command(

@@ -180,6 +180,7 @@ def refuse_or_events(
     wish: Wish,
     spec: Spec,
     now: Instant,
+    preconditions: Sequence[Objection] = (),
 ) -> tuple[Event, ...]:
     """
     The events that open the release.
@@ -187,7 +188,9 @@ def refuse_or_events(
     Raises `RefusedError` with every objection at once; nothing has moved.
     """
     reason = spec.gates.reason if isinstance(spec.gates, NoGates) else None
-    found = objections(plan, truth, alarms, record, wish.waivers, no_gates=reason)
+    found = objections(
+        plan, truth, alarms, record, wish.waivers, no_gates=reason, preconditions=preconditions
+    )
     if found:
         raise refused(found)
     waived = (

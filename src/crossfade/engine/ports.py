@@ -231,8 +231,29 @@ class Beside(Protocol):
         ...
 
 
+class Drawer(Protocol):
+    """Texts that are kept with the releases: shapes of versions, proofs. Names are paths of plain words."""
+
+    def keep(self, name: str, text: str) -> None:
+        """Write or replace one; readers see the whole of it, or the one before."""
+        ...
+
+    def kept(self, name: str) -> str | None:
+        """One text; None where there is none."""
+        ...
+
+    def names(self, prefix: str = "") -> tuple[str, ...]:
+        """Names that begin so, sorted."""
+        ...
+
+
 class Store(Releases, Commands, Claims, Beside, Protocol):
     """All of it, and where it is."""
+
+    @property
+    def drawer(self) -> Drawer:
+        """What is kept beside the journal."""
+        ...
 
     @property
     def name(self) -> str:

@@ -20,6 +20,7 @@ from typing import Self
 
 from crossfade.engine import codec, journal, place, refusals
 from crossfade.engine.database import Database, plain
+from crossfade.engine.drawer import FolderDrawer
 from crossfade.engine.moments import instant, micros
 from crossfade.engine.records import (
     Claim,
@@ -63,6 +64,7 @@ class SqliteStore(SideTables):
         self.folder = folder
         super().__init__(Database(folder / FILE))
         self.line = WaitingLine(self._db)
+        self.drawer = FolderDrawer(folder)
 
     def __enter__(self) -> Self:
         return self

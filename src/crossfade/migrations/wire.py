@@ -34,6 +34,18 @@ def _gone(why: str) -> RefusedError:
     )
 
 
+def _short(said: Failure) -> RefusedError:
+    return RefusedError(
+        "CF9219",
+        "the PostgreSQL of the proof ran short",
+        str(said),
+        "make room, or --sandbox-dsn for a server that has it; nothing of yours was touched",
+    )
+
+
+_SHORT: Final = frozenset({"53", "58"})  # no disk, no memory, no connections; the system itself
+
+
 class Session:
     """A connection. Not for two threads at once; `close` may come from another one."""
 
@@ -143,7 +155,7 @@ class Session:
             return _rows(result)
         if self._pg.status != pq.ConnStatus.OK:
             raise _gone(result.get_error_message())
-        return _failure(result)
+        return _told(result)
 
     def _call(self, call: Callable[[], pq.abc.PGresult]) -> Rows | Failure:
         result = self._checked(call)
@@ -163,7 +175,7 @@ class Session:
         if result.status != pq.ExecStatus.FATAL_ERROR:
             self._out_of_copy(result.status)
             return Failure(sqlstate="0A000", message="COPY with data of the client is not run in a proof")
-        return _failure(result)
+        return _told(result)
 
     def _out_of_copy(self, status: int) -> None:
         if status == pq.ExecStatus.COPY_IN:
@@ -211,6 +223,14 @@ def _fields(result: pq.abc.PGresult) -> tuple[Field, ...]:
         )
         for at in range(result.nfields)
     )
+
+
+def _told(result: pq.abc.PGresult) -> Failure:
+    """What a server says against a statement; that it ran short says nothing about the statement."""
+    said = _failure(result)
+    if said.sqlstate[:2] in _SHORT:
+        raise _short(said)
+    return said
 
 
 def _failure(result: pq.abc.PGresult) -> Failure:

@@ -116,6 +116,16 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Footing:
+    """What the database says about going back to stable: whether its statements still run."""
+
+    holds: bool | None
+    """None where nobody knows."""
+    why: str
+    """The proof of a yes, or what speaks against it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """One release, complete: the first journal entry. An upgraded controller does not recompile it."""
 
@@ -146,5 +156,7 @@ class Plan:
     gone: str = "stopped"
     """What the platform does with instances that it lets go, and how it has them again: words for people."""
     again: str = "started"
+    footing: Footing | None = None
+    """As it was when the release opened; None where the service has no database."""
     break_glass: str = ""
     """The raw command that undoes the release without us (R46)."""

@@ -7,11 +7,14 @@ person's word that stays in the journal.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from crossfade.release.plan import Plan, Proof, Step
 from crossfade.release.values import ALL, NOTHING, Known, Say, Share, Truth, Unknown
+
+PRECONDITIONS = "migrations"
+"""The word by which a person takes the database's objections upon themselves."""
 
 HALF = Share(ALL // 2)
 
@@ -51,12 +54,14 @@ def objections(
     waivers: Waivers,
     *,
     no_gates: str | None,
+    preconditions: Sequence[Objection] = (),
 ) -> tuple[Objection, ...]:
     """
     Why this release may not open; empty when it may.
 
     `alarms` is what each gate that can speak before traffic says now (R18);
-    `no_gates` is the reason written beside `gates: none`, if that is what the spec says (R26).
+    `no_gates` is the reason written beside `gates: none`, if that is what the spec says (R26);
+    `preconditions` is what speaks against it outside of traffic: the database (R37).
     """
     found = (
         _no_gate(plan, no_gates),
@@ -67,6 +72,7 @@ def objections(
         _foreign_rules(truth),
         _seat_taken(plan, truth),
         _stable_not_serving(plan, truth),
+        *(() if PRECONDITIONS in waivers.despite and waivers.reason.strip() else preconditions),
     )
     return tuple(objection for objection in found if objection is not None)
 

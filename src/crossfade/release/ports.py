@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from crossfade.release.plan import Plan
+from crossfade.release.plan import Footing, Plan
+from crossfade.release.policy import Objection
 from crossfade.release.state import State
 from crossfade.release.values import Effect, HookResult, Instant, Truth, Verdict
 from crossfade.spec import Spec
@@ -71,6 +72,18 @@ class Hooks(Protocol):
     def start(self, plan: Plan, key: str) -> None: ...
 
     def results(self, release: str) -> Mapping[str, HookResult]: ...
+
+
+class Preconditions(Protocol):
+    """What must hold outside of traffic: the database runs with every version that may be needed."""
+
+    def objections(self, plan: Plan) -> Sequence[Objection]:
+        """Why this release may not open; asked before anything moves. Never raises."""
+        ...
+
+    def footing(self, plan: Plan) -> Footing | None:
+        """What the database says now about going back to stable; None where it has no say. Never raises."""
+        ...
 
 
 class Ground(Protocol):

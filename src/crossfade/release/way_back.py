@@ -7,10 +7,10 @@ where truth is not known the answer is `unknown`, which is better than wrong.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from crossfade.release.plan import Plan
+from crossfade.release.plan import Footing, Plan
 from crossfade.release.state import Outcome, Road, State
 from crossfade.release.values import ALL, NOTHING, Known, Share, Truth, Unknown, sure
 
@@ -41,12 +41,44 @@ class WayBack:
                 return f"can go back: unknown, because {self.why}"
 
 
-def way_back(plan: Plan, state: State, truth: Truth, *, drill: str = "rollback: never rehearsed") -> WayBack:
+def way_back(
+    plan: Plan,
+    state: State,
+    truth: Truth,
+    *,
+    drill: str = "rollback: never rehearsed",
+    footing: Footing | None = None,
+) -> WayBack:
     """
     Whether this release could be undone right now.
 
-    `drill` is what is on record about the last rehearsal for this service (R42).
+    `drill` is what is on record about the last rehearsal for this service (R42); `footing` what the
+    database says now, else what it said when the release opened.
     """
+    found = _by_traffic(plan, state, truth, drill)
+    ground = footing or plan.footing
+    if ground is None or found.can is not Can.YES or state.road is Road.BACK:
+        return found
+    match ground.holds:
+        case True:
+            return replace(found, why=f"{found.why}; {ground.why}")
+        case False:
+            return _no(ground.why)
+        case None:
+            return _unknown(plan, ground.why)
+
+
+def by_hand(revision: str, footing: Footing) -> WayBack:
+    """To a version that runs nowhere any more, by releasing it again: whether the database carries it."""
+    if footing.holds is None:
+        return WayBack(can=Can.UNKNOWN, to=revision, how_fast=None, why=footing.why)
+    if not footing.holds:
+        return _no(footing.why)
+    why = f"{revision} would be released again; {footing.why}"
+    return WayBack(can=Can.YES, to=revision, how_fast="in minutes", why=why)
+
+
+def _by_traffic(plan: Plan, state: State, truth: Truth, drill: str) -> WayBack:
     if state.outcome is Outcome.CLOSED:
         return _unknown(plan, "a person closed the release before it was proved which version serves")
     if state.outcome is Outcome.ROLLED_BACK or state.road is Road.BACK:

@@ -19,6 +19,7 @@ from typing import Final, Self
 from crossfade.engine import codec, journal, refusals
 from crossfade.engine.records import Claim, CommandResult, Consumed, Row
 from crossfade.engine.s3.document import Document, Kept, Sent
+from crossfade.engine.s3.drawer import S3Drawer
 from crossfade.engine.s3.line import S3Line
 from crossfade.engine.s3.objects import Objects, SecondError, skewed
 from crossfade.engine.s3.rows import RowObjects, state_of
@@ -62,6 +63,7 @@ class S3Store(RowObjects):
         self.folder = folder
         self.margin = margin
         self.line = S3Line(self._shelf)
+        self.drawer = S3Drawer(objects)
 
     def __enter__(self) -> Self:
         return self

@@ -9,12 +9,13 @@ A backfill keeps its place in the database (`cursor.py`). NOTHING HERE KNOWS OF 
 
 from crossfade.migrations.backfill.before_contract import confirm
 from crossfade.migrations.backfill.clock import Pulse
+from crossfade.migrations.backfill.cursor import forget
 from crossfade.migrations.backfill.live import Live, live
 from crossfade.migrations.backfill.run import Outcome, backfill
-from crossfade.migrations.backfill.trigger import in_place, install, remove
+from crossfade.migrations.backfill.trigger import in_place, install, leave_behind, remove
 from crossfade.migrations.backfill.verify import Verified, verify
 
 __all__ = [
-    "Live", "Outcome", "Pulse", "Verified", "backfill", "confirm", "in_place", "install", "live", "remove",
-    "verify",
+    "Live", "Outcome", "Pulse", "Verified", "backfill", "confirm", "forget", "in_place", "install",
+    "leave_behind", "live", "remove", "verify",
 ]  # fmt: skip

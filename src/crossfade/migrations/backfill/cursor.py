@@ -11,9 +11,11 @@ import json
 from dataclasses import dataclass, replace
 from typing import Final
 
+from crossfade.migrations.answers import Failure
 from crossfade.migrations.backfill.live import Live
 from crossfade.migrations.backfill.sql import Key
 from crossfade.migrations.running.ledger import TABLES
+from crossfade.migrations.wire import Session
 
 _THERE: Final = "SELECT pg_catalog.to_regclass('crossfade.backfill')"
 _MADE: Final = f"""
@@ -127,6 +129,14 @@ def save(live: Live, change: str, cursor: Cursor) -> str | None:
 def ask_to_pause(live: Live, change: str, who: str | None) -> bool:
     """Ask whoever runs it to pause, or with None to go on; whether there is one to ask."""
     return bool(live.ask(_PAUSE, [change, who]))
+
+
+def forget(session: Session, change: str) -> Failure | None:
+    """After an abort, in the transaction that is open: a column that is made anew is empty in every row."""
+    if session.ask(_THERE) == ((None,),):
+        return None
+    said = session.attempt("DELETE FROM crossfade.backfill WHERE change = $1", [change])
+    return said if isinstance(said, Failure) else None
 
 
 def _whole(value: str | None) -> int:

@@ -14,6 +14,7 @@ from typing import Final, Self
 
 from crossfade.errors import AccessError, CrossfadeError, HeldError, RefusedError
 from crossfade.migrations.answers import Failure
+from crossfade.migrations.backfill.clock import Pulse
 from crossfade.migrations.running.doors import Door
 from crossfade.migrations.running.ledger import Done, write
 from crossfade.migrations.wire import Session
@@ -26,9 +27,13 @@ _AGAIN: Final = {
     "40001": "a row was changed meanwhile",
     "57014": "it took too long",
 }
+_LOOKS: Final = 12
+_BETWEEN_LOOKS_S: Final = 0.25
 _QUOTED: Final = re.compile(r'"[^"]*"')
 _DENIED: Final = frozenset({"42501", "28000", "28P01"})
-_SETTINGS: Final = "SET row_security = off; SET lock_timeout = '500ms'; SET crossfade.backfilling = 'on'"
+_SETTINGS: Final = (
+    "SET row_security = off; SET lock_timeout = '500ms'; SET jit = off; SET crossfade.backfilling = 'on'"
+)
 
 
 def _without_values(failure: Failure) -> str:
@@ -103,11 +108,17 @@ class Live:
         with suppress(RefusedError):
             self.session.attempt("ROLLBACK")
 
-    def hold(self, change: str) -> None:
-        """Be the only one at this change for as long as the session lives. Raises HeldError (CF9285)."""
+    def hold(self, change: str, pulse: Pulse) -> None:
+        """
+        Be the only one at this change for as long as the session lives. Raises HeldError (CF9285).
+
+        The session of a runner that was killed goes as soon as its server looks after it: it is waited for.
+        """
         words = "pg_catalog.hashtext('crossfade backfill'), pg_catalog.hashtext($1)"
-        if self.ask(f"SELECT pg_catalog.pg_try_advisory_lock({words})", [change]) == (("t",),):
-            return
+        for _ in range(_LOOKS):
+            if self.ask(f"SELECT pg_catalog.pg_try_advisory_lock({words})", [change]) == (("t",),):
+                return
+            pulse.rest(_BETWEEN_LOOKS_S)
         holder = self.ask(
             "SELECT a.pid, a.application_name, coalesce(host(a.client_addr), 'this machine') "
             "FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a USING (pid) "

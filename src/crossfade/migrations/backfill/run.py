@@ -72,8 +72,9 @@ def backfill(
     way = Way(table=table, key=table.way(order.key))
     values = Values.of(table, order)
     _refuse_moving_keys(values, way)
+    pulse = pulse or Pulse()
     places.prepare(live)
-    live.hold(change)
+    live.hold(change, pulse)
     digest = digest_of(order, table)
     begun = _begun(live, change, digest)
     record = Record.begun(live, change, part="backfill", sha256=digest, text=order.table, who=who)
@@ -91,7 +92,6 @@ def backfill(
     )
     target = order.target.total_seconds()
     live.ask(f"SET statement_timeout = {literal(f'{max(30.0, 20 * target):.0f}s')}")
-    pulse = pulse or Pulse()
     walk = _Walk(
         batches=Batches(live=live, change=change, way=way, values=values),
         record=record,

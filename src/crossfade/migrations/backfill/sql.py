@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Final
 
 from crossfade.migrations.backfill.table import Column, Table
@@ -84,12 +85,20 @@ class Way:
         return name(self.table.name, column.name)
 
     def _where(self, after: Key | None, last: Key | None, condition: str = "") -> str:
-        columns = ", ".join(self._at(one) for one in self.key)
+        """
+        The range, and the condition.
+
+        Columns that both ends have in common are compared one by one: of a comparison of rows the planner
+        takes the first column for all, and would scan the table where that one hardly differs.
+        """
+        same = _common(after, last)
         parts, number = [], 1
         for sign, bound in ((">", after), ("<=", last)):
             if bound is not None:
-                given = ", ".join(f"${number + at}::{one.type}" for at, one in enumerate(self.key))
-                parts.append(f"({columns}) {sign} ({given})")
+                given = [f"${number + at}::{one.type}" for at, one in enumerate(self.key)]
+                equal = [f"{self._at(one)} = {value}" for one, value in zip(self.key, given, strict=True)]
+                columns = ", ".join(self._at(one) for one in self.key[same:])
+                parts += [*equal[:same], f"({columns}) {sign} ({', '.join(given[same:])})"]
                 number += len(self.key)
         if condition:
             parts.append(f"({condition})")
@@ -123,6 +132,14 @@ class Values:
 def bounds(*keys: Sequence[str] | None) -> list[str]:
     """The parameters of a statement about a range, in their order."""
     return [part for key in keys if key is not None for part in key]
+
+
+def _common(after: Key | None, last: Key | None) -> int:
+    """How many columns both ends begin with in common; never all of them."""
+    if after is None or last is None:
+        return 0
+    equal = takewhile(lambda pair: pair[0] == pair[1], zip(after[:-1], last[:-1], strict=True))
+    return sum(1 for _ in equal)
 
 
 def _alias(at: int) -> str:

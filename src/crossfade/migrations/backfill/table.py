@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from crossfade.errors import RefusedError
+from crossfade.errors import PlatformError, RefusedError
+from crossfade.migrations.answers import Failure
 from crossfade.migrations.wire import Session, name
 
 _ONE: Final = """
@@ -19,9 +20,13 @@ SELECT c.oid, n.nspname, c.relname, c.relkind, pg_catalog.row_security_active(c.
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.oid = pg_catalog.to_regclass($1)
 """
+_DEFAULTS: Final = """
+SELECT d.adnum, pg_catalog.pg_get_expr(d.adbin, d.adrelid) FROM pg_catalog.pg_attrdef d
+JOIN pg_catalog.pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
+WHERE d.adrelid = $1::oid AND a.attgenerated = ''
+"""
 _COLUMNS: Final = """
 SELECT a.attnum, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), t.typcategory, a.attnotnull,
-       CASE WHEN a.attgenerated = '' THEN pg_catalog.pg_get_expr(d.adbin, d.adrelid) END,
        a.attidentity <> '' OR EXISTS (
            SELECT 1
            FROM pg_catalog.regexp_matches(d.adbin::text, ':(?:funcid|opfuncid) (\\d+)', 'g') AS called
@@ -155,8 +160,12 @@ class Table:
         return tuple(self.columns[one] for one in found)
 
 
-def read_table(session: Session, said: str) -> Table:
-    """The table of that name. Raises RefusedError (CF9282)."""
+def read_table(session: Session, said: str, *, with_defaults: bool = False) -> Table:
+    """
+    The table of that name. Raises RefusedError (CF9282).
+
+    Only its defaults need a lock, which may not come in the session's lock_timeout: PlatformError (CF9290).
+    """
     oid, schema, called, kind, hidden = _found(session, said)
     if kind not in _WALKABLE:
         raise RefusedError(
@@ -172,8 +181,9 @@ def read_table(session: Session, said: str) -> Table:
             "rows that are not seen would not be filled",
             "connect as the table's owner, or as a role with BYPASSRLS",
         )
-    columns, numbers = _columns(session, oid)
-    keys, unique = _keys(session, oid, columns, numbers)
+    defaults = _defaults(session, oid, said) if with_defaults else {}
+    columns, doubtful = _columns(session, oid, defaults)
+    keys, unique = _keys(session, oid, columns, doubtful)
     rows, parts = session.ask(_ROWS, [oid])[0]
     return Table(
         oid=int(oid),
@@ -206,19 +216,27 @@ def _found(session: Session, said: str) -> tuple[str, str, str, str, bool]:
 _Columns = dict[int, tuple[Column, str]]
 
 
-def _columns(session: Session, oid: str) -> tuple[_Columns, frozenset[str]]:
+def _defaults(session: Session, oid: str, said: str) -> dict[str, str]:
+    """SQL of the columns' defaults, by the columns' numbers."""
+    answer = session.attempt(_DEFAULTS, [oid])
+    if isinstance(answer, Failure):
+        raise PlatformError(
+            "CF9290", f"{said} is locked by somebody else", str(answer), "run it again when it is free"
+        )
+    return {str(number): str(sql) for number, sql in answer.rows}
+
+
+def _columns(session: Session, oid: str, defaults: Mapping[str, str]) -> tuple[_Columns, frozenset[str]]:
     """Columns by their number with their collation, and the names that may hold NULL all the same."""
     found: _Columns = {}
-    for number, called, kind, category, filled, default, varies, generated, collation in session.ask(
-        _COLUMNS, [oid]
-    ):
+    for number, called, kind, category, filled, varies, generated, collation in session.ask(_COLUMNS, [oid]):
         column = Column(
             name=str(called),
             type=str(kind),
             kind=str(category),
             not_null=filled == "t",
             number=int(str(number)),
-            default=default,
+            default=defaults.get(str(number)),
             default_varies=varies == "t",
             generated=generated == "t",
         )

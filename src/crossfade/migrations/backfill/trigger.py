@@ -36,6 +36,13 @@ _THERE: Final = """
 SELECT p.prosrc FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
 WHERE t.tgrelid = $1::oid AND t.tgname IN ($2, $3) AND t.tgenabled IN ('O', 'A')"""
 
+_MUST: Final = """
+SELECT a.attname FROM pg_catalog.pg_attribute a
+WHERE a.attrelid = $1::oid AND a.attnum > 0 AND a.attnotnull AND a.attidentity = '' AND NOT EXISTS (
+    SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = a.attrelid
+    AND (i.indisprimary OR i.indisreplident) AND a.attnum = ANY (i.indkey))"""
+"""Columns that must be written and need not stay so."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Names:
@@ -62,7 +69,7 @@ def install(session: Session, change: str, dual: DualWrite) -> tuple[str, ...]:
     writers, so that no row of before is missed. Give it a lock_timeout. Raises RefusedError (CF9282, CF9283,
     CF9291) and AccessError (CF9280).
     """
-    table = read_table(session, dual.table)
+    table = read_table(session, dual.table, with_defaults=True)
     _refuse_what_could_not_be_undone(session, table)
     names = _Names.of(change)
     body = body_of(table, dual.pairs)
@@ -96,10 +103,25 @@ def remove(session: Session, change: str, dual: DualWrite) -> tuple[str, ...]:
     )
 
 
+def leave_behind(session: Session, change: str, dual: DualWrite) -> tuple[str, ...]:
+    """
+    What `remove` does, before a contract: from here on only the new version writes, and only its own columns.
+
+    Between the trigger's end and the old columns' nobody fills them, so they may be left out.
+    """
+    table = read_table(session, dual.table)
+    must = {str(column) for (column,) in session.ask(_MUST, [str(table.oid)])}
+    old = {table.columns[one].name for one in (pair.old for pair in dual.pairs) if one in table.columns}
+    return (
+        *remove(session, change, dual),
+        *(f"ALTER TABLE {table.sql} ALTER COLUMN {name(one)} DROP NOT NULL" for one in sorted(old & must)),
+    )
+
+
 def in_place(session: Session, change: str, dual: DualWrite) -> bool:
     """Whether both triggers are there, switched on, and do what is asked for now."""
     names = _Names.of(change)
-    table = read_table(session, dual.table)
+    table = read_table(session, dual.table, with_defaults=True)
     found = session.ask(_THERE, [str(table.oid), names.insert, names.update])
     return found == ((body_of(table, dual.pairs),),) * 2
 

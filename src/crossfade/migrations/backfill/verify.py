@@ -16,25 +16,25 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from crossfade.errors import RefusedError
 from crossfade.migrations.backfill.clock import Pulse
+from crossfade.migrations.backfill.counting import Count
 from crossfade.migrations.backfill.cursor import prepare
 from crossfade.migrations.backfill.live import Live
 from crossfade.migrations.backfill.pace import Pace
 from crossfade.migrations.backfill.pauses import Pauses
 from crossfade.migrations.backfill.records import Record
-from crossfade.migrations.backfill.sql import Key, Way, bounds
+from crossfade.migrations.backfill.sql import Key, Way
 from crossfade.migrations.backfill.table import read_table
-from crossfade.migrations.backfill.telling import Moved, Told
+from crossfade.migrations.backfill.telling import Told
 from crossfade.migrations.backfill.waits import Waits
 from crossfade.migrations.wire import literal
 from crossfade.spec.change_models import ROWS, TARGET, PauseOn, SchemaChange
 
 LONGEST_QUERY_S: Final = 600
-SHOWN: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,15 +83,7 @@ def verify(
     if not found.stopped:
         said = f"{found.seen} rows looked at" if found.seen is not None else "by its query"
         record.ended("done" if found.holds else "failed", found.offending, said)
-    return Verified(
-        offending=found.offending,
-        seen=found.seen,
-        sample=found.sample,
-        keys=found.keys,
-        find=found.find,
-        seconds=pulse.now() - began,
-        stopped=found.stopped,
-    )
+    return replace(found, seconds=pulse.now() - began)
 
 
 def _pauses(live: Live, change: SchemaChange) -> Pauses:
@@ -104,48 +96,24 @@ def _walked(live: Live, change: SchemaChange, said: str, text: str, waits: Waits
     order = change.backfill
     table = read_table(live.session, said)
     way = Way(table=table, key=table.way(order.key if order and order.table == said else ()))
-    offends = f"(\n{text}\n) IS NOT TRUE"
     target = (order.target if order else TARGET).total_seconds()
-    pace = Pace.of(order.rows if order else ROWS, target)
     live.ask(f"SET statement_timeout = {literal(f'{max(30.0, 20 * target):.0f}s')}")
-    seen = offending = 0
-    sample: list[Key] = []
-    after: Key | None = None
-    more, pulse, began = True, waits.pulse, waits.pulse.now()
-    while more and not pulse.stopped:
-        waits.for_others()
-        start = pulse.now()
-        number, wrong, *texts = live.ask(way.slice(after, pace.rows, offends), bounds(after))[0]
-        last = tuple(str(one) for one in texts)
-        if int(wrong or 0) and len(sample) < SHOWN and all(one.may_be_shown for one in way.key):
-            found = live.ask(way.keys_of(after, last, offends, SHOWN - len(sample)), bounds(after, last))
-            sample += [tuple(str(one) for one in key) for key in found]
-        seen, offending = seen + int(number or 0), offending + int(wrong or 0)
-        more = int(number or 0) == pace.rows
-        after = last if int(number or 0) else after
-        took = pulse.now() - start
-        pace = pace.after(took)
-        spent = pulse.now() - began
-        waits.tell(
-            Moved(
-                seen=seen,
-                rows=max(table.rows, seen),
-                changed=offending,
-                skipped=0,
-                batch=int(number or 0),
-                took_s=took,
-                rate=seen / spent if spent > 0 else 0.0,
-            )
-        )
-        if more:
-            pulse.rest(min(took, target))
+    count = Count(
+        live=live,
+        way=way,
+        offends=f"(\n{text}\n) IS NOT TRUE",
+        waits=waits,
+        pace=Pace.of(order.rows if order else ROWS, target),
+        began=waits.pulse.now(),
+    )
+    stopped = count.through()
     return Verified(
-        offending=offending,
-        seen=seen,
-        sample=tuple(sample),
+        offending=count.offending,
+        seen=count.seen,
+        sample=tuple(count.sample),
         keys=tuple(one.name for one in way.key),
         find=f"SELECT * FROM {table.sql} WHERE ({text.strip()}) IS NOT TRUE",
-        stopped=more,
+        stopped=stopped,
     )
 
 

@@ -130,10 +130,10 @@ class Recorder:
             "PGPASSWORD": "",
         }
 
-    def run(self, words: Sequence[str]) -> int:
+    def run(self, words: Sequence[str], *, folder: str | None = None) -> int:
         """A command beside the server, its output ours; its exit code. Raises RefusedError (CF9224)."""
         try:
-            done = subprocess.run(words, env={**os.environ, **self.environment()}, check=False)
+            done = subprocess.run(words, cwd=folder, env={**os.environ, **self.environment()}, check=False)
         except OSError as error:
             raise RefusedError(
                 "CF9224", f"{words[0]} cannot be started", error.strerror or str(error),
@@ -148,7 +148,7 @@ class Recorder:
     def shape(self, *, source: str, schema: str, told: tuple[Heard, ...] | None = None) -> Shape:
         """What was heard since, or what is `told` from elsewhere, as a shape."""
         with self.connect() as session:
-            gathered = gather(self._heard() if told is None else told, _names(session))
+            gathered = gather(self.heard() if told is None else told, _names(session))
             statements, transactions, left = checked(session, gathered)
         return Shape(
             statements=statements,
@@ -164,7 +164,8 @@ class Recorder:
         """The DDL of what is there now."""
         return schema_of(self._conninfo, self._sandbox.server.version)
 
-    def _heard(self) -> tuple[Heard, ...]:
+    def heard(self) -> tuple[Heard, ...]:
+        """Everything that came since `listen`, in its order."""
         return heard(self._lines()[self._begin :], ours=OURS)
 
     def _lines(self) -> list[str]:

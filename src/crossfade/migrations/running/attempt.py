@@ -8,8 +8,10 @@ when it is interrupted itself. Nothing is left running behind a Ctrl-C.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 from crossfade.migrations.answers import Failure, Rows
@@ -31,17 +33,26 @@ class Ran:
 
     said: Rows | Failure
     waited: Waiting = NOBODY
+    cut_short: bool = False
+    """It waited longer than it may, and we cancelled it; what it says may be true and no longer counts."""
 
     @property
     def failure(self) -> Failure | None:
         return self.said if isinstance(self.said, Failure) else None
 
 
-def run(sessions: Sessions, sql: str, tell: Callable[[str], None] | None = None) -> Ran:
+def run(
+    sessions: Sessions,
+    sql: str,
+    tell: Callable[[str], None] | None = None,
+    longest_wait: timedelta | None = None,
+) -> Ran:
     """
     Run `sql` in the one session and look on from the other.
 
-    `tell` hears how far a long statement is. An error of the connection is raised.
+    `tell` hears how far a long statement is. `longest_wait`: a lock_timeout is for each lock that a statement
+    takes, and all that it has are held while it waits for the next; this is for all of them together. An
+    error of the connection is raised.
     """
     session, observer = sessions
     ended: list[Rows | Failure | BaseException] = []
@@ -54,7 +65,7 @@ def run(sessions: Sessions, sql: str, tell: Callable[[str], None] | None = None)
 
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
-    seen, looks = NOBODY, 0
+    seen, looks, began, cut_short = NOBODY, 0, time.monotonic(), False
     try:
         while True:
             thread.join(_LOOK_S)
@@ -63,6 +74,12 @@ def run(sessions: Sessions, sql: str, tell: Callable[[str], None] | None = None)
             now = waiting(observer, session.pid)
             seen = now if now.blockers else seen
             looks += 1
+            waits_too_long = (
+                longest_wait is not None and time.monotonic() - began > longest_wait.total_seconds()
+            )
+            if now.blockers and waits_too_long and not cut_short:
+                observer.attempt(f"SELECT pg_catalog.pg_cancel_backend({session.pid})")
+                cut_short = True
             if tell is not None and looks % round(_PROGRESS_S / _LOOK_S) == 0:
                 _tell(observer, session.pid, now, tell)
     except BaseException:
@@ -72,7 +89,7 @@ def run(sessions: Sessions, sql: str, tell: Callable[[str], None] | None = None)
     result = ended[0]
     if isinstance(result, BaseException):
         raise result
-    return Ran(said=result, waited=seen)
+    return Ran(said=result, waited=seen, cut_short=cut_short)
 
 
 def _tell(observer: Session, pid: int, now: Waiting, tell: Callable[[str], None]) -> None:

@@ -24,7 +24,8 @@ from crossfade.migrations.running.manner import Judged
 from crossfade.migrations.running.outside import effect_of, runs_outside
 from crossfade.migrations.running.survey import survey
 from crossfade.migrations.script import Script, Statement, Unit, read_script, read_statements
-from crossfade.spec.change_models import CommandPart, Part, SchemaChange, SqlPart
+from crossfade.migrations.wire import Session
+from crossfade.spec.change_models import CommandPart, DualWrite, Part, SchemaChange, SqlPart
 
 _TAKEN_AWAY: Final = 1001
 """Number of the first statement that takes a dual write away; those that made it begin at 1."""
@@ -98,7 +99,7 @@ class Conductor:
         if now != "contracting":
             self._refuse_early(change, now)
         self._refuse_while_needed(change, asked)
-        away = self._taking_away(change)
+        away = self._taking_away(change, backfill.leave_behind)
         ready = self._ready(change, "contract", change.contract, asked, before=away)
         if now != "contracting":
             backfill.confirm(self._session, change, self._means.who)
@@ -114,7 +115,7 @@ class Conductor:
         if now in {"contracting", "contracted"}:
             raise _out_of_order(change, now, "what its contract took away is gone", "write a new change")
         self._refuse_to_take_away(change, asked)
-        away = self._taking_away(change)
+        away = self._taking_away(change, backfill.remove)
         ready = self._ready(change, "abort", change.abort, asked, before=away)
         self._take_away(change, away)
         self._do(ready, end=False)
@@ -183,6 +184,7 @@ class Conductor:
             if runs_outside(one) and effect_of(one) is None:
                 raise unknowable(change.name, one)
         whole = replace(left, units=(*before.units, *left.units))
+        self._means.tell("watches the statements on a copy of the schema first")
         surveyed = survey(self._means.door, change.name, whole, self._means.sandbox_dsn)
         if surveyed.note:
             self._means.tell(surveyed.note)
@@ -216,11 +218,13 @@ class Conductor:
         self._keep(ledger.ended(row, self._means.clock.now(), "done"))
         return True
 
-    def _taking_away(self, change: SchemaChange) -> Script:
+    def _taking_away(
+        self, change: SchemaChange, how: Callable[[Session, str, DualWrite], tuple[str, ...]]
+    ) -> Script:
         """The statements that end a dual write; none where there is none."""
         if change.dual_write is None:
             return _NOTHING
-        return _of(backfill.remove(self._session, change.name, change.dual_write))
+        return _of(how(self._session, change.name, change.dual_write))
 
     def _take_away(self, change: SchemaChange, away: Script) -> None:
         self._executor.run(change.name, "dual_write", away, _brief(away), first=_TAKEN_AWAY)
@@ -283,10 +287,14 @@ class Conductor:
         row = self._whole(change, "abort", change.abort, None)
         over = replace(ledger.ended(row, self._means.clock.now(), "done"), note=reason)
         self._session.attempt("BEGIN")
-        for failure in (ledger.write(self._session, over), ledger.undo(self._session, change.name)):
-            if failure is not None:
-                self._session.attempt("ROLLBACK")
-                raise _not_kept(change.name, failure)
+        failure = (
+            ledger.write(self._session, over)
+            or ledger.undo(self._session, change.name)
+            or backfill.forget(self._session, change.name)
+        )
+        if failure is not None:
+            self._session.attempt("ROLLBACK")
+            raise _not_kept(change.name, failure)
         self._session.attempt("COMMIT")
         self.rows = ledger.rows_of(self._session)
 

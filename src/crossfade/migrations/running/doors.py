@@ -34,6 +34,7 @@ _OURS: Final[dict[str, Any]] = {
 _SETTINGS: Final = (
     "SET idle_in_transaction_session_timeout = '10s'",  # who idles there is dead, and holds locks
     "SET client_connection_check_interval = '2s'",  # a statement whose runner was killed ends with it
+    "SET deadlock_timeout = '100ms'",  # then an autovacuum in the way gives up; some roles may not
     "SET idle_session_timeout = 0",
     "SET statement_timeout = 0",
     "SET lock_timeout = 0",

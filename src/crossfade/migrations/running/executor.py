@@ -39,6 +39,7 @@ from crossfade.migrations.script import Script, Statement
 AGAIN: Final = frozenset({"55P03", "40P01", "40001"})
 """A lock not had in time, a deadlock, a conflict of transactions: asking again may help."""
 _REFUSED_INSIDE: Final = "25001"
+_WAITED: Final = Failure(sqlstate="55P03", message="all its locks together were not had in time")
 _TEXT: Final = 500
 _LOCKS: Final = """
 SELECT c.relname, pg_catalog.string_agg(DISTINCT l.mode, '+' ORDER BY l.mode)
@@ -188,10 +189,11 @@ class Executor:
         for one in unit:
             started = self._means.clock.now()
             ran = self._statement(one, started - began)
-            if ran.failure is not None:
+            failure = _WAITED if ran.cut_short else ran.failure
+            if failure is not None:
                 self._session.attempt("ROLLBACK")
-                trying.note(ran.failure, ran.waited)
-                return ran.failure, one
+                trying.note(failure, ran.waited)
+                return failure, one
             affected = None if isinstance(ran.said, Failure) else ran.said.affected
             made.append(rows.done(one, started, tries=trying.tries, affected=affected))
         failure = self._commit(made)
@@ -208,7 +210,8 @@ class Executor:
         if isinstance(said, Failure):
             return attempt.Ran(said=said)
         tell = self._means.tell if one.judged.manner == "online" else None
-        return attempt.run(self._sessions, one.statement.text, tell)
+        longest = patient.lock if one.judged.manner == "brief" else None
+        return attempt.run(self._sessions, one.statement.text, tell, longest)
 
     def _commit(self, made: Sequence[Done]) -> Failure | None:
         """The rows beside what they speak of, then COMMIT; deferred rules may still say no."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, Literal
 
+from crossfade.errors import AccessError, CrossfadeError, PlatformError
 from crossfade.migrations.answers import Failure
 from crossfade.migrations.wire import Session, literal
 from crossfade.spec.change_models import SchemaChange
@@ -91,10 +92,25 @@ def ledger_is_there(session: Session) -> bool:
 
 
 def rows_of(session: Session) -> tuple[Done, ...]:
-    """All rows, the oldest first; none where there is no ledger yet."""
-    if not ledger_is_there(session):
+    """All rows, the oldest first; none where there is no ledger yet. Raises AccessError (CF9273)."""
+    there = session.attempt(_THERE)
+    if not isinstance(there, Failure) and there.rows[0][0] != "t":
         return ()
-    return tuple(_row(row) for row in session.ask(_READ))
+    said = there if isinstance(there, Failure) else session.attempt(_READ)
+    if isinstance(said, Failure):
+        raise _unreadable(said)
+    return tuple(_row(row) for row in said.rows)
+
+
+def _unreadable(said: Failure) -> CrossfadeError:
+    if said.sqlstate == "42501":
+        return AccessError(
+            "CF9273",
+            "the ledger cannot be read",
+            str(said),
+            f"GRANT USAGE ON SCHEMA {SCHEMA} TO …; GRANT SELECT ON {SCHEMA}.ledger TO …",
+        )
+    return PlatformError("CF9273", "the ledger cannot be read", str(said), "see the server's log")
 
 
 def read_ledger(dsn: str) -> tuple[Done, ...]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Final
 
 from crossfade.errors import CrossfadeError, RefusedError
 from crossfade.migrations.ground import lay
@@ -23,6 +24,9 @@ from crossfade.migrations.running.outside import runs_outside
 from crossfade.migrations.sandbox import Sandbox, Server
 from crossfade.migrations.script import Script, read_statements
 from crossfade.migrations.watched import watch_migration
+from crossfade.migrations.wire import name
+
+_PATH: Final = "SELECT pg_catalog.unnest(pg_catalog.current_schemas(false))"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,9 +60,12 @@ class _FailsError(Exception):
 
 
 def _watched(door: Door, change: str, script: Script, sandbox_dsn: str | None) -> Surveyed:
+    with door.connect("crossfade looks on") as session:
+        path = ", ".join(name(one or "") for (one,) in session.ask(_PATH))
     schema = read_statements(schema_of(door.dsn, door.version), "the schema of the database")
     with _server(door, sandbox_dsn) as server:
         ground = lay(server, schema, "the schema of the database", _literals(script), None)
+        ground.template.search_path = path
         watched = watch_migration(ground, script)
     tables, indexes = watched.ground.catalog.relations, watched.ground.catalog.index_table()
     steps = watched.traced.steps

@@ -1,0 +1,1 @@
+"""The first release: an order is an item and a price."""

@@ -1,0 +1,1 @@
+"""The third release: every order knows where it came from."""

@@ -1,0 +1,12 @@
+"""The tables."""
+
+from django.db import models
+
+
+class Order(models.Model):
+    """Something bought."""
+
+    item = models.CharField(max_length=80)
+    cents = models.PositiveIntegerField()
+    channel = models.CharField(max_length=12)
+    placed = models.DateTimeField(auto_now_add=True)

@@ -1,0 +1,105 @@
+"""Proofs of a schema change against the versions that are kept, on a throw-away PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Self
+
+from crossfade.migrations.prove import Question, prove
+from crossfade.migrations.prove import Version as Sends
+from crossfade.migrations.running.dump import major_for
+from crossfade.migrations.sandbox import Sandbox
+from crossfade.migrations.script import Script, Statement, read_script, read_statements
+from crossfade.migrations.shape import Shape
+from crossfade.migrations.verdict import Counterexample, Verdict
+from crossfade.preconditions.records import Part, Proved
+from crossfade.spec.change_models import SqlPart
+
+_SHOWN: Final = 80
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A part to be proved: on this schema, with the statements of the version that comes with it."""
+
+    part: Part
+    script: Script
+    schema: tuple[Statement, ...]
+    schema_name: str
+    new: Shape | None
+    role: str | None
+
+
+def script_of(part: SqlPart) -> Script:
+    """A part as it runs."""
+    return read_script(part.text, part.file.name)
+
+
+def statements_of(ddl: str, name: str) -> tuple[Statement, ...]:
+    """DDL as a proof takes it."""
+    return read_statements(ddl, name)
+
+
+class Prover:
+    """A PostgreSQL like the real one, for as long as the context lasts."""
+
+    def __init__(self, version: int | None, at: str) -> None:
+        self._sandbox = Sandbox(None if version is None else major_for(version))
+        self._at = at
+        self.server = self._sandbox.server
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._sandbox.stop()
+
+    def prove(self, case: Case, revision: str, shape: Shape) -> tuple[Proved, Verdict]:
+        """One part against one version's statements."""
+        old = Sends(name=revision, statements=shape.as_statements(revision))
+        new = old if case.new is None else Sends(name="new", statements=case.new.as_statements("new"))
+        question = Question(
+            schema=case.schema,
+            schema_name=case.schema_name,
+            old=(old,),
+            new=new,
+            migration=case.script,
+            app_role=case.role,
+        )
+        verdict = prove(question, self.server)
+        return _kept(case.part, revision, shape, verdict, self._at), verdict
+
+
+def _kept(part: Part, revision: str, shape: Shape, verdict: Verdict, at: str) -> Proved:
+    first = next(iter(verdict.counterexamples), None)
+    unproved = [one for one in verdict.not_proved if one.source == revision]
+    return Proved(
+        change=part.change,
+        part=part.part,
+        sha256=part.sha256,
+        shape=shape.digest,
+        revision=revision,
+        safe=verdict.rollback_safe,
+        phase=verdict.phase,
+        statements=len(shape.statements),
+        executed=verdict.seen.proved,
+        needs=verdict.needs,
+        failing="" if first is None else said(first),
+        undecided=_undecided(unproved) if verdict.rollback_safe is None else "",
+        at=at,
+    )
+
+
+def _undecided(unproved: Sequence[object]) -> str:
+    count = len(unproved)
+    if not count:
+        return "it could not be decided"
+    return f"{count} of its statements could not be executed"
+
+
+def said(example: Counterexample) -> str:
+    """A counterexample on one line, without its values."""
+    told = " ".join(example.statement.split())
+    short = told if len(told) <= _SHOWN else f"{told[: _SHOWN - 1]}…"
+    return f"{short} ({example.after.splitlines()[0] if example.after else example.wrong})"
