@@ -18,6 +18,7 @@ from crossfade.migrations.running.dump import schema_of
 from crossfade.migrations.script import Script, Statement
 from crossfade.preconditions.booting import boot
 from crossfade.preconditions.heard import counted, heard_script
+from crossfade.preconditions.in_step import behind, taken_away, with_dual_write
 from crossfade.preconditions.proving import Case, Prover, said, script_of, statements_of
 from crossfade.preconditions.records import Part, Proved
 from crossfade.preconditions.say import footing, since
@@ -70,7 +71,9 @@ class Answers:
         which = self._side.part_of(change, self._side.ledger())
         part, script, live = self._next(change, which)
         with self._prover(live.version) as prover:
-            case = prover.with_dual_write(self._case(part, script, live), change)
+            if which == "expand":
+                script = with_dual_write(prover.server, live.statements, _LIVE, change, script)
+            case = self._case(part, script, live)
             for one in versions:
                 shape = self._shape_of(one.revision)
                 if shape is None:
@@ -205,10 +208,14 @@ class Answers:
                 f"{change.name}.{which}.sql, or `{which}: {{command: …}}` in {change.name}.yaml",
             )  # fmt: skip
         live = self._live()
+        with self._side.connect() as session:
+            first = taken_away(session, change) if which == "contract" else ()
         if isinstance(written, CommandPart):
-            script = heard_script(written, live.statements, live.counted, str(self._side.home))
+            copy = (*live.statements, *first)
+            script = heard_script(written, copy, live.counted, str(self._side.home))
         else:
             script = script_of(written)
+        script = behind(first, script)
         return Part(change=change.name, part=which, sha256=written.sha256), script, live
 
     def _live(self) -> Live:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Self
 
-from crossfade.migrations.backfill.trigger import install
-from crossfade.migrations.load import load
 from crossfade.migrations.prove import Question, prove
 from crossfade.migrations.prove import Version as Sends
 from crossfade.migrations.running.dump import major_for
 from crossfade.migrations.sandbox import Sandbox
-from crossfade.migrations.script import Script, Statement, Unit, read_script, read_statements
+from crossfade.migrations.script import Script, Statement, read_script, read_statements
 from crossfade.migrations.shape import Shape
 from crossfade.migrations.verdict import Counterexample, Verdict
 from crossfade.preconditions.records import Part, Proved
-from crossfade.spec.change_models import SchemaChange, SqlPart
+from crossfade.spec.change_models import SqlPart
 
 _SHOWN: Final = 80
 
@@ -56,20 +54,6 @@ class Prover:
 
     def __exit__(self, *_: object) -> None:
         self._sandbox.stop()
-
-    def with_dual_write(self, case: Case, change: SchemaChange) -> Case:
-        """The case as the runner runs it: an expand ends with the trigger that writes both columns."""
-        if change.dual_write is None or case.part.part != "expand":
-            return case
-        database = self.server.create()
-        with database.connect() as session:
-            load(session, case.schema, case.schema_name)
-            for one in case.script.statements:
-                session.attempt(one.text)
-            texts = install(session, change.name, change.dual_write)
-        made = tuple(one for text in texts for one in read_statements(text, "the dual write"))
-        units = (*case.script.units, Unit(statements=made, transaction=True))
-        return replace(case, script=Script(units=units, explicit=True))
 
     def prove(self, case: Case, revision: str, shape: Shape) -> tuple[Proved, Verdict]:
         """One part against one version's statements."""
