@@ -7,6 +7,7 @@ Real PostgreSQL, real Envoy, real processes; `crossfade` as it is typed.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from urllib.parse import quote
 
@@ -172,3 +173,38 @@ def test_a_shape_of_another_version_is_refused(shop: Shop) -> None:
     refused = shop.run("deploy", "v2")
     assert refused.code == 11
     assert "CF9304 the recorded statements are those of v7" in refused.err
+
+
+def test_R37_a_version_that_migrates_when_it_starts_is_found_by_starting_it(shop: Shop) -> None:
+    app = shop.town.folder / "migrating.py"
+    app.write_text(
+        "import os, sys, psycopg\n"
+        "from http.server import BaseHTTPRequestHandler, HTTPServer\n"
+        "with psycopg.connect(os.environ['DATABASE_URL']) as db:\n"
+        "    db.execute('SELECT 1 FROM customers')\n"
+        "    if '--migrate' in sys.argv:\n"
+        "        db.execute('ALTER TABLE customers ADD COLUMN IF NOT EXISTS age int')\n"
+        "class Page(BaseHTTPRequestHandler):\n"
+        "    def do_GET(self): self.send_response(200); self.end_headers()\n"
+        "HTTPServer(('127.0.0.1', int(sys.argv[1])), Page).serve_forever()\n"
+    )
+    file = shop.town.folder / "crossfade.yaml"
+    spec = file.read_text()
+    shop.change("0044_note", "ALTER TABLE customers ADD COLUMN note text;", "SELECT 1;")
+
+    file.write_text(
+        spec.replace("migrations: db,", f'migrations: db, boot: "{sys.executable} migrating.py {{port}}",')
+    )
+    well = shop.run("migrate", "prove", "0044_note")
+    assert well.code == 0, well
+    file.write_text(
+        spec.replace(
+            "migrations: db,", f'migrations: db, boot: "{sys.executable} migrating.py {{port}} --migrate",'
+        )
+    )
+    found = shop.run("migrate", "prove", "0044_note")
+    assert found.code == 4
+    assert "v1 changes the schema when it starts: ALTER TABLE customers ADD COLUMN" in found.out
+    refused = shop.run("migrate", "expand", "0044_note")
+    assert refused.code == 11
+    assert "changes the schema when it starts" in refused.err
