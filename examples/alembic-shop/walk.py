@@ -32,6 +32,7 @@ SHOP = Shop(
     },
     rows="INSERT INTO customers (name) SELECT 'customer ' || n FROM generate_series(1, 20000) AS n",
     visit=visit,
+    window_s=180,  # v2 reads the old column too
 )
 
 

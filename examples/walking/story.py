@@ -52,6 +52,8 @@ class Shop:
     rows: str
     """SQL of a past: rows from before the change."""
     visit: Visit
+    window_s: float = 0
+    """How long the release before the last one may still be wanted back, where it needs the old shape."""
 
 
 class Walk:
@@ -180,24 +182,32 @@ def _told(one: Walk, shop: Shop) -> None:
     one.type(f"crossfade deploy {v1}", only="RELEASE")
     with Users(port=one.port, visit=shop.visit) as users:
         one.tell(f"{v2} needs another schema")
+        one.type(f"cp change/{shop.change}.yaml db/migrations/")
         one.type(shop.record[v2], only="statements")
+        one.type(f"crossfade migrate prove {shop.change}")
         one.type("crossfade migrate expand")
 
         one.tell(f"{v2} is taken back in the middle, with half of the requests")
         with one.meanwhile(f"crossfade deploy {v2}", code=5):
             one.until_asked()
+            one.type(f"crossfade can-rollback {v1}")
             one.type('crossfade abort --reason "somebody had a doubt"', only="RELEASE")
         one.release(f'crossfade deploy {v2} --retry --reason "the doubt is gone"')
 
         one.tell("the rows from before the change")
         one.type("crossfade migrate backfill")
         one.type("crossfade migrate verify")
+        one.type(f"crossfade can-rollback {v1}")
         one.type(f"crossfade migrate contract {shop.change}", code=11)
 
         one.tell(f"{v3} needs the old shape no more")
         one.type(shop.record[v3], only="statements")
         one.release(f"crossfade deploy {v3}")
-        one.type(f'crossfade migrate contract {shop.change} --despite-versions "nobody goes back to {v1}"')
+        if shop.window_s:
+            one.type(f"crossfade migrate contract {shop.change}", code=11)
+            time.sleep(shop.window_s / FASTER)
+        one.type(f"crossfade migrate contract {shop.change}")
+        one.type(f"crossfade can-rollback {v1}", code=4)
         one.type("crossfade migrate status")
     one.tell(str(users))
     if users.lost or not {v1, v2, v3} <= set(users.answered):

@@ -80,7 +80,7 @@ def walked(shop: str) -> Iterator[subprocess.Popen[str]]:
 
 def test_the_files_of_a_shop_are_read_without_a_mistake(shop: str) -> None:
     spec = load_spec(EXAMPLES / shop / "crossfade.yaml")
-    (change,) = read_changes(EXAMPLES / shop / "db" / "migrations")
+    (change,) = read_changes(EXAMPLES / shop / "change")
 
     assert spec.service == "shop"
     assert None not in {change.expand, change.contract, change.backfill, change.invariant}
