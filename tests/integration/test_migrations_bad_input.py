@@ -197,8 +197,8 @@ def proof(folder: Path) -> Iterator[tuple[subprocess.Popen[str], Path, int]]:
     """One that is in the middle of a long statement; its folder and its server's process."""
     process = start(folder)
     try:
-        until(lambda: bool(children(process.pid)) and busy(children(process.pid)[0]))
-        server = children(process.pid)[0]
+        until(lambda: any(map(busy, children(process.pid))))
+        server = next(filter(busy, children(process.pid)))
         data = Path(f"/proc/{server}/cmdline").read_bytes().split(b"\0")
         yield process, Path(data[data.index(b"-D") + 1].decode()).parent, server
     finally:
