@@ -197,8 +197,14 @@ def proof(folder: Path) -> Iterator[tuple[subprocess.Popen[str], Path, int]]:
     """One that is in the middle of a long statement; its folder and its server's process."""
     process = start(folder)
     try:
-        until(lambda: any(map(busy, children(process.pid))))
-        server = next(filter(busy, children(process.pid)))
+        seen: list[int] = []
+
+        def begun() -> bool:
+            seen.extend(filter(busy, children(process.pid)))
+            return bool(seen)
+
+        until(begun)
+        server = seen[0]
         data = Path(f"/proc/{server}/cmdline").read_bytes().split(b"\0")
         yield process, Path(data[data.index(b"-D") + 1].decode()).parent, server
     finally:
