@@ -137,6 +137,7 @@ def test_R37_what_would_break_the_version_that_serves_is_not_expanded(shop: Shop
     assert json.loads(proved.out)[0]["proof"]["rollback_safe"] is False
 
 
+@pytest.mark.long
 def test_R45_a_foreign_hand_on_the_schema_is_seen_and_an_unreachable_database_is_unknown(shop: Shop) -> None:
     assert shop.run("can-rollback", "v1").code == 0
     shop.sql("ALTER TABLE customers RENAME COLUMN name TO surname")
@@ -153,6 +154,7 @@ def test_R45_a_foreign_hand_on_the_schema_is_seen_and_an_unreachable_database_is
     assert "SHOP_URL is not set" in shop.town.run("can-rollback", "v1").out
 
 
+@pytest.mark.long
 def test_R37_a_version_nobody_recorded_is_not_released_but_by_a_person_s_word(shop: Shop) -> None:
     (shop.town.folder / "shape.json").unlink()
     refused = shop.run("deploy", "v2")
@@ -168,6 +170,7 @@ def test_R37_a_version_nobody_recorded_is_not_released_but_by_a_person_s_word(sh
     assert any(one.get("reason") == "no tests yet" for one in events)
 
 
+@pytest.mark.long
 def test_a_shape_of_another_version_is_refused(shop: Shop) -> None:
     shop.shape("v7", FULL_NAMES)
     refused = shop.run("deploy", "v2")
@@ -175,6 +178,7 @@ def test_a_shape_of_another_version_is_refused(shop: Shop) -> None:
     assert "CF9304 the recorded statements are those of v7" in refused.err
 
 
+@pytest.mark.long
 def test_R37_a_version_that_migrates_when_it_starts_is_found_by_starting_it(shop: Shop) -> None:
     app = shop.town.folder / "migrating.py"
     app.write_text(
