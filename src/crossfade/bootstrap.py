@@ -12,16 +12,16 @@ import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from crossfade import whereabouts
 from crossfade.clocks import clock_of, keep_twins_time
 from crossfade.engine.ports import Store
-from crossfade.engine.records import Entry, Interval, Row
+from crossfade.engine.records import Entry, Row
 from crossfade.errors import AccessError, CrossfadeError, PlatformError, UsageError
+from crossfade.learned import StoreMemory
 from crossfade.release.plan import Plan
 from crossfade.release.state import Outcome
 from crossfade.release.values import Event, EventType, Known, Truth, Unknown
@@ -46,32 +46,6 @@ LEFT_BY = 5
 """So many ended releases may still have something of theirs on the seat: each clears what it finds there."""
 
 LAST_DEMO = Path(tempfile.gettempdir()) / f"crossfade-last-demo-{os.getuid()}"
-
-
-class StoreMemory:
-    """What signals learned, in the engine's store: it survives the controller (R27)."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    def intervals(self, release: str) -> Sequence[Mapping[str, object]]:
-        """The judge's header first, then everything by its time."""
-        kept = [(kind, self._store.intervals(release, kind)) for kind in ("history", "live", "health")]
-        return [found.payload for _, listed in kept for found in listed]
-
-    def add(self, release: str, interval: Mapping[str, Any]) -> None:
-        """One entry under its kind and time; the same again replaces it."""
-        match interval:
-            case {"header": _, "origin": origin}:
-                kind, start, end = "history", float(origin), float(origin)
-            case {"health": {"at": at}}:
-                kind, start, end = "health", float(at), float(at)
-            case _:
-                kind, (start, end) = "live", interval["slot"]
-        kept = Interval(
-            start=datetime.fromtimestamp(start, UTC), end=datetime.fromtimestamp(end, UTC), payload=interval
-        )
-        self._store.add_intervals(release, kind, [kept])
 
 
 class House:

@@ -160,6 +160,13 @@ BEYOND_THE_SPEC = {
     "CF9211": "There is no statement of the old version: a proof against nothing proves nothing.",
     "CF9212": "`--pg` chooses a version of the sandbox; a server of `--sandbox-dsn` has its own.",
     "CF9213": "The database side needs psycopg and a PostgreSQL, which come with the extra: pip install 'crossfade[migrations]'.",
+    "CF9214": "The migration holds no statement: an empty file, or only comments, or only a way down.",
+    "CF9215": "A file is larger than anything that a proof reads.",
+    "CF9216": "The SQL reaches beyond its database (a database, a tablespace, a role, a setting of the server, a file): "
+    "it is not run on a server of yours.",
+    "CF9217": "`--sandbox-dsn` leads to a pooler; a proof needs the server itself.",
+    "CF9218": "The server of `--sandbox-dsn` is too old for a proof.",
+    "CF9219": "The PostgreSQL of the proof ran out of disk, memory or connections. Nothing is decided.",
     "CF9220": "The file is no shape: not the JSON that the recorder writes, or cut off in the middle.",
     "CF9221": "The shape was written in a format that this version does not read. Record it again.",
     "CF9222": "The shape was changed after it was recorded, so it proves nothing about the version. Record it again.",

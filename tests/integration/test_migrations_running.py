@@ -12,6 +12,7 @@ from migrating_world import World
 
 from crossfade.migrations.running import manner
 from crossfade.migrations.sandbox import Sandbox
+from crossfade.migrations.wire import Session
 
 pytestmark = pytest.mark.real
 ADD = "ALTER TABLE customers ADD COLUMN full_name text;"
@@ -146,6 +147,19 @@ class TestExpand:
 
 
 class TestManners:
+    def test_what_reaches_beyond_its_database_is_not_watched_on_a_server_of_the_users(
+        self, world: World
+    ) -> None:
+        world.write(a__sql="ALTER SYSTEM SET log_rotation_size = 4321;")
+        result = world.run("expand", "a")
+        with Session(world.sandbox_dsn) as other:
+            kept = other.ask("SELECT count(*) FROM pg_file_settings WHERE setting = '4321'")
+            other.ask("ALTER SYSTEM RESET log_rotation_size")
+
+        assert result.return_value == 0, result.exception
+        assert "reaches beyond its database" in result.stderr
+        assert kept == (("1",),)
+
     def test_what_keeps_others_waiting_is_refused_unless_taken_on(self, world: World) -> None:
         world.write(a__sql="CREATE INDEX i ON customers (name);")
         error = world.refused("expand", "a")

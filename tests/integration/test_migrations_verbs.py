@@ -11,6 +11,8 @@ from click.testing import CliRunner, Result
 from migrating_world import World
 
 from crossfade.cli.root import cli
+from crossfade.migrations.backfill import Pulse, live
+from crossfade.migrations.running.doors import open_door
 from crossfade.migrations.sandbox import Sandbox
 
 pytestmark = pytest.mark.real
@@ -128,6 +130,28 @@ class TestAbort:
 
         assert gone == [("0",)]
         assert world.ask(triggers) == made != gone
+
+    def test_one_that_was_broken_off_may_be_taken_back_by_an_expand(self, world: World) -> None:
+        both = "\n".join(TestContract.FULL.splitlines()[:2])
+        world.write(a__sql=ADD, a__yaml=both, a__abort__sql="SELECT 1 / (count(*) - 200) FROM customers;")
+        triggers = "SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal"
+        world.done("expand", "a")
+        made = world.ask(triggers)
+        world.refused("abort", "a", "--reason", "not now", "--despite-versions", "none runs")
+        gone = world.ask(triggers)
+        world.done("expand", "a")
+
+        assert gone == [("0",)]
+        assert world.ask(triggers) == made
+
+    def test_none_while_its_rows_are_being_filled(self, world: World) -> None:
+        world.write(a__sql=ADD, a__abort__sql="ALTER TABLE customers DROP COLUMN full_name;")
+        world.done("expand", "a")
+        with live(open_door(world.dsn, "MIGRATE_URL"), "a backfill") as at_work:
+            at_work.hold("a", Pulse())
+            error = world.refused("abort", "a", "--reason", "not now", "--despite-versions", "none runs")
+
+        assert (error.id, error.exit_code) == ("CF9285", 8)
 
     def test_rows_that_were_filled_before_it_are_filled_anew(self, world: World) -> None:
         world.write(

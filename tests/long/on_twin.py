@@ -49,6 +49,9 @@ judging: {warm_up: 1s}
 QUICK: Final = "{canary: {steps: [{weight: 10%, bake: 5m}, {weight: 50%, bake: 2m}], keep_old: 2m}}"
 
 SHORT_CLOCK: Final = 60.0
+PATIENT: Final = f"{EASY}deadlines: {{no_data: 60m, ready: 60m, rollback: 60m}}\n"
+"""Five minutes of such a clock pass in five seconds, for which a busy machine may well be silent."""
+
 SHORT: Final = "{canary: {steps: [{weight: 10%, bake: 7m}], keep_old: 1m}}"
 
 
@@ -134,7 +137,7 @@ def short() -> Iterator[Row]:
     with cloud(clock=SHORT_CLOCK) as made:
         for revision, behaviour, code in (("v2", Behaviour.SLOW, 4), ("v3", Behaviour.GOOD, 0)):
             name = f"short, {behaviour.value}"
-            yield released(made, behaviour, code, strategy=SHORT, revision=revision, name=name)
+            yield released(made, behaviour, code, more=PATIENT, strategy=SHORT, revision=revision, name=name)
 
 
 def presets() -> Iterator[Row]:

@@ -7,6 +7,7 @@ Real PostgreSQL, real Envoy, real processes; `crossfade` as it is typed.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from urllib.parse import quote
 
@@ -136,6 +137,7 @@ def test_R37_what_would_break_the_version_that_serves_is_not_expanded(shop: Shop
     assert json.loads(proved.out)[0]["proof"]["rollback_safe"] is False
 
 
+@pytest.mark.long
 def test_R45_a_foreign_hand_on_the_schema_is_seen_and_an_unreachable_database_is_unknown(shop: Shop) -> None:
     assert shop.run("can-rollback", "v1").code == 0
     shop.sql("ALTER TABLE customers RENAME COLUMN name TO surname")
@@ -152,6 +154,7 @@ def test_R45_a_foreign_hand_on_the_schema_is_seen_and_an_unreachable_database_is
     assert "SHOP_URL is not set" in shop.town.run("can-rollback", "v1").out
 
 
+@pytest.mark.long
 def test_R37_a_version_nobody_recorded_is_not_released_but_by_a_person_s_word(shop: Shop) -> None:
     (shop.town.folder / "shape.json").unlink()
     refused = shop.run("deploy", "v2")
@@ -167,8 +170,45 @@ def test_R37_a_version_nobody_recorded_is_not_released_but_by_a_person_s_word(sh
     assert any(one.get("reason") == "no tests yet" for one in events)
 
 
+@pytest.mark.long
 def test_a_shape_of_another_version_is_refused(shop: Shop) -> None:
     shop.shape("v7", FULL_NAMES)
     refused = shop.run("deploy", "v2")
     assert refused.code == 11
     assert "CF9304 the recorded statements are those of v7" in refused.err
+
+
+@pytest.mark.long
+def test_R37_a_version_that_migrates_when_it_starts_is_found_by_starting_it(shop: Shop) -> None:
+    app = shop.town.folder / "migrating.py"
+    app.write_text(
+        "import os, sys, psycopg\n"
+        "from http.server import BaseHTTPRequestHandler, HTTPServer\n"
+        "with psycopg.connect(os.environ['DATABASE_URL']) as db:\n"
+        "    db.execute('SELECT 1 FROM customers')\n"
+        "    if '--migrate' in sys.argv:\n"
+        "        db.execute('ALTER TABLE customers ADD COLUMN IF NOT EXISTS age int')\n"
+        "class Page(BaseHTTPRequestHandler):\n"
+        "    def do_GET(self): self.send_response(200); self.end_headers()\n"
+        "HTTPServer(('127.0.0.1', int(sys.argv[1])), Page).serve_forever()\n"
+    )
+    file = shop.town.folder / "crossfade.yaml"
+    spec = file.read_text()
+    shop.change("0044_note", "ALTER TABLE customers ADD COLUMN note text;", "SELECT 1;")
+
+    file.write_text(
+        spec.replace("migrations: db,", f'migrations: db, boot: "{sys.executable} migrating.py {{port}}",')
+    )
+    well = shop.run("migrate", "prove", "0044_note")
+    assert well.code == 0, well
+    file.write_text(
+        spec.replace(
+            "migrations: db,", f'migrations: db, boot: "{sys.executable} migrating.py {{port}} --migrate",'
+        )
+    )
+    found = shop.run("migrate", "prove", "0044_note")
+    assert found.code == 4
+    assert "v1 changes the schema when it starts: ALTER TABLE customers ADD COLUMN" in found.out
+    refused = shop.run("migrate", "expand", "0044_note")
+    assert refused.code == 11
+    assert "changes the schema when it starts" in refused.err

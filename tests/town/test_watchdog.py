@@ -69,6 +69,27 @@ def test_a_paused_release_is_left_to_a_controller_that_lives_and_taken_from_a_de
     assert town.receipt().failed_by_release_machinery == 0
 
 
+@pytest.mark.long
+def test_what_was_promoted_is_seen_through_when_its_runner_is_gone(town: Town) -> None:
+    town.write(strategy=CANARY.replace("keep_old: 20s", "keep_old: 300s"))
+    town.first()
+    with town.users():
+        process = town.start("deploy", "v2", "--output", "plain")
+        town.wait_for("keeping", 60)
+        process.kill()
+        process.wait()
+        taken = [town.run("watchdog", "--once", *HASTE)]
+        while "to its end" not in taken[-1].out and len(taken) < 40:
+            taken.append(town.run("watchdog", "--once", *HASTE, patience=120))
+    heard = [event for event in town.events() if event["type"] == "command.received"]
+
+    assert taken[-1].code == 0, taken[-1]
+    assert "RELEASE succeeded" in taken[-1].out
+    assert [(event["verb"], event["actor"]) for event in heard] == [("resume", "watchdog")]
+    assert outcome(town) is Outcome.SUCCEEDED
+    assert town.receipt().failed_by_release_machinery == 0
+
+
 def outcome(town: Town) -> Outcome | None:
     house = town.house
     try:

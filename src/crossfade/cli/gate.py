@@ -74,8 +74,9 @@ def _objects(source: TextIO) -> Iterator[Mapping[str, Any]]:
 @file_option
 def replay(release: str | None, as_json: bool, state: State | None, file: Path) -> int:
     """Exit 0 when the stored inputs give the stored verdict to the last bit, 1 when they do not."""
-    from crossfade.bootstrap import StoreMemory, find_house
+    from crossfade.bootstrap import find_house
     from crossfade.judge import replay as judge_again
+    from crossfade.learned import StoreMemory
     from crossfade.signals import recorded
 
     house, service = find_house(file, state)

@@ -73,7 +73,9 @@ def prove(
             "crossfade migrate prove --help",
         )
     from crossfade.cli.render.proof import as_object, as_text
+    from crossfade.migrations.attended import attended
     from crossfade.migrations.prove import prove as decide
+    from crossfade.migrations.reach import stay_inside
     from crossfade.migrations.sandbox import Sandbox, Server
 
     if pg is not None and sandbox_dsn is not None:
@@ -82,11 +84,13 @@ def prove(
         )
     question = _question(schema, old, new, migration, app_role)
     if sandbox_dsn is not None:
+        stay_inside(question.schema, str(schema))
+        stay_inside(question.migration.statements, str(migration))
         with Server.of(sandbox_dsn) as server:
-            verdict = decide(question, server)
+            verdict = attended(lambda: decide(question, server), server.interrupt)
     else:
         with Sandbox(pg) as sandbox:
-            verdict = decide(question, sandbox.server)
+            verdict = attended(lambda: decide(question, sandbox.server), sandbox.stop)
     click.echo(json.dumps(as_object(verdict)) if as_json else as_text(verdict))
     return verdict.exit_code
 

@@ -53,7 +53,9 @@ def prove_kept(name: str, file: Path, *, as_json: bool) -> int:
 
 
 def _code(proof: Proved | None, verdict: Verdict | None) -> int:
-    return _UNDECIDED if proof is None or verdict is None else verdict.exit_code
+    if proof is None or verdict is None:
+        return _UNDECIDED
+    return _BLOCKED if proof.safe is False else verdict.exit_code
 
 
 def _object(one: Reachable, proof: Proved | None, verdict: Verdict | None) -> dict[str, Any]:
@@ -75,4 +77,5 @@ def _text(change: str, one: Reachable, proof: Proved | None, verdict: Verdict | 
     if proof is None or verdict is None:
         fix = f"crossfade migrate record --keep --revision {one.revision} -- YOUR TESTS"
         return f"{head}: nobody recorded what it sends; {fix}"
-    return f"{head}, {proof.statements} statements\n{as_text(verdict)}"
+    started = f"\n{proof.failing}" if proof.safe is False and verdict.rollback_safe else ""
+    return f"{head}, {proof.statements} statements\n{as_text(verdict)}{started}"

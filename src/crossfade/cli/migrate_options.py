@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from crossfade.errors import RefusedError, UsageError
 
@@ -10,8 +10,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+_LARGEST: Final = 16 << 20
+
+
 def read_text(path: Path) -> str:
-    """A file as text. Raises RefusedError (CF9201) where it is not UTF-8."""
+    """A file as text. Raises RefusedError: CF9201 where it is not UTF-8, CF9215 where it is too large."""
+    size = path.stat().st_size
+    if size > _LARGEST:
+        raise RefusedError(
+            "CF9215",
+            f"{path} is too large: {size >> 20} MiB",
+            f"a proof reads files of up to {_LARGEST >> 20} MiB",
+            "pg_dump --schema-only for a schema; data is loaded by a job, not by a migration",
+        )
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:

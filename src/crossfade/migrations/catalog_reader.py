@@ -76,7 +76,10 @@ UNION ALL SELECT 'domain:' || t.oid, concat_ws('|', t.typname, t.typbasetype, t.
   (SELECT string_agg(pg_get_constraintdef(k.oid), ';' ORDER BY k.conname)
     FROM pg_constraint k WHERE k.contypid = t.oid))
 FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace WHERE {_OURS} AND t.typtype = 'd'
-UNION ALL SELECT 'type:' || t.oid, t.typname FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
+UNION ALL SELECT 'type:' || t.oid, concat_ws('|', t.typname,
+  (SELECT string_agg(a.attname || ' ' || format_type(a.atttypid, a.atttypmod), ',' ORDER BY a.attnum)
+    FROM pg_attribute a WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped))
+FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
 WHERE {_OURS} AND t.typtype IN ('e', 'r') OR (t.typtype = 'c' AND {_OURS}
   AND EXISTS (SELECT FROM pg_class c WHERE c.oid = t.typrelid AND c.relkind = 'c'))
 UNION ALL SELECT 'extension:' || extname, extversion FROM pg_extension

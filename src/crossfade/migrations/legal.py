@@ -71,24 +71,44 @@ class Literals:
 
 
 class Judge:
-    """Asks one session whether values are legal. Makes a temporary function there."""
+    """Asks one session whether values are legal, each question once. Makes a temporary function there."""
 
     def __init__(self, session: Session, catalog: Catalog) -> None:
         self._session = session
         self._catalog = catalog
+        self._answers: dict[str, bool] = {}
         session.ask(_HOLDS)
 
     def _hold(self, questions: Sequence[str]) -> list[bool]:
-        if not questions:
-            return []
-        rows = self._session.ask(
-            "SELECT pg_temp.crossfade_holds(q) FROM unnest($1::text[]) WITH ORDINALITY u(q, n) ORDER BY n",
-            [array_of(questions)],
-        )
-        return [row[0] == "t" for row in rows]
+        open_ = [one for one in dict.fromkeys(questions) if one not in self._answers]
+        if open_:
+            rows = self._session.ask(
+                "SELECT pg_temp.crossfade_holds(q) FROM unnest($1::text[]) WITH ORDINALITY u (q, at) "
+                "ORDER BY at",
+                [array_of(open_)],
+            )
+            self._answers |= {one: row[0] == "t" for one, row in zip(open_, rows, strict=True)}
+        return [self._answers[one] for one in questions]
+
+    def all_taken(
+        self, table: Relation, wanted: Mapping[Column, Sequence[Value]]
+    ) -> dict[Column, list[Value]]:
+        """The same for several columns, in one question."""
+        asked = {column: self._asked(table, column, values) for column, values in wanted.items()}
+        self._hold([one for _, questions in asked.values() for one in questions or ()])
+        return {column: self.taken(table, column, values) for column, values in wanted.items()}
 
     def taken(self, table: Relation, column: Column, values: Sequence[Value]) -> list[Value]:
         """Those of the values that the column takes, in their order."""
+        kept, questions = self._asked(table, column, values)
+        if questions is None:
+            return kept
+        return [one for one, fine in zip(kept, self._hold(questions), strict=True) if fine]
+
+    def _asked(
+        self, table: Relation, column: Column, values: Sequence[Value]
+    ) -> tuple[list[Value], list[str] | None]:
+        """Values that may be taken, and what to ask of each; None where all of them are."""
         if column.not_null:
             values = [one for one in values if one is not None]
         rules = [one for one in table.rules if one.kind == "c" and one.columns == (column.attnum,)]
@@ -96,9 +116,8 @@ class Judge:
         values = [one for one in values if one is None or kind.length is None or len(one) <= kind.length]
         known = {None, *values_of(kind)}
         if column.kind != "d" and not rules and (column.base_name == "text" or known.issuperset(values)):
-            return list(values)
-        verdicts = self._hold([_question({column: one}, rules) for one in values])
-        return [one for one, fine in zip(values, verdicts, strict=True) if fine]
+            return list(values), None
+        return list(values), [_question({column: one}, rules) for one in values]
 
     def combinations(
         self, columns: Sequence[Column], rules: Sequence[Rule], pools: Mapping[int, Sequence[Value]]

@@ -14,7 +14,7 @@ from typing import Final
 
 from crossfade.errors import RefusedError
 from crossfade.migrations.answers import Failure
-from crossfade.migrations.script import Statement
+from crossfade.migrations.script import Statement, brings_data
 from crossfade.migrations.wire import Session, name
 
 _NO_ROLE: Final = re.compile(r'role "(.+)" does not exist')
@@ -48,6 +48,13 @@ def load(session: Session, statements: Iterable[Statement], called: str) -> Load
     """Run the schema. Raises RefusedError (CF9210) at the first statement that fails."""
     loaded = Loaded()
     for one in statements:
+        if brings_data(one):
+            raise RefusedError(
+                "CF9202",
+                f"{called}:{one.line} COPY … FROM stdin carries data",
+                "a schema has none",
+                "pg_dump --schema-only",
+            )
         said = _run(session, one, loaded)
         if said is not None:
             raise _refused(called, one, said)

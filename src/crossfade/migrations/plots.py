@@ -40,7 +40,8 @@ class Plots:
 
     def measure(self, table: Relation) -> Plot:
         columns = tuple(one for one in table.columns if not one.generated)
-        pools = {one.attnum: self._pool(table, one) for one in columns}
+        wanted = {one: self._wanted(table, one) for one in columns}
+        pools = {one.attnum: values for one, values in self._judge.all_taken(table, wanted).items()}
         checked = {at for rule in table.rules if rule.kind == "c" for at in rule.columns}
         return Plot(
             table=table,
@@ -67,14 +68,14 @@ class Plots:
                     break
         return found
 
-    def _pool(self, table: Relation, column: Column) -> list[Value]:
+    def _wanted(self, table: Relation, column: Column) -> list[Value]:
         wanted = candidates(column, self._catalog, self._literals)
         if column.attnum in table.unique_columns():
             reserved = self._literals.reserved(table)
             wanted = [one for one in wanted if one not in reserved]
         if column.name in self._routing(table):
             wanted = self._routed(table, wanted)
-        return self._judge.taken(table, column, wanted)
+        return wanted
 
     def _routing(self, table: Relation) -> set[str]:
         """Names of the columns by which rows find their partition, at any depth."""

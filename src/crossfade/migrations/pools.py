@@ -112,8 +112,8 @@ def shape(name: str, mod: int = -1, labels: tuple[str, ...] = ()) -> Shape:
 def values_of(kind: Shape) -> tuple[str, ...]:
     """A short list of different values, plain first."""
     if kind.element:
-        inner = values_of(kind.element)[:3]
-        listed = [f"{{{','.join(_in_array(one) for one in inner[:count])}}}" for count in (1, 2, 0)]
+        inner = values_of(kind.element)
+        listed = [array_of(inner[:1]), array_of(inner[:2]), array_of(()), array_of(inner[-2:])]
         return tuple(dict.fromkeys(listed))
     if kind.labels:
         return kind.labels

@@ -18,9 +18,11 @@ from typing import Final
 
 from crossfade.errors import RefusedError
 from crossfade.migrations.answers import Failure
+from crossfade.migrations.asked import asked
 from crossfade.migrations.catalog import Catalog
 from crossfade.migrations.catalog_reader import read_catalog
 from crossfade.migrations.data import Change, changes, read_again, read_content
+from crossfade.migrations.gained import gained, without_gained
 from crossfade.migrations.ground import lay
 from crossfade.migrations.legal import Literals
 from crossfade.migrations.locks import blocked, without_timeout
@@ -29,16 +31,17 @@ from crossfade.migrations.replay import (
     differs,
     fails_by_itself,
     fails_on,
+    fares_the_same,
     replay,
     shuffle,
     warm_up,
     write_new,
 )
-from crossfade.migrations.runs import Runner, Vector
+from crossfade.migrations.runs import Casts, Runner, Vector
 from crossfade.migrations.sandbox.server import Database, Server
 from crossfade.migrations.script import Script, Statement
 from crossfade.migrations.subject import Bench, Tried
-from crossfade.migrations.supply import OLD_SALT, context_of, schema_changed, supply_after
+from crossfade.migrations.supply import OLD_SALT, casts, context_of, schema_changed, supply_after
 from crossfade.migrations.tolerance import Readers, loosened, needs_of
 from crossfade.migrations.trace import run_plain
 from crossfade.migrations.vectors import Supply
@@ -95,20 +98,21 @@ class _Proof:
         self._settings = [one.text for one in listed if one.lead[:1] == ("set",)]
         told = (*question.migration.statements, *listed, *question.schema)
         texts = [one.text for one in told if not (_adds(one) and one in question.migration.statements)]
+        self._casts: Casts = {}  # of the new shape, once it is there
         self._far: dict[str, bool] = {}  # by text: whether the migration touches nothing that it uses
         self._literals = Literals(
             texts, inserts=[one.text for one in question.migration.statements if _adds(one)]
         )
 
     def run(self) -> Seen:
-        asked = self._question
-        ground = lay(self._server, asked.schema, asked.schema_name, self._literals, asked.app_role)
-        watched = watch_migration(ground, asked.migration)
+        question = self._question
+        ground = lay(self._server, question.schema, question.schema_name, self._literals, question.app_role)
+        watched = watch_migration(ground, question.migration)
         self._ground = watched.ground
         if watched.fails:
             return self._failed(watched)
         self._touched = watched.touched
-        self._deferred = _defers(asked)
+        self._deferred = _defers(question)
         self._run_before()
         self._migrate(watched)
         return self._seen(watched)
@@ -137,7 +141,7 @@ class _Proof:
         self._olds = [
             self._untouched(one, version.name) or self._before.try_one(one, version.name)
             for version in self._question.old
-            for one in _sent(version.statements)
+            for one in asked(version.statements)
         ]
 
     def _migrate(self, watched: Watched) -> None:
@@ -156,9 +160,11 @@ class _Proof:
             content,
             _names(self._question.migration),
         )
+        self._gained = gained(self._ground.catalog, self._catalog, self._ground.content, content)
         held = read_content(session, self._catalog)
         shapes = (self._ground.catalog, self._catalog)
         supply = supply_after(session, shapes, self._ground.seeds, held, self._literals)
+        self._casts = casts(session, self._ground.catalog, self._catalog)
         self._after = self._bench(self._after_db, supply)
         self._after.stands_in = self._before.is_denied
 
@@ -166,9 +172,9 @@ class _Proof:
         before, after, change = self._ground.catalog, self._catalog, self._change
         told = replay(self._after, self._olds, context_of(before, after, change), self._doubt)
         wrong = {one.statement for one in told.wrong}
-        told.reconnect = self._warm.fails(lambda one: one.statement.text not in wrong)
+        told.reconnect = self._warm.fails(lambda one: one.statement.said not in wrong)
         self._after.variations = _VARIED if wrong else _SHALLOW
-        news = [self._tried_after(one) for one in _sent(self._question.new.statements)]
+        news = [self._tried_after(one) for one in asked(self._question.new.statements)]
         new_before: list[Counterexample] = []
         failing = tuple(found for one in news if (found := fails_by_itself(one)))
         loose = self._loosened()
@@ -207,13 +213,13 @@ class _Proof:
         """What fails only after the new version wrote, and would not have failed without the migration."""
         if not write_new(self._after, news):
             return []
-        found = after_writes(self._after, self._olds, lambda one: one.statement.text not in wrong)
+        found = after_writes(self._after, self._olds, lambda one: one.statement.said not in wrong)
         if not found:
             return []
         control = self._bench(self._ground.template.clone(), self._before.supply)
         write_new(control, news)
         failing = {one.statement for one in found}
-        anyway = after_writes(control, self._olds, lambda one: one.statement.text in failing)
+        anyway = after_writes(control, self._olds, lambda one: one.statement.said in failing)
         return [one for one in found if one.statement not in {other.statement for other in anyway}]
 
     def _new_reconnects(self, news: Sequence[Tried]) -> bool:
@@ -224,7 +230,24 @@ class _Proof:
         return warm.fails(lambda _: True)
 
     def _doubt(self, tried: Tried, vectors: Sequence[Vector]) -> bool:
-        """Whether a difference is one that the order of rows makes as well."""
+        """Whether a difference is one that rows more, or their order, make as well."""
+        return self._by_rows_more(tried, vectors) or self._by_order(tried, vectors)
+
+    def _by_rows_more(self, tried: Tried, vectors: Sequence[Vector]) -> bool:
+        if not self._gained:
+            return False
+        if self._without is None:
+            clone = self._ground.template.clone()
+            run_plain(clone, self._script)
+            before, after = self._ground.catalog, self._catalog
+            without_gained(clone, before, after, self._ground.content, self._gained)
+            self._without = self._bench(clone, self._after.supply)
+        context = context_of(self._ground.catalog, self._catalog, self._change)
+        return fares_the_same(self._without.of(tried), tried, vectors, context)
+
+    _without: Bench | None = None
+
+    def _by_order(self, tried: Tried, vectors: Sequence[Vector]) -> bool:
         if self._shuffled is None:
             clone = self._ground.template.clone()
             tables = [
@@ -256,12 +279,12 @@ class _Proof:
         )
 
     def _unproved(self, news: Sequence[Tried], failing: set[str]) -> Iterator[Unproved]:
-        for tried in (*self._olds, *(one for one in news if one.statement.text not in failing)):
+        for tried in (*self._olds, *(one for one in news if one.statement.said not in failing)):
             if tried.executed or tried.untouched:
                 continue
             said = tried.refused or next(iter(tried.rejected), None)
             yield Unproved(
-                statement=tried.statement.text,
+                statement=tried.statement.said,
                 source="new" if tried.source == self._question.new.name else tried.source,
                 why=f"not executed on the schema it was written for: {said}"
                 if said
@@ -307,7 +330,14 @@ class _Proof:
         }
         session = self._open.enter_context(database.connect())
         role = None if owner else self._ground.role
-        return Runner(session, columns, role=role, settings=self._settings, deferred=self._deferred)
+        return Runner(
+            session,
+            columns,
+            role=role,
+            settings=self._settings,
+            deferred=self._deferred,
+            casts=self._casts,
+        )
 
     def _version(self) -> str:
         number = self._server.version
@@ -344,8 +374,3 @@ def _names(script: Script) -> frozenset[str]:
 
 def _adds(statement: Statement) -> bool:
     return statement.lead[:1] == ("insert",)
-
-
-def _sent(statements: Sequence[Statement]) -> list[Statement]:
-    """What a version sends; its settings were made when its sessions began."""
-    return [one for one in statements if one.lead[:1] != ("set",)]

@@ -89,7 +89,7 @@ def _judged(
     if really_sent or whatever or compared.wrong == "columns":
         kind = "observed"
     return Counterexample(
-        statement=tried.statement.text,
+        statement=tried.statement.said,
         source=tried.source,
         values=vectors[-1],
         before=compared.before if len(vectors) == 1 else f"twice in a row: {compared.before}",
@@ -107,7 +107,7 @@ def _example(
     wrong: str,
 ) -> Counterexample:
     return Counterexample(
-        statement=tried.statement.text,
+        statement=tried.statement.said,
         source=tried.source,
         values=run[0][-1] if run else (),
         before=said(run[1]) if run else "planned, not executed",
@@ -248,3 +248,13 @@ def differs(runner: Runner, tried: Tried, vectors: Sequence[Vector]) -> bool:
         return False
     mask = mask_of(before, now)
     return bool((mask.result | mask.effects) - (tried.mask.result | tried.mask.effects)) or mask.counts
+
+
+def fares_the_same(runner: Runner, tried: Tried, vectors: Sequence[Vector], context: Context) -> bool:
+    """Whether a run gives here what it gave on the shape it was written for."""
+    prepared = runner.prepare(tried.statement.text, tried.types(), tried.hints)
+    if isinstance(prepared, Failure):
+        return False
+    now = runner.run(prepared, [vectors], tried.writes)[0]
+    before = next(outcome for run, outcome in vectors_of(tried) if list(run) == list(vectors))
+    return not compare(before, now, tried.mask, context).wrong

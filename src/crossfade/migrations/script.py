@@ -22,10 +22,14 @@ from crossfade.migrations.lexer import Kind, Token, UnreadableError, words
 _HARMLESS: Final = re.compile(r"\\(?:un)?restrict\b[^\n]*")
 _ROUTINES: Final = frozenset({"function", "procedure"})
 _NO_TRANSACTION: Final = re.compile(
-    r"crossfade:\s*no-transaction\b|\+goose\s+no\s+transaction\b", re.IGNORECASE
+    r"^--\s*(?:crossfade:\s*)?no-transaction\b|\+goose\s+no\s+transaction\b|\+migrate\s+up\s+notransaction\b"
+    r"|migrate:up\b.*\btransaction:\s*false\b|^--\s*changeset\b.*\brunInTransaction:\s*false\b"
+    r"|^--\s*atlas:txmode\s+none\b",
+    re.IGNORECASE | re.MULTILINE,
 )
 _SECTION: Final = re.compile(
-    r"(?:\+goose|\+migrate|migrate:)\s*(up|down)\b|\+migrate\s+(up|down)\b", re.IGNORECASE
+    r"^\s*--\s*(?:(?:\+goose|\+migrate|migrate:|rambler)\s*(up|down)\b|(up|down)\s+migration\b)",
+    re.IGNORECASE,
 )
 
 
@@ -38,6 +42,12 @@ class Statement:
     tokens: tuple[Token, ...]
     samples: tuple[tuple[str | None, ...], ...] = ()
     """Values that it was really sent with, where somebody listened."""
+    sent: str = ""  # as the version sends it, where something else is tried in its place
+
+    @property
+    def said(self) -> str:
+        """As the version sends it."""
+        return self.sent or self.text
 
     @property
     def lead(self) -> tuple[str, ...]:
@@ -71,7 +81,14 @@ class Script:
 
 
 def read_statements(sql: str, name: str) -> tuple[Statement, ...]:
-    """The statements of a file; `name` is for messages. Raises RefusedError (CF9201, CF9102)."""
+    """The statements of a file; `name` is for messages. Raises RefusedError (CF9201, CF9202)."""
+    if "\0" in sql:
+        raise RefusedError(
+            "CF9201",
+            f"{name}:{_line(sql, sql.index(chr(0)))} cannot be read: a zero byte",
+            "it is no text",
+            "name the file that holds the SQL",
+        )
     try:
         return tuple(_split(_without_harmless(sql), name))
     except UnreadableError as error:
@@ -87,6 +104,16 @@ def read_script(sql: str, name: str) -> Script:
     """A migration's statements in their transactions."""
     up = _only_up(sql)
     statements = read_statements(up, name)
+    if not statements:
+        raise RefusedError(
+            "CF9214",
+            f"{name} holds no statement to run",
+            "it is empty, or everything stands in comments or below a mark of the way down",
+            "name the file of the migration; where nothing changes there is nothing to prove",
+        )
+    for one in statements:
+        if brings_data(one):
+            _refuse_data(name, one.line)
     if any(_control(one) for one in statements):
         return Script(units=tuple(_units(statements)), explicit=True)
     if _NO_TRANSACTION.search(_comments(up)):
@@ -99,12 +126,12 @@ def _comments(sql: str) -> str:
 
 
 def _only_up(sql: str) -> str:
-    """The way up of a file with a way up and a way down (goose, dbmate); lines keep their number."""
+    """The way up of a file with a way up and a way down (goose, dbmate …); lines keep their number."""
     kept, taking, lines = [], True, sql.splitlines(keepends=True)
-    if not any(line.lstrip().startswith("--") and _SECTION.search(line) for line in lines):
+    if not any(map(_SECTION.match, lines)):
         return sql
     for line in lines:
-        mark = _SECTION.search(line) if line.lstrip().startswith("--") else None
+        mark = _SECTION.match(line)
         if mark:
             taking = (mark.group(1) or mark.group(2)).lower() == "up"
         kept.append(line if taking else "\n")
@@ -174,8 +201,8 @@ def _statement(sql: str, tokens: Sequence[Token]) -> Statement:
 
 def _refuse_psql(sql: str, name: str, token: Token, now: _Gathering) -> None:
     if token.kind is not Kind.SIGN:
-        if token.value == "stdin" and [one.value for one in now.tokens[:1]] == ["copy"]:
-            _refuse(sql, name, token, "COPY … FROM stdin carries data", "pg_dump --schema-only, or INSERT")
+        if token.value == "stdin" and [one.value for one in now.tokens[:1]] == ["copy"] and "\n\\." in sql:
+            _refuse_data(name, _line(sql, token.start))
         return
     after = sql[token.end : token.end + 1]
     if token.text == "\\":
@@ -184,8 +211,10 @@ def _refuse_psql(sql: str, name: str, token: Token, now: _Gathering) -> None:
         _refuse(sql, name, token, f"{said} is a command of psql, not SQL", "write it as SQL, or take it out")
     touching = sql[token.start - 1 : token.start]
     variable = after.isalpha() or after in {"'", '"', "_"}
+    if token.text != ":" or not variable or touching == ":":
+        return
     in_slice = any(one.text == "[" for one in now.tokens) and now.depth > 0
-    if token.text == ":" and variable and not in_slice and touching != ":":
+    if not in_slice:
         _refuse(
             sql,
             name,
@@ -193,6 +222,21 @@ def _refuse_psql(sql: str, name: str, token: Token, now: _Gathering) -> None:
             "a variable of psql (:name)",
             "write $1, $2 for values, the name itself for names",
         )
+
+
+def brings_data(statement: Statement) -> bool:
+    """COPY FROM STDIN: a version may send it, a file cannot."""
+    words = [one.value for one in statement.tokens]
+    return words[:1] == ["copy"] and "stdin" in words
+
+
+def _refuse_data(name: str, line: int) -> None:
+    raise RefusedError(
+        "CF9202",
+        f"{name}:{line} COPY … FROM stdin carries data",
+        "a server would not take it",
+        "pg_dump --schema-only, or INSERT",
+    )
 
 
 def _refuse(sql: str, name: str, token: Token, what: str, fix: str) -> None:

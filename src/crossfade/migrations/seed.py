@@ -21,13 +21,14 @@ from crossfade.migrations.plots import Plot, Plots
 from crossfade.migrations.pools import fresh, shape_of
 from crossfade.migrations.wire import Session, literal, name
 
-ROWS: Final = 20
+ROWS: Final = 26
 _TRIES: Final = 8
 _DEFAULTS_IN: Final = 1  # the row that leaves out every column with a default
 _NULLS_IN: Final = (2, 3)  # two rows, so that NULLs repeat
 _ODD_IN: Final = 13  # values that no other column holds: orphans, where nothing forbids them
 _BY_HAND_IN: Final = 15  # the row whose number was given by hand, beyond the next smaller type
 _BY_HAND: Final = {"bigint": "3000000000", "integer": "40000", "smallint": "300"}
+_GAPS_IN: Final = ((20, 21, 22), (23, 24, 25))  # every other column NULL, beside values of its neighbours
 _REPEAT_IN: Final = 4  # the first row again, wherever nothing forbids it
 
 
@@ -206,7 +207,7 @@ class _Sower:
 
     def _value(self, plot: Plot, column: Column, kind: int, place: int) -> Value:
         values, nullable = plot.values(column), None in plot.pools[column.attnum]
-        if not values or (kind in _NULLS_IN and nullable):
+        if not values or (nullable and (kind in _NULLS_IN or kind in _GAPS_IN[place % 2])):
             return None
         if column.attnum in plot.table.unique_columns():
             another = values[kind] if kind < len(values) else self._another(plot, column)
@@ -215,6 +216,8 @@ class _Sower:
             return values[0]
         if kind == _ODD_IN and column.kind == "b" and column.attnum not in plot.checked:
             return fresh(shape_of(column, self._catalog.enums), 5000 + 10 * place) or values[0]
+        if kind in itertools.chain(*_GAPS_IN):
+            return values[kind % len(values)]
         # Odd rows shift by column: equal values meet in even rows, different ones in odd rows.
         return values[((kind + 2 * place) % ROWS if kind % 2 else kind) % len(values)]
 

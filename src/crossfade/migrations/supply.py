@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from crossfade.migrations.catalog import Catalog, Column, Relation
+from crossfade.migrations.answers import Failure
+from crossfade.migrations.catalog import TABLES, Catalog, Column, Relation
 from crossfade.migrations.compare import Context
 from crossfade.migrations.data import Change, Content
 from crossfade.migrations.legal import Judge, Literals, Value, candidates
@@ -54,7 +55,9 @@ def context_of(before: Catalog, after: Catalog, change: Change) -> Context:
         now = after.relations.get(table.oid) or after.by_name.get(table.key)
         for column in table.columns if now is not None else ():
             other = now.named(column.name) if now is not None else None
-            if other is not None and (other.default, other.identity) != (column.default, column.identity):
+            if other is None or column.generated or other.generated:
+                continue  # what was computed, or is, is no default
+            if (other.default, other.identity) != (column.default, column.identity):
                 defaults.add((table.key, column.name))
                 fields.add((table.oid, column.attnum))
     return Context(
@@ -79,3 +82,18 @@ def schema_changed(before: Catalog, after: Catalog) -> bool:
 
 def _shape(catalog: Catalog) -> object:
     return shapes(catalog), catalog.enum_oids, catalog.other
+
+
+def casts(session: Session, before: Catalog, after: Catalog) -> dict[tuple[str, str], dict[str, str]]:
+    """By table and column of another type, the type it had, where a value can be turned back into it."""
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    for table in before.relations.values():
+        now = after.by_name.get(table.key)
+        for column in table.columns if now is not None and now.kind in TABLES else ():
+            other = now.named(column.name) if now is not None else None
+            if other is None or (other.type, other.mod) == (column.type, column.mod):
+                continue
+            probe = f"SELECT NULL::{other.type_name}::{column.type_name}"
+            if other.category == column.category and not isinstance(session.attempt(probe), Failure):
+                found.setdefault(table.key, {})[column.name] = column.type_name
+    return found

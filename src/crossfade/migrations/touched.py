@@ -36,12 +36,21 @@ def touched(before: Catalog, after: Catalog, rows: frozenset[int]) -> Touched | 
     found = {int(key.split(":")[1]) for key in apart if key.split(":")[1].isdigit()}
     was, now = shapes(before), shapes(after)
     found |= {oid for oid in was.keys() | now.keys() if was.get(oid) != now.get(oid)}
+    found |= _shadowed(was, now)
     for catalog in (before, after):
         found |= {one.oid for one in catalog.relations.values() if _speaks(one, catalog, names)}
     every = _with_targets(found | rows, (before, after))
     sequences = {oid for oid, one in before.relations.items() if one.kind == "S"}
     # Whose default asks a sequence is not looked up: a touched one leaves everything touched.
     return None if every & sequences else Touched(relations=frozenset(every), names=names)
+
+
+def _shadowed(was: Mapping[int, Relation], now: Mapping[int, Relation]) -> set[int]:
+    """What is called like a relation that came or went elsewhere: a search path may lead there now."""
+    places = {oid: one.key for oid, one in was.items()}
+    moved = {one.name for oid, one in now.items() if places.get(oid) != one.key}
+    moved |= {one.name for oid, one in was.items() if oid not in now or now[oid].key != one.key}
+    return {oid for oid, one in was.items() if one.name in moved}
 
 
 def _names(apart: Iterable[str], before: Catalog, after: Catalog) -> Iterator[str]:

@@ -122,7 +122,7 @@ class Choices:
             return list(_COUNTS)
         found: list[Value] = []
         for column in binding.assigned.values():
-            legal = [one for one in self._legal(column) if one is not None]
+            legal = [one for one in self._legal(column) or values_of(kind) if one is not None]
             held = self._supply.column(column)
             found += [*legal[:2], None, *held[:2], self._fresh(at, 700 + at), *legal[2:], *held[2:6]]
         for column in binding.compared.values():

@@ -86,7 +86,7 @@ class Seen:
     data_failure: str = ""
     steps: tuple[Step, ...] = ()
     blocked: tuple[Blocked, ...] = ()
-    apart: tuple[Blocked, ...] | None = None
+    apart: tuple[Blocked, ...] | None = None  # each statement by itself
     untimed: tuple[str, ...] = ()
     concurrent: bool = False
     invalid_left: tuple[str, ...] = ()
@@ -202,9 +202,10 @@ def _why(seen: Seen, phase: Phase) -> dict[str, str]:
 def _split(seen: Seen) -> bool:
     if seen.apart is None:
         return False
-    reads, writes = any(one.reads for one in seen.blocked), any(one.writes for one in seen.blocked)
-    reads_apart, writes_apart = any(one.reads for one in seen.apart), any(one.writes for one in seen.apart)
-    return (reads and not reads_apart) or (writes and not writes_apart)
+    return any(
+        (one.reads and not alone.reads) or (one.writes and not alone.writes)
+        for one, alone in zip(seen.blocked, seen.apart, strict=True)
+    )
 
 
 def _first(found: Sequence[Counterexample]) -> str:

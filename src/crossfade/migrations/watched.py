@@ -8,8 +8,9 @@ commands of an ALTER TABLE apart: what then keeps fewer waiting should not have 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Final
 
 from crossfade.errors import RefusedError
@@ -162,7 +163,9 @@ class _Watcher:
         clone.drop()
         if apart.failure is not None:
             return watched
-        return replace(watched, apart=tuple(blocked(one, tables, indexes) for one in apart.steps))
+        alone = iter([blocked(one, tables, indexes) for one in apart.steps])
+        counts = [len(list(_commands(one))) for one in self._script.statements]
+        return replace(watched, apart=tuple(_together(islice(alone, count)) for count in counts))
 
     def _watched(self, traced: Traced) -> Watched:
         return Watched(
@@ -173,6 +176,12 @@ class _Watcher:
             invalid_left=tuple(dict.fromkeys(self._invalid)),
             touched=self._touched,
         )
+
+
+def _together(pieces: Iterable[Blocked]) -> Blocked:
+    """Whom the commands of a statement keep waiting, each by itself."""
+    listed = list(pieces)
+    return Blocked(reads=any(one.reads for one in listed), writes=any(one.writes for one in listed))
 
 
 def _invalid(catalog: Catalog) -> list[Index]:

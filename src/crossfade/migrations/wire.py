@@ -34,10 +34,22 @@ def _gone(why: str) -> RefusedError:
     )
 
 
+def _short(said: Failure) -> RefusedError:
+    return RefusedError(
+        "CF9219",
+        "the PostgreSQL of the proof ran short",
+        str(said),
+        "make room, or --sandbox-dsn for a server that has it; nothing of yours was touched",
+    )
+
+
+_SHORT: Final = frozenset({"53", "58"})  # no disk, no memory, no connections; the system itself
+
+
 class Session:
     """A connection. Not for two threads at once; `close` may come from another one."""
 
-    def __init__(self, conninfo: str) -> None:
+    def __init__(self, conninfo: str, *, of_a_proof: bool = True) -> None:
         self._pg = pq.PGconn.connect(conninfo.encode())
         if self._pg.status != pq.ConnStatus.OK:
             why = self._pg.get_error_message()
@@ -48,6 +60,7 @@ class Session:
                 why,
                 "without --sandbox-dsn one is started from the extra: pip install 'crossfade[migrations]'",
             )
+        self._of_a_proof = of_a_proof  # else it is the user's own, and that it runs short is news of it
         self.notices: list[str] = []
         self._pg.notice_handler = self._noticed
 
@@ -143,7 +156,7 @@ class Session:
             return _rows(result)
         if self._pg.status != pq.ConnStatus.OK:
             raise _gone(result.get_error_message())
-        return _failure(result)
+        return self._told(result)
 
     def _call(self, call: Callable[[], pq.abc.PGresult]) -> Rows | Failure:
         result = self._checked(call)
@@ -163,7 +176,14 @@ class Session:
         if result.status != pq.ExecStatus.FATAL_ERROR:
             self._out_of_copy(result.status)
             return Failure(sqlstate="0A000", message="COPY with data of the client is not run in a proof")
-        return _failure(result)
+        return self._told(result)
+
+    def _told(self, result: pq.abc.PGresult) -> Failure:
+        """What a server says against a statement; that it ran short says nothing about the statement."""
+        said = _failure(result)
+        if self._of_a_proof and said.sqlstate[:2] in _SHORT:
+            raise _short(said)
+        return said
 
     def _out_of_copy(self, status: int) -> None:
         if status == pq.ExecStatus.COPY_IN:

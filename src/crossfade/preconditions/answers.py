@@ -16,6 +16,7 @@ from crossfade.errors import CrossfadeError, RefusedError
 from crossfade.migrations.fits import fit
 from crossfade.migrations.running.dump import schema_of
 from crossfade.migrations.script import Script, Statement
+from crossfade.preconditions.booting import boot
 from crossfade.preconditions.heard import counted, heard_script
 from crossfade.preconditions.in_step import behind, taken_away, with_dual_write
 from crossfade.preconditions.proving import Case, Prover, said, script_of, statements_of
@@ -72,14 +73,24 @@ class Answers:
         with self._prover(live.version) as prover:
             if which == "expand":
                 script = with_dual_write(prover.server, live.statements, _LIVE, change, script)
+            case = self._case(part, script, live)
             for one in versions:
                 shape = self._shape_of(one.revision)
                 if shape is None:
                     yield one, None, None
                     continue
-                proof, verdict = prover.prove(self._case(part, script, live), one.revision, shape)
+                proof, verdict = prover.prove(case, one.revision, shape)
+                proof = self._booted(proof, live, script)
                 self._side.records.keep_proof(proof)
                 yield one, proof, verdict
+
+    def _booted(self, proof: Proved, live: Live, script: Script) -> Proved:
+        """The proof, and what starting the version on the new schema says against it."""
+        trial = self._side.trial
+        if trial is None or proof.safe is False:
+            return proof
+        why = boot(trial, proof.revision, live.statements, live.counted, script)
+        return proof if why is None else replace(proof, safe=False, failing=why)
 
     def may_contract(self, change: SchemaChange) -> tuple[str, ...]:
         """Why a contract may not run now, each with the date when it may (R38); empty where it may."""
@@ -91,7 +102,7 @@ class Answers:
         needing: list[str] = []
         with self._prover(live.version) as prover:
             for one in versions:
-                why = self._needs(prover, self._case(part, script, live), one.revision)
+                why = self._needs(prover, self._case(part, script, live), live, one.revision)
                 if why is not None:
                     needing.append(_until(one, why, change.not_before))
         return tuple(needing)
@@ -105,7 +116,7 @@ class Answers:
                 found.append(f"{one.revision} ({one.why})")
         return tuple(found)
 
-    def _needs(self, prover: Prover, case: Case, revision: str) -> str | None:
+    def _needs(self, prover: Prover, case: Case, live: Live, revision: str) -> str | None:
         """What breaks in this version when the part runs; None where nothing does."""
         shape = self._shape_of(revision)
         if shape is None:
@@ -113,6 +124,7 @@ class Answers:
         proof = self._side.records.proved(case.part, shape.digest)
         if proof is None:
             proof, _ = prover.prove(case, revision, shape)
+            proof = self._booted(proof, live, case.script)
             self._side.records.keep_proof(proof)
         if proof.safe:
             return None

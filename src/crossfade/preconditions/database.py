@@ -22,6 +22,7 @@ from crossfade.errors import CrossfadeError, RefusedError
 from crossfade.migrations.running.ledger import WHOLE, Done, of_part, rows_of, standing
 from crossfade.migrations.shape import Shape, read_shape
 from crossfade.migrations.wire import Session
+from crossfade.preconditions.booting import Trial
 from crossfade.preconditions.objecting import (
     breaks,
     not_expanded,
@@ -72,6 +73,14 @@ class DatabaseSide:
     def home(self) -> Path:
         """The folder of crossfade.yaml."""
         return self._spec.folder
+
+    @property
+    def trial(self) -> Trial | None:
+        """How an instance is started for a trial; None where nobody said."""
+        if self._database.boot is None:
+            return None
+        platform = self._spec.platform
+        return Trial(command=self._database.boot, health=platform.health, home=self._spec.folder)
 
     @cached_property
     def changes(self) -> tuple[SchemaChange, ...]:

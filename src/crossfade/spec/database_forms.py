@@ -71,7 +71,7 @@ class DatabaseForm(Form):
         because="beside this file, and built into the revision with it",
     )  # fmt: skip
     boot: str | None = setting(
-        "How an instance is started for a trial against a new schema: shell words, with `{port}`.",
-        because="no version is booted in a proof",
+        "How an instance is started for a trial on a new schema: words with `{port}` and `{revision}`.",
+        because="no version is started in a proof",
     )
     rollback_window: WindowForm | None = setting("Which old versions a person may want back.")

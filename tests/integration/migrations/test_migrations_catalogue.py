@@ -14,9 +14,10 @@ from crossfade.migrations.sandbox import Sandbox
 from crossfade.migrations.script import read_script, read_statements
 from crossfade.migrations.verdict import Verdict
 
-READ = tomllib.loads((Path(__file__).parent / "catalogue.toml").read_text())
 Case = dict[str, Any]
-CASES: list[Case] = READ["case"]
+FILES = [tomllib.loads(one.read_text()) for one in sorted(Path(__file__).parent.glob("catalogue*.toml"))]
+SETS: dict[str, Case] = {name: usual for file in FILES for name, usual in file["sets"].items()}
+CASES: list[Case] = [case for file in FILES for case in file["case"]]
 
 
 @pytest.fixture(scope="session")
@@ -32,16 +33,16 @@ def sandbox_16() -> Iterator[Sandbox]:
 
 
 def verdict(case: Case, sandbox: Sandbox) -> Verdict:
-    usual = READ["sets"][case.get("set", "shop")]
-    old = case.get("old", usual["old"])
+    usual = SETS[case.get("set", "shop")]
+    old: str = case.get("old") or usual["old"]
     migration = case["migration"].strip()
     if migration.startswith("T;"):
         migration = f"SET lock_timeout = '2s';{migration[2:]}"
     question = Question(
-        schema=read_statements(case.get("schema", usual["schema"]), "schema.sql"),
+        schema=read_statements(case.get("schema") or usual["schema"], "schema.sql"),
         schema_name="schema.sql",
         old=(Version(name="old.sql", statements=read_statements(old, "old.sql")),),
-        new=Version(name="new.sql", statements=read_statements(case.get("new", old), "new.sql")),
+        new=Version(name="new.sql", statements=read_statements(case.get("new") or old, "new.sql")),
         migration=read_script(migration, "migration.sql"),
     )
     return prove(question, sandbox.server)

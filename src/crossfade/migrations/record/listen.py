@@ -115,6 +115,11 @@ class Recorder:
         """The address, as `DATABASE_URL` has it."""
         return f"postgresql://postgres@/{DATABASE}?host={quote(str(self._sandbox.folder), safe='')}&port=5432"
 
+    @property
+    def scratch(self) -> Path:
+        """A folder that goes with the server."""
+        return self._sandbox.folder
+
     def connect(self) -> Session:
         """A connection that is not recorded."""
         return Session(f"{self._conninfo} application_name='{OURS}'")

@@ -92,6 +92,7 @@ class Conductor:
 
     def contract(self, change: SchemaChange, asked: Asked) -> str:
         """Contract, when nobody can go back to what needs the old shape."""
+        self._keep_backfills_out(change)
         now = self.stands(change)
         if now == "contracted":
             self._ready(change, "contract", change.contract, asked)
@@ -103,12 +104,12 @@ class Conductor:
         ready = self._ready(change, "contract", change.contract, asked, before=away)
         if now != "contracting":
             backfill.confirm(self._session, change, self._means.who)
-        self._take_away(change, away)
-        self._do(ready)
+        self._do(ready, before=away)
         return "contracted"
 
     def abort(self, change: SchemaChange, asked: Asked, reason: str) -> str:
         """Take away what the expand has added, while no version needs it."""
+        self._keep_backfills_out(change)
         now = self.stands(change)
         if now in {"planned", "aborted"}:
             raise _out_of_order(change, now, "nothing of it is there", "")
@@ -117,8 +118,7 @@ class Conductor:
         self._refuse_to_take_away(change, asked)
         away = self._taking_away(change, backfill.remove)
         ready = self._ready(change, "abort", change.abort, asked, before=away)
-        self._take_away(change, away)
-        self._do(ready, end=False)
+        self._do(ready, before=away, end=False)
         remains = () if change.abort else self._made_by_expand(change)
         self._end_abort(change, reason)
         if not remains:
@@ -147,12 +147,13 @@ class Conductor:
         script, judged, note = self._judged(change, chapter, part, asked, before)
         return _Ready(part=part, row=replace(row, note=note), script=script, judged=judged)
 
-    def _do(self, ready: _Ready | None, *, end: bool = True) -> None:
-        """Run what is left of a part."""
+    def _do(self, ready: _Ready | None, *, before: Script = _NOTHING, end: bool = True) -> None:
+        """Run what is left of a part; `before` it, once its row is there, what takes a dual write away."""
         if ready is None:
             return
         row = ready.row
         self._keep(row)
+        self._executor.run_again(row.change, "dual_write", before, _brief(before), first=_TAKEN_AWAY)
         if isinstance(ready.part, CommandPart):
             tries = run_command(self._means, self._around, row.change, ready.part.command, self._sessions)
             row = replace(row, tries=tries)
@@ -210,24 +211,31 @@ class Conductor:
 
     def _dual_write(self, change: SchemaChange) -> bool:
         whole = of_part(self.rows, change.name, "dual_write").get(WHOLE)
-        if change.dual_write is None or (whole is not None and whole.done):
+        if change.dual_write is None:
+            return False
+        made_before = whole is not None and whole.done
+        if made_before and backfill.in_place(self._session, change.name, change.dual_write):
             return False
         made = _of(backfill.install(self._session, change.name, change.dual_write))
         row = self._whole(change, "dual_write", None, whole)
-        self._executor.run(change.name, "dual_write", made, _brief(made))
+        self._executor.run_again(change.name, "dual_write", made, _brief(made), first=1)
         self._keep(ledger.ended(row, self._means.clock.now(), "done"))
         return True
+
+    def _keep_backfills_out(self, change: SchemaChange) -> None:
+        """No backfill of this change is at work, and none begins while we are. Raises HeldError (CF9285)."""
+        backfill.Live(self._session).hold(change.name, backfill.Pulse())
+        self.rows = ledger.rows_of(self._session)
 
     def _taking_away(
         self, change: SchemaChange, how: Callable[[Session, str, DualWrite], tuple[str, ...]]
     ) -> Script:
-        """The statements that end a dual write; none where there is none."""
+        """The statements that end a dual write; none where there is none, or no table any more."""
         if change.dual_write is None:
             return _NOTHING
+        if self._session.ask("SELECT pg_catalog.to_regclass($1)", [change.dual_write.table]) == ((None,),):
+            return _NOTHING
         return _of(how(self._session, change.name, change.dual_write))
-
-    def _take_away(self, change: SchemaChange, away: Script) -> None:
-        self._executor.run(change.name, "dual_write", away, _brief(away), first=_TAKEN_AWAY)
 
     def _refuse_early(self, change: SchemaChange, now: Standing) -> None:
         if now in {"planned", "aborted", "expanding"}:

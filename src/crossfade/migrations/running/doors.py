@@ -110,7 +110,8 @@ def open_door(text: str, variable: str) -> Door:
 
 def _connect(text: str, application: str, variable: str = "the DSN") -> Session:
     try:
-        session = Session(dsn.make_conninfo(text, application_name=application[:63], **_OURS))
+        info = dsn.make_conninfo(text, application_name=application[:63], **_OURS)
+        session = Session(info, of_a_proof=False)
     except RefusedError as error:
         raise AccessError(
             "CF9265",

@@ -124,16 +124,33 @@ class Executor:
         self._session, self._observer = sessions
         self._outsider = Outsider(means.door, sessions, means.clock, means.tell, means.limits)
 
-    def run(
-        self, change: str, part: Chapter, script: Script, judged: Sequence[Judged], *, first: int = 1
-    ) -> None:
-        """Run what has not run. `judged`: of every statement of the script, in order; `first`: its number."""
+    def run(self, change: str, part: Chapter, script: Script, judged: Sequence[Judged]) -> None:
+        """Run what has not run. `judged`: of every statement of the script, in order."""
         done = ledger.of_part(ledger.rows_of(self._session), change, part)
+        self._run(_Rows(change=change, part=part, means=self._means), script, judged, 1, done)
+
+    def run_again(
+        self, change: str, part: Chapter, script: Script, judged: Sequence[Judged], *, first: int
+    ) -> None:
+        """
+        Run all of it, whatever has run: for statements of our own, which done twice are done once.
+
+        `first`: the number of the first one.
+        """
+        self._run(_Rows(change=change, part=part, means=self._means), script, judged, first, {})
+
+    def _run(
+        self,
+        rows: _Rows,
+        script: Script,
+        judged: Sequence[Judged],
+        first: int,
+        done: Mapping[int, Done],
+    ) -> None:
         numbered = [
             Numbered(number=at, statement=one, judged=how)
             for at, (one, how) in enumerate(zip(script.statements, judged, strict=True), first)
         ]
-        rows = _Rows(change=change, part=part, means=self._means)
         for unit in _units(script, numbered):
             self._means.lock.still()
             self._unit(rows, unit, done)

@@ -16,6 +16,7 @@ from crossfade.errors import CrossfadeError, RefusedError
 from crossfade.migrations.ground import lay
 from crossfade.migrations.legal import Literals
 from crossfade.migrations.locks import blocked
+from crossfade.migrations.reach import stay_inside
 from crossfade.migrations.running.doors import Door
 from crossfade.migrations.running.dump import major_for, schema_of
 from crossfade.migrations.running.guess import guesses
@@ -60,6 +61,8 @@ class _FailsError(Exception):
 
 
 def _watched(door: Door, change: str, script: Script, sandbox_dsn: str | None) -> Surveyed:
+    if sandbox_dsn is not None:
+        stay_inside(script.statements, change)
     with door.connect("crossfade looks on") as session:
         path = ", ".join(name(one or "") for (one,) in session.ask(_PATH))
     schema = read_statements(schema_of(door.dsn, door.version), "the schema of the database")

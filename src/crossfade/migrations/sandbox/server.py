@@ -20,6 +20,7 @@ from crossfade.errors import RefusedError, UsageError
 from crossfade.migrations.answers import Failure
 from crossfade.migrations.wire import Session, name
 
+_OLDEST: Final = 130000
 _KEPT: Final = 100  # databases of 8 MB each
 
 
@@ -72,7 +73,39 @@ class Server:
                 str(error).strip(),
                 "postgresql://user@host:5432/postgres",
             ) from None
-        return cls(dsn.make_conninfo(conninfo, connect_timeout=10, client_encoding="UTF8"))
+        server = cls(dsn.make_conninfo(conninfo, connect_timeout=10, client_encoding="UTF8"))
+        try:
+            server._check()
+        except RefusedError:
+            server.close()
+            raise
+        return server
+
+    def _check(self) -> None:
+        """Whether a proof can run there at all."""
+        if self.version < _OLDEST:
+            raise RefusedError(
+                "CF9218",
+                f"the server of --sandbox-dsn is PostgreSQL {self.version // 10000}",
+                f"a proof needs {_OLDEST // 10000} or later",
+                "name a server of the version that runs in production, or leave --sandbox-dsn away",
+            )
+        if self._admin.ask("SELECT pg_catalog.pg_backend_pid()")[0][0] != str(self._admin.pid):
+            raise RefusedError(
+                "CF9217",
+                "--sandbox-dsn leads to a pooler",
+                "a proof watches locks of its own sessions, and makes databases that a pooler does not know",
+                "the address of the server itself",
+            )
+
+    def interrupt(self) -> None:
+        """End whatever our sessions do now; from another thread than theirs."""
+        with Session(dsn.make_conninfo(self._conninfo)) as session:
+            session.attempt(
+                "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity "
+                "WHERE pg_catalog.starts_with(datname, $1)",
+                [self._stem],
+            )
 
     def __enter__(self) -> Self:
         return self

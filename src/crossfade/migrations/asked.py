@@ -1,0 +1,90 @@
+"""
+What a version sends, as something that can be prepared. Pure.
+
+A cursor is its query; COPY out is a SELECT, COPY in an INSERT of the same columns; PREPARE is what it
+prepares. What asks no table anything (a transaction's bounds, channels, settings) is broken by no migration
+and left out. The verdict shows each statement as it was sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Final
+
+from crossfade.migrations.lexer import Token, meaningful
+from crossfade.migrations.script import Statement
+
+_NO_QUESTION: Final = frozenset(
+    (
+        *("begin", "start", "commit", "end", "abort", "rollback", "savepoint", "release"),
+        *("listen", "unlisten", "notify", "set", "reset", "show", "discard", "checkpoint"),
+        *("fetch", "move", "close", "deallocate", "execute"),
+    )
+)
+
+
+def asked(statements: Sequence[Statement]) -> list[Statement]:
+    """The statements that are tried, without what asks nothing."""
+    return [_tried(one) for one in statements if not _NO_QUESTION & set(one.lead[:1])]
+
+
+def _tried(statement: Statement) -> Statement:
+    text = next(_read(statement), None)
+    if text is None:
+        return statement
+    return replace(statement, text=text, tokens=meaningful(text), sent=statement.text)
+
+
+def _read(statement: Statement) -> Iterator[str]:
+    tokens, lead = statement.tokens, statement.lead[:1]
+    if lead == ("copy",):
+        yield from _copied(statement)
+    elif lead == ("declare",):
+        at = _place(tokens, "for")
+        if at is not None:
+            yield statement.text[tokens[at].end :].strip()
+    elif lead == ("prepare",) and "transaction" not in statement.lead[:2]:
+        at = _place(tokens, "as")
+        if at is not None:
+            yield statement.text[tokens[at].end :].strip()
+
+
+def _copied(statement: Statement) -> Iterator[str]:
+    """COPY with its columns named, or of a query, or of a whole table outwards."""
+    tokens, text = statement.tokens, statement.text
+    if len(tokens) > 2 and tokens[1].text == "(":
+        yield text[tokens[1].end : tokens[_closing(tokens, 1)].start].strip()
+        return
+    outwards, inwards = _place(tokens, "to"), _place(tokens, "from")
+    at = outwards if inwards is None else inwards
+    if at is None:
+        return
+    opening = next((place for place in range(1, at) if tokens[place].text == "("), None)
+    table = text[tokens[1].start : tokens[(opening or at) - 1].end]
+    columns = text[tokens[opening].end : tokens[_closing(tokens, opening)].start] if opening else ""
+    if inwards is None:
+        yield f"SELECT {columns or '*'} FROM {table}"
+    elif opening:
+        count = sum(one.text == "," for one in tokens[opening:at]) + 1
+        numbers = ", ".join(f"${number}" for number in range(1, count + 1))
+        yield f"INSERT INTO {table} ({columns}) VALUES ({numbers})"
+
+
+def _place(tokens: Sequence[Token], word: str) -> int | None:
+    """Where a word stands, outside of brackets."""
+    depth = 0
+    for at, token in enumerate(tokens):
+        depth += {"(": 1, ")": -1}.get(token.text, 0)
+        if depth == 0 and token.value == word:
+            return at
+    return None
+
+
+def _closing(tokens: Sequence[Token], opening: int) -> int:
+    depth = 0
+    for at in range(opening, len(tokens)):
+        depth += {"(": 1, ")": -1}.get(tokens[at].text, 0)
+        if depth == 0:
+            return at
+    return len(tokens) - 1
