@@ -66,6 +66,7 @@ class Walk:
         self._env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{self._env.get('PATH', '')}"
         self.port = _free_port()
         self._begun = time.monotonic()
+        self._other: subprocess.Popen[bytes] | None = None
 
     def prepare(self) -> None:
         """A free port, and the clock."""
@@ -107,18 +108,24 @@ class Walk:
     def meanwhile(self, command: str, code: int = 0) -> Iterator[None]:
         """Run it in another terminal while the block lasts; it has ended by itself when the block has."""
         print(f"$ {command} &", flush=True)
-        with subprocess.Popen(  # noqa: S602 as above
-            command,
-            shell=True,
-            cwd=self._folder,
-            env=self._env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        ) as other:
+        said = self._folder / "other-terminal.txt"
+        with (
+            said.open("w") as out,
+            subprocess.Popen(  # noqa: S602 as above
+                command,
+                shell=True,
+                cwd=self._folder,
+                env=self._env,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+            ) as other,
+        ):
+            self._other = other
             yield
             ended = other.wait(PATIENCE)
         if ended != code:
+            print(said.read_text())
             raise SystemExit(f"walk: exit {ended}, and {code} was expected: {command}")
 
     def release(self, command: str) -> None:
@@ -131,7 +138,8 @@ class Walk:
         """Until the release has half of the requests, has been judged on them, and asks for a word."""
         end = time.monotonic() + PATIENCE
         while self._stands() != "awaiting approval":
-            if time.monotonic() > end:
+            if time.monotonic() > end or (self._other and self._other.poll() is not None):
+                print((self._folder / "other-terminal.txt").read_text())
                 raise SystemExit("walk: the release never asked for approval")
             time.sleep(0.2)
 

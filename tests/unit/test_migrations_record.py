@@ -176,6 +176,12 @@ class TestGathering:
         assert found.candidates == {}
         assert set(found.left_out) == set(texts) - {"SET a = 1", "BEGIN"}
 
+    def test_what_a_framework_asks_about_its_migrations_is_set_up(self) -> None:
+        text = 'SELECT "django_migrations"."name" FROM "django_migrations", t'
+        found = gathered(entry(f"statement: {text}"))
+        assert found.candidates == {}
+        assert list(found.left_out) == [text]
+
     def test_transactions_are_sequences_and_savepoints_do_not_end_them(self) -> None:
         told = ("BEGIN", "SELECT a FROM t", "SAVEPOINT s", "DELETE FROM t", "ROLLBACK TO SAVEPOINT s",
                 "UPDATE t SET a = b", "COMMIT", "SELECT b FROM t")  # fmt: skip

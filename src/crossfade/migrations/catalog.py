@@ -22,6 +22,7 @@ BOOKKEEPING: Final = frozenset(
         "flyway_schema_history",
         "goose_db_version",
         "gorp_migrations",
+        "pgmigrations",
         "_prisma_migrations",
         "knex_migrations",
         "knex_migrations_lock",

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from crossfade.errors import RefusedError
+from crossfade.migrations.catalog import BOOKKEEPING
 from crossfade.migrations.lexer import meaningful
 from crossfade.migrations.load import load
 from crossfade.migrations.record.listen import Recorder
@@ -19,40 +20,34 @@ from crossfade.migrations.script import Script, Statement, Unit, read_statements
 from crossfade.migrations.wire import Session, literal, name
 from crossfade.spec.change_models import CommandPart
 
-_COUNTED: Final = (
-    "alembic_version",
-    "django_migrations",
-    "schema_migrations",
-    "flyway_schema_history",
-    "goose_db_version",
-    "pgmigrations",
-    "knex_migrations",
-    "_prisma_migrations",
-    "ar_internal_metadata",
-    "databasechangelog",
-    "sequelizemeta",
-    "__efmigrationshistory",
-    "yoyo_migration",
-)
-"""Tables of frameworks, lower case, which say how far a database has come."""
 _TABLES: Final = """
 SELECT n.nspname, c.relname
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind = 'r' AND lower(c.relname) = ANY ($1::text[]) AND n.nspname !~ '^pg_'
+"""
+_NUMBERED: Final = """
+SELECT attname, pg_catalog.pg_get_serial_sequence($1, attname)
+FROM pg_catalog.pg_attribute
+WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped
+AND pg_catalog.pg_get_serial_sequence($1, attname) IS NOT NULL
 """
 _MOST_ROWS: Final = 10_000
 _CHANGES: Final = frozenset({"begin", "start", "commit", "end", "rollback"})
 
 
 def counted(session: Session) -> tuple[str, ...]:
-    """INSERT statements of the rows in which frameworks count, from the real database."""
-    wanted = "{" + ",".join(_COUNTED) + "}"
+    """Statements that bring the rows in which frameworks count, and where their numbers stand."""
+    wanted = "{" + ",".join(sorted(BOOKKEEPING)) + "}"
     found: list[str] = []
     for schema, table in session.ask(_TABLES, [wanted]):
         called = name(schema or "", table or "")
         rows = session.ask(f"SELECT * FROM {called} LIMIT {_MOST_ROWS}")  # noqa: S608  quoted by `name`
-        into = f"INSERT INTO {called} VALUES"
+        into = f"INSERT INTO {called} OVERRIDING SYSTEM VALUE VALUES"
         found += [f"{into} ({', '.join(map(literal, row))})" for row in rows]
+        found += [
+            f"SELECT pg_catalog.setval({literal(sequence)}, max({name(column or '')})) FROM {called}"  # noqa: S608
+            for column, sequence in session.ask(_NUMBERED, [called])
+        ]
     return tuple(found)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Final
 
+from crossfade.migrations.catalog import BOOKKEEPING
 from crossfade.migrations.lexer import Kind, Token
 
 _SCHEMA_WORDS: Final = """
@@ -46,6 +47,8 @@ def left_out(tokens: Sequence[Token], names: Collection[str]) -> str | None:
     if lead not in _READS_OR_WRITES:
         return "no statement that reads or writes rows"
     told = {token.value for token in tokens if token.kind in (Kind.WORD, Kind.QUOTED)}
+    if not told.isdisjoint(BOOKKEEPING):
+        return "a framework counts its migrations: set-up"
     if told.isdisjoint(names):
         return "names nothing of the schema: a question to PostgreSQL itself"
     return None
