@@ -178,6 +178,7 @@ BEYOND_THE_SPEC = {
     "CF9230": "It is not said what is to be recorded, or it is said twice.",
     "CF9231": "The tests failed while they were recorded: what they did not send would be missing.",
     "CF9232": "No statement of the version was heard: the tests talked to another server, or have no schema.",
+    "CF9240": "It is not said which migrations are to be read, or there is none.",
     "CF9260": "A file or folder of schema changes cannot be read.",
     "CF9261": "A file in the folder of schema changes is named like no part of one. It is never left out in silence: "
     "half a change would run.",

@@ -10,6 +10,7 @@ import click
 
 from crossfade.cli.migrate_backfill import backfill, verify
 from crossfade.cli.migrate_expand import abort, contract, expand
+from crossfade.cli.migrate_lint import lint
 from crossfade.cli.migrate_options import need_the_extra, read_text
 from crossfade.cli.migrate_record import record
 from crossfade.cli.migrate_status import status
@@ -27,7 +28,7 @@ def migrate() -> None:
     """Verbs of the database side."""
 
 
-for _verb in (record, expand, backfill, verify, contract, abort, status):
+for _verb in (lint, record, expand, backfill, verify, contract, abort, status):
     migrate.add_command(_verb)
 
 
