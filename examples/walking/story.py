@@ -54,6 +54,8 @@ class Shop:
     visit: Visit
     window_s: float = 0
     """How long the release before the last one may still be wanted back, where it needs the old shape."""
+    waiver: str = ""
+    """What a person takes upon themselves, where a proof says more than this shop can do."""
 
 
 class Walk:
@@ -214,7 +216,7 @@ def _told(one: Walk, shop: Shop) -> None:
         if shop.window_s:
             one.type(f"crossfade migrate contract {shop.change}", code=11)
             time.sleep(shop.window_s / FASTER)
-        one.type(f"crossfade migrate contract {shop.change}")
+        one.type(f"crossfade migrate contract {shop.change}{shop.waiver}")
         one.type(f"crossfade can-rollback {v1}", code=4)
         one.type("crossfade migrate status")
     one.tell(str(users))
