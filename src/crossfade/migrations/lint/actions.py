@@ -24,6 +24,8 @@ class Action:
     words: tuple[str, ...]
     tokens: tuple[Token, ...]
     table: str
+    at_place: int
+    """Number of its statement in the migration."""
     unit: int
     """Number of its transaction; of a statement by itself a number of its own."""
     transaction: bool
@@ -65,40 +67,37 @@ def named_at(tokens: Sequence[Token], at: int) -> str:
 
 def actions(script: Script) -> Iterator[Action]:
     """All actions of a migration, in order."""
+    place = 0
     for number, unit in enumerate(script.units):
         for statement in unit.statements:
-            tokens = tuple(one for one in statement.tokens if one.kind is not Kind.COMMENT)
-            yield from _of(statement, tokens, number, transaction=unit.transaction)
+            place += 1
+            yield from _of(statement, place, number, transaction=unit.transaction)
 
 
-def _of(statement: Statement, tokens: tuple[Token, ...], unit: int, *, transaction: bool) -> Iterator[Action]:
+def _of(statement: Statement, place: int, unit: int, *, transaction: bool) -> Iterator[Action]:
+    tokens = tuple(one for one in statement.tokens if one.kind is not Kind.COMMENT)
     words = words_of(tokens)
     kind = _kind(words)
-    if kind != "alter table":
-        table = _table(kind, words, tokens)
-        yield Action(
+
+    def made(part: tuple[Token, ...], table: str) -> Action:
+        return Action(
             statement=statement,
             kind=kind,
-            words=words,
-            tokens=tokens,
+            words=words_of(part),
+            tokens=part,
             table=table,
+            at_place=place,
             unit=unit,
             transaction=transaction,
         )
+
+    if kind != "alter table":
+        yield made(tokens, _table(kind, words, tokens))
         return
     begin = _name_begins(words, 2)
     table = named_at(tokens, begin)
-    rest = begin + 2 * table.count(".") + 1
-    for clause in _clauses(tokens[rest:]):
-        yield Action(
-            statement=statement,
-            kind=kind,
-            words=words_of(clause),
-            tokens=clause,
-            table=table,
-            unit=unit,
-            transaction=transaction,
-        )
+    for clause in _clauses(tokens[begin + 2 * table.count(".") + 1 :]):
+        yield made(clause, table)
 
 
 def words_of(tokens: Sequence[Token]) -> tuple[str, ...]:

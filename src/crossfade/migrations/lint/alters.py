@@ -110,7 +110,8 @@ def _new_column(action: Action) -> Iterator[Found]:
             what=f"{table}.{column}",
             instead=f"ALTER TABLE {table} ADD COLUMN {column} … NOT NULL DEFAULT …;  -- constant, and kept",
         )
-    if action.has("unique") or action.has("primary", "key") or "references" in kept or "check" in kept:
+    checked = "check" in kept or ("references" in kept and default >= 0)  # NULL in all rows refers to nothing
+    if action.has("unique") or action.has("primary", "key") or checked:
         yield Found(
             rule="column-with-constraint",
             what=f"{table}.{column}",

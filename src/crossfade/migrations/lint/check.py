@@ -13,7 +13,7 @@ from typing import Final
 
 from crossfade.errors import RefusedError
 from crossfade.migrations.lexer import Kind, UnreadableError, words
-from crossfade.migrations.lint.actions import Action, actions
+from crossfade.migrations.lint.actions import Action, actions, words_of
 from crossfade.migrations.lint.alters import of_alter
 from crossfade.migrations.lint.others import of_other
 from crossfade.migrations.lint.rules import RULES, Found, Level
@@ -53,6 +53,8 @@ def lint(sql: str, name: str, *, contract: bool | None = None) -> tuple[Finding,
         return (
             _finding(name, int(line.group(1)) if line else 1, 1, Found(rule="not-readable", what=str(error))),
         )
+    if not script.explicit and any("concurrently" in words_of(one.tokens) for one in script.statements):
+        script = script.apart()  # as a runner does it: PostgreSQL takes it no other way
     every = tuple(actions(script))
     met = [(one, found) for one in every for found in _of(one)] + list(_together(every))
     made = _made(every)
@@ -73,14 +75,14 @@ def _made(every: Sequence[Action]) -> dict[str, int]:
     found: dict[str, int] = {}
     for one in every:
         if one.kind in {"create table", "create materialized view"}:
-            found.setdefault(one.table.lower(), one.statement.line)
+            found.setdefault(one.table.lower(), one.at_place)
     return found
 
 
 def _on_new(action: Action, found: Found, made: dict[str, int]) -> bool:
     if RULES[found.rule].level == "unknown":
         return False
-    return made.get(action.table.lower(), action.statement.line + 1) <= action.statement.line
+    return made.get(action.table.lower(), action.at_place + 1) <= action.at_place
 
 
 def _together(every: Sequence[Action]) -> Iterator[tuple[Action, Found]]:
@@ -128,8 +130,10 @@ def _untimed(every: Sequence[Action]) -> Iterator[tuple[Action, Found]]:
 
 def _validated(unit: Sequence[Action]) -> Iterator[tuple[Action, Found]]:
     locked: set[str] = set()
+    beside = {one.at_place for one in unit if _strong(one) and one.kind == "alter table"}
     for one in unit:
-        if one.kind == "alter table" and one.begins("validate", "constraint") and one.table in locked:
+        validates = one.kind == "alter table" and one.begins("validate", "constraint")
+        if validates and (one.table in locked or one.at_place in beside):
             yield (
                 one,
                 Found(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
+from crossfade.migrations.lexer import Kind, Token
 from crossfade.migrations.lint.actions import Action
 from crossfade.migrations.lint.alters import words_in
 from crossfade.migrations.lint.rules import Found
@@ -197,8 +198,7 @@ def _refresh(action: Action) -> Iterator[Found]:
 
 def _update(action: Action) -> Iterator[Found]:
     where = action.at("where")
-    narrow = where >= 0 and "=" in action.words[where:] and "select" not in action.words
-    if not narrow:
+    if where < 0 or "select" in action.words or not _compares(action.tokens[where:]):
         yield Found(
             rule="whole-table-dml",
             what=f"{action.kind.upper()} of {action.table}",
@@ -208,6 +208,16 @@ def _update(action: Action) -> Iterator[Found]:
         yield Found(
             rule="data-loss", what=f"rows of {action.table}", instead="a copy, if anybody may want them back"
         )
+
+
+def _compares(tokens: Sequence[Token]) -> bool:
+    """Whether something is compared with a value: `id = 7`, `id IN (1, 2)`, which may name a few rows."""
+    values = (Kind.STRING, Kind.NUMBER, Kind.PARAM)
+    for at, token in enumerate(tokens[:-1]):
+        behind = at + 2 if tokens[at + 1].text == "(" and at + 2 < len(tokens) else at + 1
+        if token.value in {"=", "between", "in"} and tokens[behind].kind in values:
+            return True
+    return False
 
 
 def _insert(action: Action) -> Iterator[Found]:

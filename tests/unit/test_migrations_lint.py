@@ -1,0 +1,269 @@
+"""`migrate lint`: each rule is met by what it is about, and not by what is harmless beside it."""
+
+from __future__ import annotations
+
+import json
+import time
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crossfade.cli.migrate import migrate
+from crossfade.migrations.lint.check import lint
+from crossfade.migrations.lint.rules import RULES
+
+CATALOGUES = sorted((Path(__file__).parents[1] / "integration" / "migrations").glob("catalogue*.toml"))
+DOCS = Path(__file__).parents[2] / "docs" / "lint.md"
+
+CASES: dict[str, tuple[str, str]] = {
+    "change-type": ("ALTER TABLE t ALTER c TYPE bigint", "ALTER TABLE t ALTER COLUMN c TYPE text"),
+    "set-not-null": (
+        "ALTER TABLE t ALTER COLUMN c SET NOT NULL",
+        "ALTER TABLE t ADD CHECK (c > 0) NOT VALID",
+    ),
+    "volatile-default": (
+        "ALTER TABLE t ADD COLUMN c uuid DEFAULT gen_random_uuid()",
+        "ALTER TABLE t ADD COLUMN c timestamptz NOT NULL DEFAULT now()",
+    ),
+    "computed-column": (
+        "ALTER TABLE t ADD COLUMN c bigserial",
+        "ALTER TABLE t ADD COLUMN c int GENERATED ALWAYS AS (a * 2) VIRTUAL",
+    ),
+    "column-with-constraint": (
+        "ALTER TABLE t ADD COLUMN c int UNIQUE",
+        "ALTER TABLE t ADD COLUMN c bigint REFERENCES o (id)",
+    ),
+    "add-check": (
+        "ALTER TABLE t ADD CONSTRAINT r CHECK (c > 0)",
+        "ALTER TABLE t ADD CONSTRAINT r CHECK (c > 0) NOT VALID",
+    ),
+    "add-foreign-key": (
+        "ALTER TABLE t ADD FOREIGN KEY (c) REFERENCES o (id)",
+        "ALTER TABLE t ADD FOREIGN KEY (c) REFERENCES o (id) NOT VALID",
+    ),
+    "add-unique": (
+        "ALTER TABLE t ADD CONSTRAINT u UNIQUE (c)",
+        "ALTER TABLE t ADD CONSTRAINT u UNIQUE USING INDEX i",
+    ),
+    "add-exclude": (
+        "ALTER TABLE t ADD CONSTRAINT x EXCLUDE USING gist (c WITH &&)",
+        "CREATE TABLE t (c int4range, EXCLUDE USING gist (c WITH &&))",
+    ),
+    "attach-partition": (
+        "ALTER TABLE t ATTACH PARTITION p FOR VALUES FROM (1) TO (2)",
+        "CREATE TABLE p PARTITION OF t FOR VALUES FROM (1) TO (2)",
+    ),
+    "create-index": ("CREATE UNIQUE INDEX i ON t (c)", "CREATE UNIQUE INDEX CONCURRENTLY i ON t (c)"),
+    "rebuild": ("VACUUM FULL t", "REINDEX INDEX CONCURRENTLY i"),
+    "refresh-view": ("REFRESH MATERIALIZED VIEW v", "REFRESH MATERIALIZED VIEW CONCURRENTLY v"),
+    "lock-table": ("LOCK TABLE t", "LOCK TABLE t IN SHARE ROW EXCLUSIVE MODE"),
+    "domain-constraint": (
+        "ALTER DOMAIN d ADD CONSTRAINT r CHECK (VALUE > 0)",
+        "ALTER DOMAIN d ADD CONSTRAINT r CHECK (VALUE > 0) NOT VALID",
+    ),
+    "whole-table-dml": ("UPDATE t SET a = b WHERE a IS NULL", "UPDATE t SET a = 1 WHERE id = 7"),
+    "validate-in-same-transaction": (
+        "ALTER TABLE t ADD CONSTRAINT r CHECK (c > 0) NOT VALID; ALTER TABLE t VALIDATE CONSTRAINT r",
+        "BEGIN; ALTER TABLE t ADD CHECK (c > 0) NOT VALID; COMMIT; ALTER TABLE t VALIDATE CONSTRAINT r",
+    ),
+    "concurrently-in-transaction": (
+        "BEGIN; CREATE INDEX CONCURRENTLY i ON t (c); COMMIT",
+        "CREATE INDEX CONCURRENTLY i ON t (c); CREATE INDEX CONCURRENTLY j ON t (d)",
+    ),
+    "enum-value-used": (
+        "ALTER TYPE e ADD VALUE 'x'; INSERT INTO t (c) VALUES ('x')",
+        "ALTER TYPE e ADD VALUE 'x'; INSERT INTO t (c) VALUES ('y')",
+    ),
+    "drop-column": ("ALTER TABLE t DROP c", "ALTER TABLE t DROP CONSTRAINT c"),
+    "rename-column": ("ALTER TABLE t RENAME a TO b", "ALTER TABLE t ADD COLUMN b text"),
+    "rename-table": ("ALTER TABLE t RENAME TO u", "CREATE VIEW u AS SELECT * FROM t"),
+    "drop-object": ("DROP VIEW v CASCADE", "CREATE OR REPLACE VIEW v AS SELECT 1"),
+    "rename-object": ("ALTER FUNCTION f(int) RENAME TO g", "ALTER FUNCTION f(int) STABLE"),
+    "not-null-without-default": (
+        "ALTER TABLE t ADD COLUMN c int NOT NULL",
+        "ALTER TABLE t ADD COLUMN c int NOT NULL DEFAULT 0",
+    ),
+    "drop-default": ("ALTER TABLE t ALTER c DROP DEFAULT", "ALTER TABLE t ALTER c SET STATISTICS 100"),
+    "revoke": ("REVOKE SELECT ON t FROM app", "GRANT SELECT ON t TO app"),
+    "row-security": ("ALTER TABLE t ENABLE ROW LEVEL SECURITY", "ALTER TABLE t DISABLE ROW LEVEL SECURITY"),
+    "rename-enum-value": ("ALTER TYPE e RENAME VALUE 'a' TO 'b'", "ALTER TYPE e ADD VALUE 'b'"),
+    "detach-partition": (
+        "ALTER TABLE t DETACH PARTITION p CONCURRENTLY",
+        "CREATE TABLE p PARTITION OF t DEFAULT",
+    ),
+    "drop-not-null": ("ALTER TABLE t ALTER c DROP NOT NULL", "ALTER TABLE t ALTER c SET STORAGE MAIN"),
+    "drop-constraint": ("ALTER TABLE t DROP CONSTRAINT r", "ALTER TABLE t ADD COLUMN r int"),
+    "change-default": ("ALTER TABLE t ALTER c SET DEFAULT 3", "ALTER TABLE t ADD COLUMN c int DEFAULT 3"),
+    "new-enum-value": ("ALTER TYPE e ADD VALUE 'x'", "CREATE TYPE e AS ENUM ('x')"),
+    "trigger": (
+        "CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f()",
+        "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$",
+    ),
+    "data-loss": ("TRUNCATE t", "DROP VIEW v"),
+    "drop-index": ("DROP INDEX i", "DROP INDEX CONCURRENTLY i"),
+    "index-may-be-invalid": (
+        "CREATE INDEX CONCURRENTLY IF NOT EXISTS i ON t (c)",
+        "CREATE INDEX CONCURRENTLY i ON t (c)",
+    ),
+    "no-lock-timeout": (
+        "ALTER TABLE t ADD COLUMN c int",
+        "SET lock_timeout = '2s'; ALTER TABLE t ADD COLUMN c int",
+    ),
+    "several-locks": (
+        "ALTER TABLE t ADD COLUMN c int; ALTER TABLE u ADD COLUMN c int",
+        "ALTER TABLE t ADD COLUMN c int; ALTER TABLE t ADD COLUMN d int",
+    ),
+    "not-readable": ("DO $$ BEGIN PERFORM 1; END $$", "SELECT 1"),
+}
+
+
+def rules(sql: str, name: str = "0042_x.sql") -> set[str]:
+    return {one.rule for one in lint(sql, name)}
+
+
+def test_every_rule_has_its_cases() -> None:
+    assert set(CASES) == set(RULES)
+
+
+@pytest.mark.parametrize("rule", sorted(CASES))
+def test_a_rule_is_met_and_what_is_harmless_is_not(rule: str) -> None:
+    met, harmless = CASES[rule]
+    assert rule in rules(met)
+    assert rule not in rules(harmless)
+
+
+def test_what_the_migration_makes_itself_keeps_nobody_waiting() -> None:
+    made = (
+        "CREATE TABLE t (c int); CREATE INDEX ON t (c); ALTER TABLE t ADD CHECK (c > 0); UPDATE t SET c = 1;"
+    )
+    assert rules(made) == set()
+    assert "create-index" in rules("CREATE INDEX i ON t (c); CREATE TABLE t (c int);")
+
+
+def test_a_contract_may_take_away_and_still_keeps_nobody_waiting() -> None:
+    text = "SET lock_timeout = '2s'; ALTER TABLE t DROP COLUMN c; ALTER TABLE t ADD CHECK (d > 0);"
+    assert rules(text, "0042_x.contract.sql") == {"data-loss", "add-check"}
+
+
+def test_a_rule_is_allowed_beside_its_statement_and_only_with_a_reason() -> None:
+    text = "-- crossfade: allow create-index {}\nCREATE INDEX i ON t (c);\nCREATE INDEX j ON u (c);"
+    assert [one.line for one in lint(text.format("forty rows"), "m.sql")] == [3]
+    assert {(one.rule, one.line) for one in lint(text.format(""), "m.sql")} == {
+        ("not-readable", 1),
+        ("create-index", 3),
+    }
+
+
+def test_a_finding_has_its_place_and_the_sql_to_write_instead() -> None:
+    (one,) = lint('SET lock_timeout = 0;\n\n  CREATE INDEX "I" ON s.t (lower(c));', "m.sql")
+    assert (one.line, one.column, one.level) == (3, 3, "error")
+    assert one.instead == 'CREATE INDEX CONCURRENTLY "I" ON s.t (lower(c));'
+    checks = lint("SET lock_timeout = 0; ALTER TABLE ONLY s.t ADD CONSTRAINT r CHECK (a  > 0)", "m.sql")
+    assert checks[0].instead.splitlines() == [
+        "ALTER TABLE s.t ADD CONSTRAINT r CHECK (a  > 0) NOT VALID;",
+        "ALTER TABLE s.t VALIDATE CONSTRAINT r;  -- in a transaction of its own",
+    ]
+
+
+@pytest.mark.parametrize("text", ["SELECT 'never closed", "\\copy t from x", "BEGIN; SELECT $a$", "/* never"])
+def test_what_cannot_be_read_is_said_and_never_passed_over(text: str) -> None:
+    assert {one.level for one in lint(text, "m.sql")} == {"unknown"}
+
+
+@given(st.text(max_size=200))
+def test_no_text_breaks_it(text: str) -> None:
+    lint(text, "m.sql")
+    lint(f"ALTER TABLE {text}", "m.sql")
+
+
+def _catalogue() -> list[tuple[str, bool]]:
+    cases: list[dict[str, Any]] = []
+    for file in CATALOGUES:
+        cases += tomllib.loads(file.read_text())["case"]
+    told = [(one["migration"], bool(one.get("reads") or one.get("writes"))) for one in cases]
+    timed = [
+        (f"SET lock_timeout = '2s';{text[2:]}" if text.startswith("T;") else text, b) for text, b in told
+    ]
+    assert len(timed) > 300
+    return timed
+
+
+def test_it_agrees_with_what_was_proved_by_running() -> None:
+    """It finds most of what blocks, and cries at little else; the proof is right where they differ."""
+    locks = {name for name, rule in RULES.items() if rule.level == "error" and not rule.breaks}
+    told = [(blocks, {one.rule for one in lint(text, "m.sql")}) for text, blocks in _catalogue()]
+    blocking = [
+        bool(found & (locks | {"not-readable", "not-null-without-default"}))
+        for blocks, found in told
+        if blocks
+    ]
+    harmless = [bool(found & locks) for blocks, found in told if not blocks]
+    assert sum(blocking) / len(blocking) > 0.9
+    assert sum(harmless) / len(harmless) < 0.1
+
+
+def test_a_hundred_files_are_read_at_once() -> None:
+    texts = [text for text, _ in _catalogue()][:100]
+    began = time.process_time()
+    for text in texts:
+        lint(text, "m.sql")
+    assert time.process_time() - began < 2  # a guard against what is quadratic, not a figure
+
+
+class TestTheVerb:
+    def run(self, *arguments: str) -> tuple[int, str]:
+        done = CliRunner().invoke(migrate, ["lint", *arguments], standalone_mode=False)
+        return (done.return_value if done.exception is None else 99), done.output
+
+    def test_exit_codes(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("PATH", "")
+        for name, text, code in (
+            ("fine", "SELECT 1;", 0),
+            ("warned", "ALTER TABLE t ADD COLUMN c int;", 0),
+            ("bad", "CREATE INDEX i ON t (c);", 4),
+            ("dark", "DO $$ $$;", 11),
+        ):
+            (tmp_path / f"{name}.sql").write_text(text)
+            assert self.run(str(tmp_path / f"{name}.sql"))[0] == code
+        (tmp_path / "latin.sql").write_bytes(b"SELECT '\xe4';")
+        assert self.run(str(tmp_path / "latin.sql"))[0] == 11
+        code, said = self.run(str(tmp_path))
+        assert code == 4
+        assert "5 file(s)" in said
+
+    def test_json_and_sarif(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("PATH", "")
+        (tmp_path / "bad.sql").write_text("CREATE INDEX i ON t (c);")
+        assert json.loads(self.run(str(tmp_path), "--json")[1])[0]["rule"] == "create-index"
+        sarif = json.loads(self.run(str(tmp_path), "--sarif")[1])
+        (run,) = sarif["runs"]
+        assert run["results"][0]["locations"][0]["physicalLocation"]["region"] == {
+            "startLine": 1,
+            "startColumn": 1,
+        }
+        assert {one["id"] for one in run["tool"]["driver"]["rules"]} == set(RULES)
+
+    def test_squawk_is_heard_where_it_is_installed(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        file = tmp_path / "m.sql"
+        file.write_text("SELECT 1;\nCREATE TABLE t (id int);")
+        said = [{"file": str(file), "line": 1, "column": 0, "rule_name": "prefer-identity", "message": "…"}]
+        program = tmp_path / "squawk"
+        program.write_text(f"#!/bin/sh\necho '{json.dumps(said)}'\n")
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+        code, told = self.run(str(file))
+        assert code == 0
+        assert f"{file}:2:1 warning squawk/prefer-identity" in told
+
+
+def test_the_page_has_every_rule() -> None:
+    text = DOCS.read_text()
+    for rule in RULES.values():
+        assert f"| `{rule.name}` | {rule.level} | {rule.why} |" in text
