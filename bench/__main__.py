@@ -1,7 +1,8 @@
 """
 Every benchmark, one line each: the figure here, and its ratio to something plain measured beside it.
 
-`./dev bench judge` is one of its own: the judge in simulated releases, beside other judges.
+`./dev bench judge` is one of its own: the judge in simulated releases, beside other judges. So is
+`./dev bench migrations`: classic migrations, proved, read by `migrate lint`, and read by squawk.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import sys
 from bench import engine, heart, start
 from bench.judge import __main__ as judges
 from bench.judge import speed
+from bench.migrations import classics
 
 
 def main() -> None:
@@ -18,6 +20,8 @@ def main() -> None:
     if sys.argv[1:2] == ["judge"]:
         judges.main(sys.argv[2:])
         return
+    if sys.argv[1:2] == ["migrations"]:
+        sys.exit(classics.main(sys.argv[2:]))
     short = "--short" in sys.argv[1:]
     print(f"{'what':<44} {'here':>12}   ratio")
     for part in (start, heart, speed, engine):
