@@ -3,8 +3,8 @@ The classic migrations, three ways: proved by running, read by `migrate lint`, r
 
     ./dev bench migrations [--rounds N]
 
-The cases and what is right about each stand in `tests/integration/migrations/catalogue.toml`, with the reason.
-Seconds are of one proof on a sandbox that runs already; the ratio is to an empty database made and dropped beside it.
+The cases, and what is right about each with its reason, stand in `tests/integration/migrations/catalogue.toml`.
+Seconds are of one proof on a sandbox that runs already; the ratio is to an empty database, made and dropped.
 """
 
 from __future__ import annotations
@@ -130,10 +130,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             counted["squawk"] += bool(theirs) == needs_care(case)
             print(line(case, verdict, took), flush=True)
             print(f"    lint: {ours or '-'}   squawk: {theirs or '-' if program else 'not installed'}")
-    print(f"\n{len(cases)} cases, {rounds} rounds: median {statistics.median(seconds):.2f} s, most {max(seconds):.2f} s "
-          f"({statistics.median(seconds) / yard:.0f} x an empty database)")  # fmt: skip
-    print(f"right in every field by proof {counted['proof']}; whether to stop somebody: lint {counted['lint']}, "
-          f"squawk {counted['squawk'] if program else 'not installed'}")  # fmt: skip
+    usual = statistics.median(seconds)
+    print(f"\n{len(cases)} cases, {rounds} rounds: median {usual:.2f} s, most {max(seconds):.2f} s")
+    print(f"{usual / yard:.0f} x an empty database; right in every field by proof: {counted['proof']}")
+    theirs = str(counted["squawk"]) if program else "not installed"
+    print(f"right on whether somebody has to be stopped: lint {counted['lint']}, squawk {theirs}")
     return 0 if counted["proof"] == len(cases) else 1
 
 
