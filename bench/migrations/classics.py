@@ -3,7 +3,7 @@ The classic migrations, three ways: proved by running, read by `migrate lint`, r
 
     ./dev bench migrations [--rounds N]
 
-The cases, and what is right about each with its reason, stand in `tests/integration/migrations/catalogue.toml`.
+The cases, what is right about each, and the reason stand in `tests/integration/migrations/catalogue.toml`.
 Seconds are of one proof on a sandbox that runs already; the ratio is to an empty database, made and dropped.
 """
 
