@@ -237,7 +237,7 @@ class TestDocument:
 
         assert after.generation == seen.generation
         assert after.listener_port == seen.listener_port
-        assert get(seen.listener_port)[0] == 200
+        until(lambda: get(seen.listener_port)[0] == 200)
 
     def test_a_taken_port_is_refused_and_its_holder_named(self, folder: Path) -> None:
         client = ensure_supervisor(folder)

@@ -182,7 +182,18 @@ class TestBrokenOff:
 
 def start(folder: Path, *extra: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "crossfade", *arguments(folder, migration=SLOW), *extra]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=_hears_interrupts,  # noqa: PLW1509 no thread of ours holds a lock that it takes
+    )
+
+
+def _hears_interrupts() -> None:
+    """A job in the background of a shell ignores SIGINT, and so would all that it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def answered(folder: Path, *extra: str) -> tuple[int, str]:

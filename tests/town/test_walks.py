@@ -94,6 +94,7 @@ def test_the_readme_names_what_lies_there(shop: str) -> None:
     assert [one for one in named if not (EXAMPLES / shop / one).exists()] == []
 
 
+@pytest.mark.long
 @pytest.mark.real
 def test_R37_every_release_of_the_alembic_shop_passes_its_tests_on_the_expanded_schema(database: str) -> None:
     installed("alembic-shop")
@@ -103,6 +104,7 @@ def test_R37_every_release_of_the_alembic_shop_passes_its_tests_on_the_expanded_
         assert "14 passed" in typed("alembic-shop", database, "pytest", REVISION=revision)
 
 
+@pytest.mark.long
 @pytest.mark.real
 def test_every_release_of_the_django_shop_passes_its_tests_and_has_its_migrations(database: str) -> None:
     installed("django-shop")
