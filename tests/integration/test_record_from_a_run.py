@@ -118,6 +118,15 @@ class TestWhatGoesWrong:
     def test_nothing_heard(self, tmp_path: Path) -> None:
         assert self.failing(tmp_path, "--schema", str(tmp_path / "schema.sql"), "--", "true") == "CF9232"
 
+    def test_the_variable_of_the_service_file_holds_the_address_too(self, tmp_path: Path) -> None:
+        spec = tmp_path / "crossfade.yaml"
+        spec.write_text(
+            "apiVersion: crossfade/v1\nservice: shop\nstrategy: canary\n"
+            'platform: {local: {command: "./serve {port}", port: 8000}}\ndatabase: {url: {env: SHOP_URL}}\n'
+        )
+        told = 'case "$SHOP_URL" in postgresql:*) ;; *) exit 1 ;; esac'
+        assert self.failing(tmp_path, "-f", str(spec), "--", "sh", "-c", told) == "CF9232"
+
     def test_nothing_asked_and_two_schemas(self, tmp_path: Path) -> None:
         assert self.failing(tmp_path) == "CF9230"
         both = ("--schema", str(tmp_path / "schema.sql"), "--schema-from", "true")

@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 
 from crossfade.engine.drawer import FolderDrawer
 from crossfade.errors import RefusedError
+from crossfade.migrations.record.log import Heard
 from crossfade.migrations.shape import Sent, Shape
+from crossfade.preconditions.heard import script_of_heard, written_out
 from crossfade.preconditions.reach import Past, reachable
 from crossfade.preconditions.records import Part, Proved, Records, Version
 from crossfade.preconditions.say import footing, since
@@ -189,3 +191,33 @@ class TestRecords:
         with pytest.raises(RefusedError) as refused:
             records.version("v41")
         assert refused.value.id == "CF9300"
+
+
+class TestHeardCommands:
+    def said(self, *texts: str) -> list[tuple[list[str], bool]]:
+        script = script_of_heard(texts)
+        return [([one.text for one in unit.statements], unit.transaction) for unit in script.units]
+
+    def test_transactions_are_kept_and_what_only_looks_is_left_out(self) -> None:
+        timed, adds, index = (
+            "SET LOCAL lock_timeout = '1s'",
+            "ALTER TABLE t ADD a int",
+            "CREATE INDEX i ON t (a)",
+        )
+        told = ("SELECT 1", "BEGIN", timed, adds, "COMMIT", index)
+        assert self.said(*told) == [([timed, adds], True), ([index], False)]
+
+    def test_a_savepoint_ends_no_transaction_and_what_was_rolled_back_never_was(self) -> None:
+        told = ("BEGIN", "ALTER TABLE t ADD a int", "SAVEPOINT s", "ROLLBACK TO SAVEPOINT s", "COMMIT")
+        assert self.said(*told) == [(["ALTER TABLE t ADD a int"], True)]
+        assert self.said("BEGIN", "DROP TABLE t", "ROLLBACK") == []
+
+    def test_a_with_that_writes_is_a_part(self) -> None:
+        writes = "WITH gone AS (DELETE FROM t RETURNING a) SELECT a FROM gone"
+        assert self.said("WITH a AS (SELECT 1) SELECT * FROM a", writes) == [([writes], False)]
+
+    def test_values_are_written_out(self) -> None:
+        one = Heard(
+            session="1", database="d", text="INSERT INTO t VALUES ($2, $1, '$1')", values=("it's", None)
+        )
+        assert written_out(one) == "INSERT INTO t VALUES (NULL, 'it''s', '$1')"

@@ -62,14 +62,16 @@ def record(
             "crossfade migrate record --schema-from 'alembic upgrade head' -- pytest -q",
         )  # fmt: skip
     spec = _spec(file)
-    with Recorder(pg) as recorder:
+    database = spec.database if spec is not None else None
+    variables = () if database is None else (database.url, database.direct)
+    with Recorder(pg, variables=variables) as recorder:
         made = _schema(schema, schema_from, migrations)
         if made is not None:
             made.make(recorder)
         shape = (
             _told(recorder, from_) if from_ is not None else _heard(recorder, command, allow=allow_failing)
         )
-    role = spec.database.app_role if spec is not None and spec.database is not None else None
+    role = database.app_role if database is not None else None
     shape = replace(shape, service=spec.service if spec else None, revision=revision, app_role=role)
     target = out or _target(spec, file)
     target.write_text(shape.as_json(), encoding="utf-8")

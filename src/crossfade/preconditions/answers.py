@@ -212,7 +212,7 @@ class Answers:
             first = taken_away(session, change) if which == "contract" else ()
         if isinstance(written, CommandPart):
             copy = (*live.statements, *first)
-            script = heard_script(written, copy, live.counted, str(self._side.home))
+            script = heard_script(written, copy, live.counted, self._side.place)
         else:
             script = script_of(written)
         script = behind(first, script)

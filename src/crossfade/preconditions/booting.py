@@ -41,6 +41,8 @@ class Trial:
     health: str
     """A path that is answered below 400 where it is well."""
     home: Path
+    variables: tuple[str, ...] = ()
+    """In which it finds its database, beside `DATABASE_URL`."""
 
 
 def boot(
@@ -51,7 +53,7 @@ def boot(
 
     Raises RefusedError where the schema cannot be made.
     """
-    with Recorder() as recorder:
+    with Recorder(variables=trial.variables) as recorder:
         with recorder.connect() as session:
             load(session, schema, "the schema of the database")
             for text in (*rows, *(one.text for one in (script.statements if script else ()))):

@@ -11,7 +11,6 @@ import os
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from psycopg import ProgrammingError
@@ -23,6 +22,7 @@ from crossfade.migrations.running.ledger import WHOLE, Done, of_part, rows_of, s
 from crossfade.migrations.shape import Shape, read_shape
 from crossfade.migrations.wire import Session
 from crossfade.preconditions.booting import Trial
+from crossfade.preconditions.heard import Place
 from crossfade.preconditions.objecting import (
     breaks,
     not_expanded,
@@ -70,17 +70,23 @@ class DatabaseSide:
         return self._database.app_role
 
     @property
-    def home(self) -> Path:
-        """The folder of crossfade.yaml."""
-        return self._spec.folder
-
-    @property
     def trial(self) -> Trial | None:
         """How an instance is started for a trial; None where nobody said."""
         if self._database.boot is None:
             return None
         platform = self._spec.platform
-        return Trial(command=self._database.boot, health=platform.health, home=self._spec.folder)
+        place = self.place
+        return Trial(
+            command=self._database.boot,
+            health=platform.health,
+            home=self._spec.folder,
+            variables=place.variables,
+        )
+
+    @property
+    def place(self) -> Place:
+        """Where programs run, and the variables in which they find the database."""
+        return Place(home=str(self._spec.folder), variables=(self._database.url, self._database.direct))
 
     @cached_property
     def changes(self) -> tuple[SchemaChange, ...]:

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from crossfade.errors import RefusedError
 from crossfade.migrations.catalog import BOOKKEEPING
-from crossfade.migrations.lexer import meaningful
+from crossfade.migrations.lexer import Kind, meaningful
 from crossfade.migrations.load import load
 from crossfade.migrations.record.listen import Recorder
+from crossfade.migrations.record.log import Heard
 from crossfade.migrations.script import Script, Statement, Unit, read_statements
 from crossfade.migrations.wire import Session, literal, name
 from crossfade.spec.change_models import CommandPart
@@ -51,15 +53,23 @@ def counted(session: Session) -> tuple[str, ...]:
     return tuple(found)
 
 
-def heard_script(part: CommandPart, schema: Sequence[Statement], rows: Sequence[str], home: str) -> Script:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a command is run, and the variables in which it finds its database."""
+
+    home: str
+    variables: tuple[str, ...]
+
+
+def heard_script(part: CommandPart, schema: Sequence[Statement], rows: Sequence[str], place: Place) -> Script:
     """The statements that the command sends, in their transactions. Raises RefusedError where it fails."""
-    with Recorder() as recorder:
+    with Recorder(variables=place.variables) as recorder:
         with recorder.connect() as session:
             load(session, schema, "the schema of the database")
             for row in rows:
                 session.ask(row)
         recorder.listen()
-        code = recorder.run(shlex.split(part.command), folder=home)
+        code = recorder.run(shlex.split(part.command), folder=place.home)
         if code:
             raise RefusedError(
                 "CF9301",
@@ -67,16 +77,32 @@ def heard_script(part: CommandPart, schema: Sequence[Statement], rows: Sequence[
                 f"it ended with {code}",
                 "its own words stand above; it finds the copy in DATABASE_URL",
             )
-        return _script([one.text for one in recorder.heard() if one.failed is None])
+        return script_of_heard([written_out(one) for one in recorder.heard() if one.failed is None])
 
 
-def _script(texts: Sequence[str]) -> Script:
+def written_out(one: Heard) -> str:
+    """A statement with its values in it: a migration is run as text."""
+    if not one.values:
+        return one.text
+    pieces, at = [], 0
+    for token in meaningful(one.text):
+        number = int(token.value) if token.kind is Kind.PARAM else 0
+        if 0 < number <= len(one.values):
+            pieces += [one.text[at : token.start], literal(one.values[number - 1])]
+            at = token.end
+    return "".join((*pieces, one.text[at:]))
+
+
+def script_of_heard(texts: Sequence[str]) -> Script:
+    """The statements of a session as the transactions that they were; what was rolled back never was."""
     units: list[Unit] = []
     open_: list[Statement] | None = None
     for text in texts:
         for statement in read_statements(text, "the command"):
-            lead = meaningful(statement.text)[:1]
-            word = lead[0].value if lead else ""
+            told = [token.value for token in meaningful(statement.text)]
+            word = told[0] if told else ""
+            if word in {"savepoint", "release"} or (word == "rollback" and "to" in told):
+                continue
             if word in {"begin", "start"}:
                 open_ = []
             elif word in {"commit", "end", "rollback"}:
@@ -91,5 +117,7 @@ def _script(texts: Sequence[str]) -> Script:
 
 
 def _asks(statement: Statement) -> bool:
-    """What only looks, or belongs to the session, is no part of a migration."""
-    return statement.lead[:1] in {("select",), ("show",), ("set",), ("savepoint",), ("release",), ("with",)}
+    """What only looks is no part of a migration."""
+    lead = statement.lead[:1]
+    writes = {token.value for token in statement.tokens} & {"insert", "update", "delete", "merge"}
+    return lead in {("select",), ("show",)} or (lead == ("with",) and not writes)

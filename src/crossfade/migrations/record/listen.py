@@ -87,7 +87,9 @@ class SchemaCommand:
 class Recorder:
     """The server, for as long as the context lasts."""
 
-    def __init__(self, major: int | None = None) -> None:
+    def __init__(self, major: int | None = None, *, variables: Sequence[str] = ()) -> None:
+        """`variables` are names by which programs find their database, beside `DATABASE_URL`."""
+        self._variables = ("DATABASE_URL", *variables)
         self._sandbox = Sandbox(major, settings=HEARS)
         self._conninfo = f"host='{self._sandbox.folder}' port=5432 user=postgres dbname={DATABASE}"
         self._begin = 0
@@ -127,7 +129,7 @@ class Recorder:
     def environment(self) -> Mapping[str, str]:
         """What a command finds the server by."""
         return {
-            "DATABASE_URL": self.url,
+            **dict.fromkeys(self._variables, self.url),
             "PGHOST": str(self._sandbox.folder),
             "PGPORT": "5432",
             "PGUSER": "postgres",
