@@ -63,9 +63,12 @@ def breaks(one: Reachable, said: Footing) -> Objection:
 
 def unknown_shape(one: Reachable, said: Footing) -> Objection:
     """Nobody knows whether a version that may be needed still runs."""
+    record = f"crossfade migrate record --keep --revision {one.revision} -- ITS TESTS"
+    prove = f"crossfade can-rollback {one.revision}"
+    first = record if "recorded" in said.why else prove
     return Objection(
         id="CF9307",
         what=f"it is not proved that {one.revision} still runs",
         why=f"{one.why}, and {said.why}",
-        fix=f"crossfade can-rollback {one.revision}, or: {_DESPITE}",
+        fix=f"{first}, or: {_DESPITE}",
     )
