@@ -305,7 +305,10 @@ class _Proof:
         runner = self._before.runner
         prepared = runner.prepare(statement.text)
         used = None if isinstance(prepared, Failure) else runner.used(prepared)
-        return not (used is None or used & there.relations or _watched_over(used, catalog))
+        # LOCK, TRUNCATE, REFRESH and a value of regclass open nothing when planned: they must run to tell.
+        if used is None or used.isdisjoint(catalog.relations):
+            return False
+        return not (used & there.relations or _watched_over(used, catalog))
 
     def _tried_after(self, statement: Statement) -> Tried:
         """A statement of the new version on the new shape; an untouched one is only planned."""
