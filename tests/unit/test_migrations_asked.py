@@ -24,6 +24,7 @@ class TestAsked:
             ("COPY (SELECT a FROM t WHERE (b)) TO STDOUT", "SELECT a FROM t WHERE (b)"),
             ('COPY "T" (a, "b, c") FROM STDIN', 'INSERT INTO "T" (a, "b, c") VALUES ($1, $2)'),
             ("PREPARE p (int) AS SELECT a FROM t WHERE a = $1", "SELECT a FROM t WHERE a = $1"),
+            ("SELECT pg_catalog.currval('s'), CURRVAL('r')", "SELECT pg_catalog.nextval('s'), nextval('r')"),
             ("SELECT a FROM t", "SELECT a FROM t"),
         ],
     )

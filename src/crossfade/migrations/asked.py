@@ -2,8 +2,9 @@
 What a version sends, as something that can be prepared. Pure.
 
 A cursor is its query; COPY out is a SELECT, COPY in an INSERT of the same columns; PREPARE is what it
-prepares. What asks no table anything (a transaction's bounds, channels, settings) is broken by no migration
-and left out. The verdict shows each statement as it was sent.
+prepares; currval, which needs a statement before it, is the nextval of its sequence. What asks no table
+anything (a transaction's bounds, channels, settings) is broken by no migration and left out. The verdict
+shows each statement as it was sent.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-from crossfade.migrations.lexer import Token, meaningful
+from crossfade.migrations.lexer import Kind, Token, meaningful
 from crossfade.migrations.script import Statement
 
 _NO_QUESTION: Final = frozenset(
@@ -48,6 +49,20 @@ def _read(statement: Statement) -> Iterator[str]:
         at = _place(tokens, "as")
         if at is not None:
             yield statement.text[tokens[at].end :].strip()
+    elif any(map(_is_currval, tokens)):
+        yield _with_nextval(statement)
+
+
+def _is_currval(token: Token) -> bool:
+    return token.kind is Kind.WORD and token.value == "currval"
+
+
+def _with_nextval(statement: Statement) -> str:
+    pieces, at = [], 0
+    for token in filter(_is_currval, statement.tokens):
+        pieces += [statement.text[at : token.start], "nextval"]
+        at = token.end
+    return "".join((*pieces, statement.text[at:]))
 
 
 def _copied(statement: Statement) -> Iterator[str]:
