@@ -15,6 +15,7 @@ from crossfade.migrations.record.files import read_told
 from crossfade.migrations.record.gather import Gathered, gather
 from crossfade.migrations.record.literals import fold
 from crossfade.migrations.record.log import heard
+from crossfade.migrations.record.masked import masked, masked_sql
 from crossfade.migrations.wire import literal
 
 NAMES = frozenset({"c", "t"})
@@ -64,6 +65,18 @@ class TestTheLog:
         )
         assert [one.failed for one in found] == ["23505", None]
 
+    def test_what_failed_before_it_ran_is_not_laid_at_the_door_of_the_statement_before(self) -> None:
+        found = heard(
+            [
+                entry("execute a: SELECT a FROM t WHERE b = $1", "Parameters: $1 = '1'"),
+                entry(
+                    "no such column", error_severity="ERROR", state_code="42703", statement="SELECT x FROM t"
+                ),
+            ],
+            ours="recorder",
+        )
+        assert [one.failed for one in found] == [None]
+
     def test_a_line_that_is_cut_off_ends_it(self) -> None:
         assert len(heard([entry("statement: SELECT a FROM t"), '{"message": "stat'], ours="")) == 1
 
@@ -110,6 +123,9 @@ class TestLiterals:
             "SELECT 'never closed",
             "SELECT $$a body$$ FROM t",
             "SELECT a -- 'x'\n FROM t /* 5 */",
+            "SELECT nextval('s')",
+            "SELECT currval('s'), 's'::regclass",
+            "SELECT a FROM t WHERE b = current_setting('app.b')",
         ],
     )
     def test_what_is_no_value_stays(self, text: str) -> None:
@@ -169,8 +185,60 @@ class TestGathering:
         assert list(found.candidates) == ["SELECT a FROM t WHERE b > $1", "SELECT b FROM t WHERE a = $1"]
         assert [one.samples for one in found.candidates.values()] == [[("0",)], [("1", "x", None)]]
 
+    @pytest.mark.parametrize(
+        ("given", "samples"),
+        [
+            ("-1, 'x'", [("-1", "x")]),
+            ("- 1.5, true", [("-1.5", "true")]),
+            ("5::int, 'x'", []),
+            ("f(1, 2), 'x'", []),
+            ("-'x', 1", []),
+        ],
+    )
+    def test_what_is_executed_is_kept_whatever_its_values(
+        self, given: str, samples: list[tuple[str, str]]
+    ) -> None:
+        query = "SELECT a FROM t WHERE b = $1 AND c = $2"
+        told = entry(f"statement: EXECUTE p({given})", f"prepare: PREPARE p AS {query}")
+        (candidate,) = gathered(told).candidates.values()
+
+        assert candidate.originals == [query]
+        assert candidate.samples == samples
+
+    def test_values_that_nobody_knows_leave_room_for_those_that_are_known(self) -> None:
+        query = "SELECT a FROM t WHERE b = $1"
+        found = gathered(
+            entry("statement: EXECUTE p(5::int)", f"prepare: PREPARE p AS {query}"),
+            entry(f"execute a: {query}", "Parameters: $1 = '1'"),
+        )
+        (candidate,) = found.candidates.values()
+
+        assert (candidate.seen, candidate.samples) == (2, [("1",)])
+
+    def test_what_is_sent_beside_an_execute_is_not_taken_for_it(self) -> None:
+        told = entry(
+            "statement: SELECT c FROM t; EXECUTE p(1)", "prepare: PREPARE p AS SELECT a FROM t WHERE b = $1"
+        )
+
+        assert statements(told) == ["SELECT c FROM t", "SELECT a FROM t WHERE b = $1"]
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "SELECT nextval('s')",
+            "SELECT pg_catalog.setval('s', c)",
+            "COPY t (a, b) FROM STDIN",
+            "COPY t TO STDOUT",
+            "COPY (SELECT a FROM t WHERE b = 'x') TO STDOUT (FORMAT csv)",
+            "LOCK TABLE t IN SHARE MODE",
+        ],
+    )
+    def test_sequences_copies_and_locks_are_the_version_s(self, text: str) -> None:
+        assert statements(entry(f"statement: {text}")) == [text]
+
     def test_what_is_left_out_is_named_with_its_reason(self) -> None:
         texts = ("CREATE TABLE x ()", "TRUNCATE t", "COPY t FROM STDIN", "DO $$ $$", "SELECT version()",
+                 "COPY t TO '/a/file'",
                  "SET a = 1", "BEGIN", "SELECT 'never closed")  # fmt: skip
         found = gathered(*(entry(f"statement: {text}") for text in texts))
         assert found.candidates == {}
@@ -187,6 +255,37 @@ class TestGathering:
                 "UPDATE t SET a = b", "COMMIT", "SELECT b FROM t")  # fmt: skip
         found = gathered(*(entry(f"statement: {text}") for text in told))
         assert found.transactions == [("SELECT a FROM t", "DELETE FROM t", "UPDATE t SET a = b")]
+
+
+class TestSecrets:
+    @pytest.mark.parametrize(
+        ("told", "kept"),
+        [
+            ("env U=postgres://me:s3cret@h:5/db pytest", "env U=postgres://me:***@h:5/db pytest"),
+            ("psql 'host=h password=s3cret user=me'", "psql 'host=h password=*** user=me'"),
+            ("psql postgresql:///db?password=s3cret&user=me", "psql postgresql:///db?password=***&user=me"),
+            ("pytest -k a:b@c", "pytest -k a:b@c"),
+            ("curl http://h/a:b@c", "curl http://h/a:b@c"),
+        ],
+    )
+    def test_a_command_is_kept_without_passwords(self, told: str, kept: str) -> None:
+        assert masked(told) == kept
+
+    @pytest.mark.parametrize(
+        ("told", "kept"),
+        [
+            ("CREATE ROLE r PASSWORD 's3cret'", "CREATE ROLE r PASSWORD '***'"),
+            ("CREATE USER MAPPING FOR r SERVER s OPTIONS (secret 's3cret')",
+             "CREATE USER MAPPING FOR r SERVER s OPTIONS (secret '***')"),
+            ("CREATE SUBSCRIPTION s CONNECTION $$password=s3cret$$ PUBLICATION p",
+             "CREATE SUBSCRIPTION s CONNECTION '***' PUBLICATION p"),
+            ("COMMENT ON TABLE t IS 'of words'", "COMMENT ON TABLE t IS 'of words'"),
+            ("COMMENT ON TABLE t IS 'never closed, password=s3cret",
+             "COMMENT ON TABLE t IS 'never closed, password=***"),
+        ],
+    )  # fmt: skip
+    def test_set_up_is_named_without_passwords(self, told: str, kept: str) -> None:
+        assert masked_sql(told) == kept
 
 
 class TestFiles:

@@ -125,13 +125,15 @@ def _schema(file: Path | None, command: str | None, folder: Path | None) -> Sche
 
 
 def _heard(recorder: Recorder, command: tuple[str, ...], *, allow: bool) -> Shape:
+    from crossfade.migrations.record.masked import masked
+
     before = recorder.schema()
     recorder.listen()
     code = recorder.run(command)
     if code and not allow:
         raise RefusedError(
             "CF9231",
-            f"nothing was kept: {shlex.join(command)} ended with {code}",
+            f"nothing was kept: {masked(shlex.join(command))} ended with {code}",
             "tests that fail stop early, and what they did not send would be missing",
             "mend them, or keep what was heard all the same: --allow-failing",
         )

@@ -32,7 +32,12 @@ def main() -> int:
         with server.cursor("cursor") as cursor:
             cursor.execute("SELECT name FROM customers WHERE age > %s", (3,))
             cursor.fetchall()
+        server.execute("SELECT nextval('orders_id_seq')")
+        server.execute("SELECT currval('orders_id_seq')")
+        with server.cursor().copy("COPY customers (name) FROM STDIN") as copy:
+            copy.write_row(("copied",))
         server.execute("SELECT version()")
+        server.execute("CREATE ROLE heard PASSWORD 's3cret'")
         server.execute("SELECT name FROM customers WHERE nobody = 1") if "--wrong" in sys.argv else None
     return 1 if "--fail" in sys.argv else 0
 

@@ -12,8 +12,11 @@ from collections.abc import Iterator, Mapping
 from itertools import count
 
 from crossfade.migrations.answers import Failure, Prepared
+from crossfade.migrations.asked import asked
 from crossfade.migrations.record.gather import Candidate, Gathered
 from crossfade.migrations.record.literals import fold
+from crossfade.migrations.record.masked import masked_sql
+from crossfade.migrations.script import read_statements
 from crossfade.migrations.shape import SAMPLES, NotTaken, Sent
 from crossfade.migrations.wire import Session
 
@@ -24,7 +27,7 @@ def checked(
     """Statements, transactions as sequences of their ids, and what was left out."""
     asked = _Asked(session)
     statements: dict[str, Sent] = {}
-    left = [NotTaken(text=text, why=why) for text, why in gathered.left_out.items()]
+    left = [NotTaken(text=masked_sql(text), why=why) for text, why in gathered.left_out.items()]
     ids: dict[str, str] = {}
     for key, candidate in gathered.candidates.items():
         found = list(asked.agreed(candidate))
@@ -70,12 +73,17 @@ class _Asked:
                 yield Sent(text=text, seen=candidate.seen)
 
     def why(self, text: str) -> str:
-        said = self._session.prepare(next(self._names), text)
+        said = self._ask(text)
         return f"cannot be prepared on the recorded schema: {said}"
 
     def _prepare(self, text: str) -> Prepared | None:
-        said = self._session.prepare(next(self._names), text)
+        said = self._ask(text)
         return None if isinstance(said, Failure) else said
+
+    def _ask(self, text: str) -> Prepared | Failure:
+        """As the proof will: COPY is the SELECT or the INSERT of its columns."""
+        (one,) = asked(read_statements(text, "a statement")) or (None,)
+        return self._session.prepare(next(self._names), text if one is None else one.text)
 
     def _same(self, was: Prepared, text: str) -> bool:
         now = self._prepare(text)

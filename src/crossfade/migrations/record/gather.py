@@ -36,8 +36,10 @@ class Candidate:
         self.seen += 1
         if one.text not in self.originals and len(self.originals) < _TEXTS:
             self.originals.append(one.text)
+        if one.values is None or one.failed is not None:
+            return
         fits = not self.samples or len(one.values) == len(self.samples[0])
-        if one.failed is None and fits and one.values not in self.samples and len(self.samples) < SAMPLES:
+        if fits and one.values not in self.samples and len(self.samples) < SAMPLES:
             self.samples.append(one.values)
 
 
@@ -46,7 +48,8 @@ class _One:
     """One sending of one statement."""
 
     text: str
-    values: Values
+    values: Values | None
+    """None where nobody knows them."""
     key: str
     folded: Folded | None
     failed: str | None
@@ -75,6 +78,7 @@ def gather(heard: Iterable[Heard], names: Collection[str]) -> Gathered:
                 _close(found, open_.pop(one.session, []))
             sent = _sent(one, text, tokens)
             if sent is None:
+                found.left_out.setdefault(text, "what it executes is not in the log")
                 continue
             why = left_out(meaningful(sent.text), names)
             if why is not None:
@@ -112,18 +116,18 @@ def _statements(one: Heard, found: Gathered) -> Iterator[tuple[str, tuple[Token,
 def _sent(one: Heard, text: str, tokens: tuple[Token, ...]) -> _One | None:
     """As it would be sent with parameters."""
     values = one.values
-    if one.prepared is not None:
+    if one.prepared is not None and tokens and tokens[0].value == "execute":
         query = prepared_query(meaningful(one.prepared), one.prepared)
-        given = arguments(tokens)
-        if query is None or given is None:
+        if query is None:
             return None
-        text, values = query.rstrip("; \n"), given
+        text, values = query.rstrip("; \n"), arguments(tokens)
+        return _One(text=text, values=values, key=_collapsed(text), folded=None, failed=one.failed)
     cursor = inner(meaningful(text), text)
     if cursor is not None:
         text = cursor
     if values:
         return _One(text=text, values=values, key=_collapsed(text), folded=None, failed=one.failed)
-    folded = fold(text)
+    folded = None if tokens and tokens[0].value == "copy" else fold(text)
     if folded is None:
         return _One(text=text, values=(), key=text, folded=None, failed=one.failed)
     key = _collapsed(folded.text)

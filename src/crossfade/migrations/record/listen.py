@@ -21,6 +21,7 @@ from crossfade.migrations.load import load
 from crossfade.migrations.record.checked import checked
 from crossfade.migrations.record.gather import gather
 from crossfade.migrations.record.log import Heard, heard
+from crossfade.migrations.record.masked import masked
 from crossfade.migrations.running.dump import schema_of
 from crossfade.migrations.sandbox import Sandbox
 from crossfade.migrations.script import read_statements
@@ -78,7 +79,7 @@ class SchemaCommand:
         if code:
             raise RefusedError(
                 "CF9225",
-                f"the schema was not made: {' '.join(self.words)} ended with {code}",
+                f"the schema was not made: {masked(' '.join(self.words))} ended with {code}",
                 "what it printed stands above; nothing was recorded",
                 "it finds the server in DATABASE_URL and in PGHOST, PGPORT, PGUSER and PGDATABASE",
             )
@@ -161,7 +162,7 @@ class Recorder:
             statements=statements,
             transactions=transactions,
             not_taken=left,
-            source=source,
+            source=masked(source),
             recorded=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             server=self.version,
             schema=schema,

@@ -3,7 +3,8 @@ Values out of a statement's text: what a client wrote into it becomes `$1`, with
 
 A string becomes a parameter without a type, as PostgreSQL reads a string; a number becomes one of the type
 that PostgreSQL gives the number, so nothing is resolved in another way than before. What is no value stays:
-`interval '1 day'`, `varchar(10)`, `ORDER BY 1`, the bodies of functions. Whether a statement is the same
+`interval '1 day'`, `varchar(10)`, `ORDER BY 1`, the bodies of functions; and what names a part of the schema:
+`nextval('tickets')`, `'orders'::regclass`. Whether a statement is the same
 afterwards is not believed but asked (`checked.py`). Pure.
 """
 
@@ -23,6 +24,9 @@ _VALUE_WORDS: Final = """
 """
 _BEFORE_A_VALUE: Final = frozenset(_VALUE_WORDS.split())
 """Words that a string may follow as a value; after any other word it is a value of the type of that name."""
+_TAKE_NAMES: Final = frozenset(
+    {"nextval", "currval", "setval", "to_regclass", "pg_get_serial_sequence", "current_setting", "set_config"}
+)
 _POSITIONS: Final = frozenset({"order", "group"})
 _ENDS_POSITIONS: Final = frozenset(
     {"limit", "offset", "fetch", "for", "union", "intersect", "except", "having", "window", "rows", "range"}
@@ -114,12 +118,19 @@ def _is_value(tokens: Sequence[Token], at: int) -> bool:
         return False
     if at + 1 < len(tokens) and tokens[at + 1].kind is Kind.STRING:
         return False
-    if at == 0:
+    if at == 0 or _is_name(tokens, at):
         return False
     before = tokens[at - 1]
     if before.kind is Kind.WORD:
         return before.value in _BEFORE_A_VALUE
     return before.kind is Kind.SIGN and before.text not in {".", "]"} and not _closes_a_type(tokens, at)
+
+
+def _is_name(tokens: Sequence[Token], at: int) -> bool:
+    """A string that is the name of something: each is a statement of its own, or the ninth would be lost."""
+    before = [one.value for one in tokens[max(at - 2, 0) : at]]
+    behind = [one.value for one in tokens[at + 1 : at + 3]]
+    return behind == ["::", "regclass"] or (before[-1:] == ["("] and before[0] in _TAKE_NAMES)
 
 
 def _closes_a_type(tokens: Sequence[Token], at: int) -> bool:

@@ -2,7 +2,8 @@
 The server's own log, as JSON lines → statements with their values, in the order in which they came.
 
 With `log_statement = all` every statement is there before it runs: simple and extended protocol, prepared
-ones, pipelines. A failing one is there twice, the second time as an error. Pure.
+ones, pipelines. A failing one is there twice, the second time as an error; one that fails before it runs
+(it cannot be parsed, a value is of another type) only as an error, which is then of nobody. Pure.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def heard(lines: Iterable[str], *, ours: str) -> tuple[Heard, ...]:
             continue
         if entry.get("error_severity") in ("ERROR", "FATAL"):
             at = last.get(session)
-            if at is not None:
+            if at is not None and entry.get("statement") in (None, found[at].text):
                 found[at] = replace(found[at], failed=str(entry.get("state_code")))
             continue
         one = _statement(entry, session)

@@ -19,15 +19,17 @@ _SCHEMA_WORDS: Final = """
 """
 _SESSION_WORDS: Final = """
     begin start commit end rollback abort savepoint release set reset show discard deallocate listen unlisten
-    notify close fetch move lock prepare execute explain
+    notify close fetch move prepare execute explain
 """
 _SCHEMA: Final = frozenset(_SCHEMA_WORDS.split())
 _SESSION: Final = frozenset(_SESSION_WORDS.split())
+_SEQUENCES: Final = frozenset({"nextval", "currval", "setval"})
+"""Their sequence stands in a string: no name of the schema need be told."""
 _READS_OR_WRITES: Final = frozenset(
-    ("select", "insert", "update", "delete", "merge", "with", "values", "table", "call")
+    ("select", "insert", "update", "delete", "merge", "with", "values", "table", "call", "copy", "lock")
 )
 
-SILENT: Final = _SESSION - {"lock", "explain", "notify"}
+SILENT: Final = _SESSION - {"explain", "notify"}
 """What every client sends around its statements: not worth a line in the list of what is left out."""
 
 
@@ -40,17 +42,26 @@ def left_out(tokens: Sequence[Token], names: Collection[str]) -> str | None:
         return "empties a table: set-up of a test"
     if lead in _SESSION:
         return f"{lead.upper()}: of the session, no statement on data"
-    if lead == "copy":
-        return "COPY: its rows are no part of the statement"
     if lead == "do":
         return "a DO block: its parts are not seen"
     if lead not in _READS_OR_WRITES:
         return "no statement that reads or writes rows"
+    if lead == "copy" and (why := _copied(tokens)) is not None:
+        return why
     told = {token.value for token in tokens if token.kind in (Kind.WORD, Kind.QUOTED)}
     if not told.isdisjoint(BOOKKEEPING):
         return "a framework counts its migrations: set-up"
-    if told.isdisjoint(names):
+    if told.isdisjoint(names) and told.isdisjoint(_SEQUENCES):
         return "names nothing of the schema: a question to PostgreSQL itself"
+    return None
+
+
+def _copied(tokens: Sequence[Token]) -> str | None:
+    words_ = [token.text.lower() for token in tokens]
+    if not {"stdin", "stdout"} & set(words_):
+        return "COPY from or to a file of the server"
+    if "stdin" in words_ and "(" not in words_[: words_.index("stdin")]:
+        return "COPY inwards without its columns: which ones it fills, nobody knows later"
     return None
 
 
@@ -73,20 +84,37 @@ def prepared_query(tokens: Sequence[Token], text: str) -> str | None:
 
 
 def arguments(tokens: Sequence[Token]) -> tuple[str | None, ...] | None:
-    """The values of EXECUTE name(…), where each is a plain one."""
+    """The values of EXECUTE name(…); None where one of them is no plain one."""
     opened = next((at for at, token in enumerate(tokens) if token.text == "("), None)
     if opened is None:
         return ()
-    values: list[str | None] = []
     inside = tokens[opened + 1 : -1] if tokens[-1].text == ")" else tokens[opened + 1 :]
-    for at, token in enumerate(inside):
-        if at % 2:
-            if token.text != ",":
-                return None
-        elif token.kind in (Kind.STRING, Kind.NUMBER):
-            values.append(token.value)
-        elif token.value in {"null", "true", "false"}:
-            values.append(None if token.value == "null" else token.value)
-        else:
+    values: list[str | None] = []
+    piece: list[Token] = []
+    for token in (*inside, _COMMA):
+        if token.text != ",":
+            piece.append(token)
+            continue
+        value = _plain(piece)
+        if value is None:
             return None
+        values += value
+        piece = []
     return tuple(values)
+
+
+_COMMA: Final = Token(Kind.SIGN, ",", ",", 0, 0)
+
+
+def _plain(piece: Sequence[Token]) -> tuple[str | None] | None:
+    """One value alone: a string, a number with or without its sign, NULL, true, false."""
+    sign = "-" if piece and piece[0].text == "-" else ""
+    one = piece[1:] if sign else piece
+    if len(one) != 1 or (sign and one[0].kind is not Kind.NUMBER):
+        return None
+    (token,) = one
+    if token.kind in (Kind.STRING, Kind.NUMBER):
+        return (sign + token.value,)
+    if token.value in {"null", "true", "false"}:
+        return (None if token.value == "null" else token.value,)
+    return None
