@@ -115,6 +115,11 @@ class Relation:
     def key(self) -> tuple[str, str]:
         return (self.schema, self.name)
 
+    @property
+    def as_value(self) -> str:
+        """As a value of regclass, each part quoted."""
+        return ".".join('"{}"'.format(part.replace('"', '""')) for part in self.key)
+
     def column(self, attnum: int) -> Column | None:
         return next((one for one in self.columns if one.attnum == attnum), None)
 

@@ -155,6 +155,8 @@ class Choices:
 
     def _by_type(self, kind: Shape) -> list[Value]:
         """For a parameter beside no column: what columns of its type hold, and the type's own values."""
+        if kind.name == "regclass":
+            return [*self._named_relations()]
         tables = self._bound.tables or tuple(self._supply.catalog.relations.values())
         held: list[Value] = [
             value
@@ -165,3 +167,9 @@ class Choices:
             if value is not None
         ]
         return list(dict.fromkeys([*held[:12], *values_of(kind)]))
+
+    def _named_relations(self) -> Iterator[Value]:
+        """What `nextval($1)` and `$1::regclass` may be asked for: sequences before all else."""
+        every = self._supply.catalog.relations.values()
+        for one in sorted(every, key=lambda relation: relation.kind != "S"):
+            yield one.as_value
