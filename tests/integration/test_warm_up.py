@@ -319,4 +319,4 @@ def test_who_is_asked_first_alternates_for_each_path(store: SqliteStore, service
     first = [one[0] for one, _ in pairs if one[1] == "/"]
 
     assert {"candidate", "stable"} == set(first)
-    assert 5 <= first.count("stable") <= 15
+    assert 2 <= first.count("stable") <= 18  # of twenty, by chance: once in 25,000 runs outside

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -171,3 +172,16 @@ def test_superseding_a_paused_release_ends_the_pause() -> None:
         run.to_the_end(limit=600)
 
         assert run.state.outcome is (Outcome.SUCCEEDED if step == "keeping" else Outcome.ROLLED_BACK)
+
+
+def test_R33_a_word_that_is_heard_after_the_clock_went_back_begins_its_wait_anew() -> None:
+    run = a_run().at("10 %", reached=False)
+    run.world.now -= timedelta(hours=1)
+    run.say(Verb.PAUSE)
+    run.say(Verb.PROMOTE_FULL)
+    run.tick()
+    heard = [event.type for event in run.journal if event.verb is not None or event.seconds is not None]
+
+    assert heard == [EventType.CONTROLLER_LOST, EventType.COMMAND_RECEIVED, EventType.COMMAND_RECEIVED]
+    run.tick()
+    assert run.state.cause is not Cause.LATE

@@ -13,7 +13,7 @@ from datetime import timedelta
 
 from crossfade.release.plan import SETTLE, Kind, Late, Plan, Proof, Step
 from crossfade.release.reconcile import Difference, differences, reconcile, serves_alone
-from crossfade.release.state import ENTERS, REACHES, Hold, Road, State, fold
+from crossfade.release.state import ENTERS, REACHES, Hold, Road, State, clock_went_back, fold
 from crossfade.release.turning import turn
 from crossfade.release.values import (
     ALL,
@@ -68,18 +68,12 @@ def _became_true(plan: Plan, state: State, truth: Truth, now: Instant) -> tuple[
     missing = differences(plan, state.step(plan).world, truth)
     return (
         turn(plan, state, truth, now)
-        or _clock_went_back(state, now)
+        or clock_went_back(state, now)
         or _facts(plan, state, missing, truth, now)
         or _hooks(plan, state, missing, truth, now)
         or _progress(plan, state, missing, truth, now)
         or _patience(plan, state, truth, now)
     )
-
-
-def _clock_went_back(state: State, now: Instant) -> tuple[Event, ...]:
-    if now >= state.latest:
-        return ()
-    return (Event(type=EventType.CONTROLLER_LOST, ts=now, seconds=(now - state.latest).total_seconds()),)
 
 
 def _facts(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from crossfade.release.plan import Kind, Plan
-from crossfade.release.state import Hold, Road, State, phase
+from crossfade.release.state import Hold, Road, State, clock_went_back, phase
 from crossfade.release.values import Command, Declined, Event, EventType, Gap, Heard, Instant, Verb
 
 
@@ -33,7 +33,8 @@ def hear(plan: Plan, state: State, message: Command | Gap, now: Instant) -> Hear
     )
     if refusal:
         return Declined(why=refusal[0], fix=refusal[1], event=event)
-    return Heard(events=(event, *_consequences(plan, state, message, now)))
+    # A wait that begins with this word begins by the clock as it is: it is no part of what is set right.
+    return Heard(events=(*clock_went_back(state, now), event, *_consequences(plan, state, message, now)))
 
 
 def _consequences(plan: Plan, state: State, message: Command, now: Instant) -> tuple[Event, ...]:

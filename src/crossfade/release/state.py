@@ -276,6 +276,13 @@ def _waiting(state: State, event: Event) -> State:
             return state
 
 
+def clock_went_back(state: State, now: Instant) -> tuple[Event, ...]:
+    """What sets the waits right where the clock reads earlier than this state, before all else is said."""
+    if now >= state.latest:
+        return ()
+    return (Event(type=EventType.CONTROLLER_LOST, ts=now, seconds=(now - state.latest).total_seconds()),)
+
+
 def _shifted(state: State, gap: timedelta, now: Instant) -> State:
     """Every wait moved by time in which nobody looked, but none into the future."""
 
