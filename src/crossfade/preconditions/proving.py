@@ -13,6 +13,7 @@ from crossfade.migrations.sandbox import Sandbox
 from crossfade.migrations.script import Script, Statement, read_script, read_statements
 from crossfade.migrations.shape import Shape
 from crossfade.migrations.verdict import Counterexample, Verdict
+from crossfade.preconditions.accepting import Possible, possible_of
 from crossfade.preconditions.records import Part, Proved
 from crossfade.spec.change_models import SqlPart
 
@@ -86,9 +87,19 @@ def _kept(part: Part, revision: str, shape: Shape, verdict: Verdict, at: str) ->
         executed=verdict.seen.proved,
         needs=verdict.needs,
         failing="" if first is None else said(first),
-        undecided=_undecided(unproved) if verdict.rollback_safe is None else "",
+        undecided="" if verdict.rollback_safe or not (verdict.rollback_safe is None or unproved)
+        else _undecided(unproved),
+        possible=_possible(part, shape, verdict),
         at=at,
     )
+
+
+def _possible(part: Part, shape: Shape, verdict: Verdict) -> tuple[Possible, ...]:
+    """All counterexamples, where each is of values that nobody was seen sending; else none."""
+    found = verdict.counterexamples
+    if verdict.seen.migration_fails or not all(one.beyond for one in found):
+        return ()
+    return tuple(possible_of(part, shape.digest, one.statement, one.beyond, one.wrong) for one in found)
 
 
 def _undecided(unproved: Sequence[object]) -> str:
