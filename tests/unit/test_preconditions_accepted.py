@@ -1,4 +1,4 @@
-"""A counterexample with values that nobody was seen sending: named, and accepted by a person or not at all."""
+"""A counterexample with values that nobody was seen sending: named, and accepted by a person or nobody."""
 
 from __future__ import annotations
 
@@ -122,13 +122,14 @@ class TestWeighed:
         assert without.why.startswith("after contract of 0042_name v41 may fail: INSERT")
 
     def test_it_is_void_when_migration_statements_or_value_change(self) -> None:
-        made = possible_of(PART, "d1", "INSERT INTO t VALUES ($1)", ("$1 = NULL",), "error")
+        text, null = "INSERT INTO t VALUES ($1)", ("$1 = NULL",)
+        made = possible_of(PART, "d1", text, null, "error")
         others = [
-            possible_of(replace(PART, sha256="b" * 64), "d1", "INSERT INTO t VALUES ($1)", ("$1 = NULL",), "error"),
-            possible_of(PART, "d2", "INSERT INTO t VALUES ($1)", ("$1 = NULL",), "error"),
-            possible_of(PART, "d1", "INSERT INTO t VALUES ($2)", ("$1 = NULL",), "error"),
-            possible_of(PART, "d1", "INSERT INTO t VALUES ($1)", ("$1 is empty",), "error"),
-        ]  # fmt: skip
+            possible_of(replace(PART, sha256="b" * 64), "d1", text, null, "error"),
+            possible_of(PART, "d2", text, null, "error"),
+            possible_of(PART, "d1", "INSERT INTO t VALUES ($2)", null, "error"),
+            possible_of(PART, "d1", text, ("$1 is empty",), "error"),
+        ]
         assert made.counterexample not in {one.counterexample for one in others}
         again = possible_of(PART, "d1", "INSERT  INTO t\nVALUES ($1)", ("$1 = NULL",), "error")
         assert (again.statement, again.counterexample) == (made.statement, made.counterexample)
@@ -151,7 +152,12 @@ class TestWritten:
 
     @pytest.mark.parametrize("gone", ["statement", "counterexample", "who", "reason"])
     def test_nothing_of_it_may_be_missing(self, tmp_path: Path, gone: str) -> None:
-        whole = {"statement": "5d0f3c1e5d0f3c1e", "counterexample": "9c0e9c0e9c0e9c0e", "who": "ana", "reason": "so"}
+        whole = {
+            "statement": "5d0f3c1e5d0f3c1e",
+            "counterexample": "9c0e9c0e9c0e9c0e",
+            "who": "ana",
+            "reason": "so",
+        }
         written = ", ".join(f"{key}: {value}" for key, value in whole.items() if key != gone)
         with pytest.raises(SpecError) as error:
             self.of(tmp_path, f"[{{{written}}}]")

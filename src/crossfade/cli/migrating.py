@@ -173,7 +173,7 @@ def _outside(file: Path | None) -> Any:
     from crossfade.preconditions.answers import Answers
 
     answers = Answers(side)
-    return Outside(objections=answers.may_contract, needed_by=answers.needed_by)
+    return Outside(objections=answers.may_contract, needed_by=answers.needed_by, accepted=answers.taken)
 
 
 def database_side(file: Path) -> DatabaseSide | None:

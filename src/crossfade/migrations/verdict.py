@@ -53,7 +53,7 @@ class Counterexample:
     kind: Literal["observed", "possible"]
     wrong: str
     beyond: tuple[str, ...] = ()
-    """What every failing run has that no recorded one had; empty where one fails without, or nobody recorded."""
+    """What every failing run has that no recorded one had; empty where there is none, or nobody recorded."""
 
     def as_json(self) -> dict[str, Any]:
         return {

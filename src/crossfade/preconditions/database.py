@@ -41,7 +41,7 @@ from crossfade.spec.changes import read_changes
 
 if TYPE_CHECKING:
     from crossfade.spec import Spec
-    from crossfade.spec.change_models import SchemaChange
+    from crossfade.spec.change_models import Accept, SchemaChange
     from crossfade.spec.database_models import Database
 
 _PATIENCE_S: Final = 3
@@ -93,6 +93,10 @@ class DatabaseSide:
         """The schema changes of the folder. Raises SpecError with every mistake in them."""
         named = self._database.migrations
         return () if named is None else read_changes(self._spec.folder / named)
+
+    def accepted(self, change: str) -> tuple[Accept, ...]:
+        """What persons accepted of a change; nothing where it is not in the folder any more."""
+        return next((one.accept for one in self.changes if one.name == change), ())
 
     def connect(self) -> Session:
         """A short connection. Raises RefusedError (CF9302) without a word of the address."""
@@ -154,9 +158,14 @@ class DatabaseSide:
         """What the kept proofs say about this version and the database as it is. Never raises."""
         try:
             done = self.done(self.ledger())
-            return footing(revision, self.records.version(revision), done, self.records.proved)
+            return self.said_of(revision, done)
         except CrossfadeError as error:
             return Footing(holds=None, why=f"{error.what}: {error.why}".strip(": "))
+
+    def said_of(self, revision: str, done: Sequence[Part]) -> Footing:
+        """What the kept proofs, and persons' words, say about this version after these parts."""
+        version = self.records.version(revision)
+        return footing(revision, version, done, self.records.proved, lambda part: self.accepted(part.change))
 
     def objections(self, plan: Plan) -> tuple[Objection, ...]:
         """See `ports.Preconditions`."""
@@ -178,7 +187,7 @@ class DatabaseSide:
         done = self.done(ledger)
         for one in self.reachable():
             if one.revision != plan.candidate:
-                said = footing(one.revision, self.records.version(one.revision), done, self.records.proved)
+                said = self.said_of(one.revision, done)
                 found += [] if said.holds else [_objection(one, said)]
         return tuple(found)
 

@@ -9,7 +9,7 @@ from typing import Final, Self
 from crossfade.migrations.prove import Question, prove
 from crossfade.migrations.prove import Version as Sends
 from crossfade.migrations.running.dump import major_for
-from crossfade.migrations.sandbox import Sandbox
+from crossfade.migrations.sandbox import Sandbox, Server
 from crossfade.migrations.script import Script, Statement, read_script, read_statements
 from crossfade.migrations.shape import Shape
 from crossfade.migrations.verdict import Counterexample, Verdict
@@ -46,15 +46,23 @@ class Prover:
     """A PostgreSQL like the real one, for as long as the context lasts."""
 
     def __init__(self, version: int | None, at: str) -> None:
-        self._sandbox = Sandbox(None if version is None else major_for(version))
+        self._major = None if version is None else major_for(version)
         self._at = at
-        self.server = self._sandbox.server
+        self._sandbox: Sandbox | None = None
+
+    @property
+    def server(self) -> Server:
+        """Started when it is first needed: kept proofs need none."""
+        if self._sandbox is None:
+            self._sandbox = Sandbox(self._major)
+        return self._sandbox.server
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._sandbox.stop()
+        if self._sandbox is not None:
+            self._sandbox.stop()
 
     def prove(self, case: Case, revision: str, shape: Shape) -> tuple[Proved, Verdict]:
         """One part against one version's statements."""
@@ -87,7 +95,8 @@ def _kept(part: Part, revision: str, shape: Shape, verdict: Verdict, at: str) ->
         executed=verdict.seen.proved,
         needs=verdict.needs,
         failing="" if first is None else said(first),
-        undecided="" if verdict.rollback_safe or not (verdict.rollback_safe is None or unproved)
+        undecided=""
+        if verdict.rollback_safe or not (verdict.rollback_safe is None or unproved)
         else _undecided(unproved),
         possible=_possible(part, shape, verdict),
         at=at,

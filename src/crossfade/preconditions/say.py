@@ -40,7 +40,7 @@ def footing(
     if not ran:
         return Footing(holds=True, why=f"no migration has run since {revision}")
     proofs = [(part, asked(part, version.shape)) for part in ran]
-    weighed = [(part, proof and weigh(proof, accepted(part))) for part, proof in proofs]
+    weighed = [(part, None if one is None else weigh(one, accepted(part))) for part, one in proofs]
     for part, found in weighed:
         if found is not None and found.holds is False:
             return Footing(holds=False, why=f"after {part.words} {revision} fails: {found.why}")

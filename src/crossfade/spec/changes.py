@@ -19,7 +19,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
-from crossfade.spec.change_forms import AcceptForm, BackfillForm, ChangeForm, DualWriteForm, PartForm, PauseOnForm
+from crossfade.spec.change_forms import (
+    AcceptForm,
+    BackfillForm,
+    ChangeForm,
+    DualWriteForm,
+    PartForm,
+    PauseOnForm,
+)
 from crossfade.spec.change_models import (
     ROWS,
     TARGET,
