@@ -255,3 +255,24 @@ def test_R38_R45_a_value_that_nobody_sent_is_accepted_by_a_person_or_nobody_cont
     assert said in back.out
     (shop.town.folder / "db" / "0045_city.yaml").unlink()
     assert shop.run("can-rollback", "v2").code == 11
+
+
+def test_R38_a_session_of_a_version_that_is_gone_keeps_the_contract_waiting(shop: Shop) -> None:
+    file = shop.town.folder / "crossfade.yaml"
+    file.write_text(file.read_text().replace("for: 14d", "for: 1s"))
+    shop.change("0042_full_name", "ALTER TABLE customers ADD COLUMN full_name text;",
+                "ALTER TABLE customers DROP COLUMN name;")  # fmt: skip
+    assert shop.run("migrate", "expand", "0042_full_name").code == 0
+    shop.shape("v2", ("SELECT id, full_name FROM customers WHERE id = $1",))
+    assert shop.run("deploy", "v2", "--output", "quiet").code == 0
+
+    with connect(shop.url, application_name="shop/v1"):
+        refused = shop.run("migrate", "contract", "0042_full_name")
+    assert refused.code == 11
+    assert "v1 needs the old shape (SELECT id, name FROM customers" in refused.err
+    assert "1 session of it is open since 20" in refused.err
+    assert "from this machine: it opens when they are closed" in refused.err
+
+    with connect(shop.url, application_name="shop/v2"):  # the one that serves
+        taken = shop.run("migrate", "contract", "0042_full_name")
+    assert taken.code == 0, taken

@@ -76,7 +76,7 @@ class Answers:
         A version that nobody recorded has no proof. Not `anew`: a kept proof of just this is taken, and has
         no verdict. Raises RefusedError (CF9308) where there is no version.
         """
-        versions = self._side.reachable()
+        versions = self._side.met()
         if not versions:
             raise RefusedError(
                 "CF9308",
@@ -141,7 +141,7 @@ class Answers:
     def may_contract(self, change: SchemaChange) -> tuple[str, ...]:
         """Why a contract may not run now, each with the date when it may (R38); empty where it may."""
         early = self._side.now() - change.not_before
-        versions = self._side.reachable(early)
+        versions = self._side.met(early)
         if not versions:
             return ("no release of this service is on record: nobody knows which versions may come back",)
         part, script, live = self._next(change, "contract")
@@ -159,7 +159,7 @@ class Answers:
     def needed_by(self, change: SchemaChange) -> tuple[str, ...]:
         """Versions that need what a change has added, or of which nobody knows."""
         found = []
-        for one in self._side.reachable():
+        for one in self._side.met():
             version = self._side.records.version(one.revision)
             if version is None or (change.name, "expand") in version.ran:
                 found.append(f"{one.revision} ({one.why})")
@@ -288,6 +288,6 @@ class Answers:
 
 def _until(one: Reachable, why: str, wait: timedelta) -> str:
     if one.until is None:
-        return f"{one.revision} needs the old shape ({why}), and {one.why}: it opens after another serves"
+        return f"{one.revision} needs the old shape ({why}), and {one.why}: it opens {one.ends}"
     opens = one.until + wait
     return f"{one.revision} needs the old shape ({why}), and {one.why}: it opens {opens:%Y-%m-%d %H:%M} UTC"

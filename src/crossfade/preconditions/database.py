@@ -34,6 +34,7 @@ from crossfade.preconditions.objecting import (
 from crossfade.preconditions.reach import Past, Reachable, reachable
 from crossfade.preconditions.records import Part, Records, Version
 from crossfade.preconditions.say import footing
+from crossfade.preconditions.sessions import open_sessions, with_sessions
 from crossfade.release.plan import Footing, Plan
 from crossfade.release.policy import Objection
 from crossfade.release.state import Outcome
@@ -136,6 +137,15 @@ class DatabaseSide:
     def reachable(self, now: datetime | None = None) -> tuple[Reachable, ...]:
         """Versions that serve or may come back."""
         return reachable(self._past(), self._database.rollback_window, now or self.now())
+
+    def met(self, now: datetime | None = None) -> tuple[Reachable, ...]:
+        """Versions that serve or may come back, and those that have a session on the database now."""
+        past, service = self._past(), self._spec.service
+        with self.connect() as session:
+            opened = open_sessions(session, service)
+        named = {one for row in past for one in (row.stable, row.candidate) if one is not None}
+        found = reachable(past, self._database.rollback_window, now or self.now())
+        return with_sessions(found, opened, service, sorted(named))
 
     def _past(self) -> list[Past]:
         return [
