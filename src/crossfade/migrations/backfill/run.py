@@ -27,7 +27,7 @@ from crossfade.migrations.backfill.pauses import Pauses
 from crossfade.migrations.backfill.records import Record
 from crossfade.migrations.backfill.sql import Values, Way
 from crossfade.migrations.backfill.table import read_table
-from crossfade.migrations.backfill.telling import Began, Moved, Passed, Told, TriedAgain
+from crossfade.migrations.backfill.telling import Began, Moved, Passed, Told, TriedAgain, at_least
 from crossfade.migrations.backfill.waits import Waits
 from crossfade.migrations.wire import literal
 from crossfade.spec.change_models import Backfill
@@ -236,7 +236,7 @@ class _Walk:
         self.waits.tell(
             Moved(
                 seen=self.cursor.seen,
-                rows=max(self.batches.way.table.rows, self.cursor.seen),
+                rows=at_least(self.batches.way.table.rows, self.cursor.seen),
                 changed=self.cursor.changed_in_all,
                 skipped=self.cursor.skipped,
                 batch=wrote.seen,
