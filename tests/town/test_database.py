@@ -247,6 +247,8 @@ def test_R38_R45_a_value_that_nobody_sent_is_accepted_by_a_person_or_nobody_cont
     assert shop.run("migrate", "prove", "0045_city").code in {0, 4}  # it keeps others waiting
     taken = shop.run("migrate", "contract", "0045_city", "--accept-blocking", "a small table")
     assert taken.code == 0, taken
+    over = shop.run("migrate", "prove", "0045_city")
+    assert (over.code, "CF9602 0045_city has run to its end" in over.err) == (11, True)
     said = "1 possible counterexample accepted by ana (the form asks for it)"
     (note,) = shop.rows("SELECT note FROM crossfade.ledger WHERE part = 'contract' AND number = 0")
     assert note == f"blocking accepted: a small table; v2: {said}"

@@ -103,7 +103,8 @@ def _refuse_unsafe(file: Path, change: SchemaChange) -> str:
             "CF9310",
             f"{change.name} would break {len(broken)} version(s) that may be needed",
             "; ".join(broken),
-            "take it apart: what adds is the expand, what takes away the contract",
+            "take it apart: what adds is the expand, what takes away the contract; or accept what is only "
+            f"possible: crossfade migrate prove {change.name}",
         )
     taken = answers.taken(change)
     if taken:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from crossfade.preconditions.records import Part, Proved
     from crossfade.spec.change_models import Accept
 
+SEEN: Final = "which nobody was seen sending"
+"""What is said of every counterexample that is only possible."""
 _SHORT: Final = 16
 _SHOWN: Final = 80
 
@@ -39,7 +41,7 @@ class Possible:
 
     @property
     def words(self) -> str:
-        return f"{self.said} where {', '.join(self.beyond)}, which nobody was seen sending"
+        return f"{self.said} where {', '.join(self.beyond)}, {SEEN}"
 
     @property
     def named(self) -> str:

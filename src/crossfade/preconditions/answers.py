@@ -84,7 +84,13 @@ class Answers:
                 "no release of this service is on record",
                 "with files: crossfade migrate prove --schema S --old O --new N --migration M",
             )
-        which = self._side.part_of(change, self._side.ledger())
+        ledger = self._side.ledger()
+        which = self._side.part_of(change, ledger)
+        if any((one.change, one.part) == (change.name, which) for one in self._side.done(ledger)):
+            raise RefusedError(
+                "CF9602", f"{change.name} has run to its end", "a proof on what it left would be of nothing",
+                "crossfade can-rollback tells what was proved",
+            )  # fmt: skip
         part, script, live = self._next(change, which)
         with self._prover(live.version) as prover:
             case = self._case(part, script, live)

@@ -279,7 +279,8 @@ class Conductor:
                 "CF9277",
                 f"{change.name}: a version that needs the old shape may come back",
                 "; ".join(found),
-                "wait until then, or take it on: --despite-versions REASON",
+                "wait until then, accept what is only possible (crossfade migrate prove "
+                f"{change.name}), or take it on: --despite-versions REASON",
             )
 
     def _refuse_to_take_away(self, change: SchemaChange, asked: Asked) -> None:
