@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from crossfade.errors import CrossfadeError, RefusedError
 from crossfade.migrations.fits import fit
 from crossfade.migrations.running.dump import schema_of
+from crossfade.migrations.running.ledger import standing
 from crossfade.migrations.script import Script, Statement
 from crossfade.preconditions.accepting import weigh
 from crossfade.preconditions.booting import boot
@@ -56,6 +57,8 @@ class _Asked:
     case: Case
     live: Live
     ground: str
+    begun: bool = False
+    """It has run in part: what it was proved on is half gone, and the proof is that of its beginning."""
 
 
 class Answers:
@@ -86,9 +89,11 @@ class Answers:
             )
         ledger = self._side.ledger()
         which = self._side.part_of(change, ledger)
-        if any((one.change, one.part) == (change.name, which) for one in self._side.done(ledger)):
+        over = any((one.change, one.part) == (change.name, which) for one in self._side.done(ledger))
+        if over or standing(change, ledger) in {"expanding", "contracting"}:
             raise RefusedError(
-                "CF9602", f"{change.name} has run to its end", "a proof on what it left would be of nothing",
+                "CF9602", f"{change.name} has {'run to its end' if over else 'run in part'}",
+                "a proof on what it left would be of something else",
                 "crossfade can-rollback tells what was proved",
             )  # fmt: skip
         part, script, live = self._next(change, which)
@@ -122,10 +127,10 @@ class Answers:
         """On whose word something was let through until now; for the ledger."""
         return "; ".join(self._taken.get(change.name, ()))
 
-    def _kept(self, part: Part, shape: Shape, ground: str) -> Proved | None:
-        """The kept proof, where it is of just this; a trial start that failed is tried again."""
+    def _kept(self, part: Part, shape: Shape, ground: str | None) -> Proved | None:
+        """The kept proof, of just this ground, or of any; a trial start that failed is tried again."""
         found = self._side.records.proved(part, shape.digest)
-        if found is None or found.ground != ground:
+        if found is None or ground not in {None, found.ground}:
             return None
         return None if found.safe is False and self._side.trial is not None else found
 
@@ -154,9 +159,10 @@ class Answers:
         needing: list[str] = []
         case = self._case(part, script, live)
         ground = ground_of(case, live, change.dual_write)
+        begun = standing(change, self._side.ledger()) == "contracting"
         with self._prover(live.version) as prover:
             for one in versions:
-                asked = _Asked(prover=prover, case=case, live=live, ground=ground)
+                asked = _Asked(prover=prover, case=case, live=live, ground=ground, begun=begun)
                 why = self._needs(asked, one.revision)
                 if why is not None:
                     needing.append(_until(one, why, change.not_before))
@@ -176,10 +182,10 @@ class Answers:
         shape = self._shape_of(revision)
         if shape is None:
             return "nobody recorded what it sends"
-        proof = self._kept(asked.case.part, shape, asked.ground)
+        proof = self._kept(asked.case.part, shape, None if asked.begun else asked.ground)
         if proof is None:
             proof, _ = self._proved(asked, revision, shape)
-        else:
+        elif not asked.begun:
             proof = self._booted(proof, asked.live, asked.case.script)
         found = self.weighed(proof)
         return None if found.holds else found.why or "it is not proved that it does not"
