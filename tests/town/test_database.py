@@ -259,6 +259,7 @@ def test_R38_R45_a_value_that_nobody_sent_is_accepted_by_a_person_or_nobody_cont
     assert shop.run("can-rollback", "v2").code == 11
 
 
+@pytest.mark.long
 def test_R38_a_session_of_a_version_that_is_gone_keeps_the_contract_waiting(shop: Shop) -> None:
     file = shop.town.folder / "crossfade.yaml"
     file.write_text(file.read_text().replace("for: 14d", "for: 1s"))
