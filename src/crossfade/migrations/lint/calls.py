@@ -16,7 +16,6 @@ _BEFORE_A_CALL: Final = frozenset(
         "analyze",
         "and",
         "any",
-        "as",
         "between",
         "by",
         "case",
@@ -65,6 +64,7 @@ _BEFORE_A_CALL: Final = frozenset(
 _NO_FUNCTION: Final = _BEFORE_A_CALL | frozenset(
     [
         "array",
+        "as",
         "asc",
         "cast",
         "coalesce",
