@@ -34,7 +34,9 @@ class TestPlaces:
         sql = "WITH a AS (\n UPDATE t SET a = b RETURNING a)\nDELETE FROM u;"
         assert places(sql, "whole-table-dml") == [(2, 2), (3, 1)]
 
-    @given(st.lists(st.sampled_from(["\n", "  ", "SELECT 1;", "/* ; \n */", f"-- {INDEX}\n", "SELECT '\n';"])))
+    @given(
+        st.lists(st.sampled_from(["\n", "  ", "SELECT 1;", "/* ; \n */", f"-- {INDEX}\n", "SELECT '\n';"]))
+    )
     def test_whatever_stands_before_it(self, before: list[str]) -> None:
         text = "".join(before)
         line, column = text.count("\n") + 1, len(text) - (text.rfind("\n") + 1) + 1

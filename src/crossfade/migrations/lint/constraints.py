@@ -147,6 +147,7 @@ def _usual_name(table: Name, body: Sequence[Token]) -> str:
         return shortened(f"{table.bare}_pkey")
     tail = {"unique": "key", "foreign": "fkey", "exclude": "excl", "not": "not_null"}.get(words[0], "check")
     inside = bracket_at(body, words.index("(")) if "(" in words else body[2:3]
+    inside += bracket_at(body, words.index("include") + 1) if "include" in words else ()
     columns = [one.value for one in inside if one.kind in {Kind.WORD, Kind.QUOTED}]
     if tail == "check":
         columns = columns[:1] if len(set(columns) - {"is", "not", "null"}) == 1 else []

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 
 from crossfade.migrations.lexer import Kind, Token
 from crossfade.migrations.lint.actions import Action, words_of
@@ -243,9 +244,9 @@ def _there(words: Sequence[str]) -> Iterator[str]:
         inside = inside[:-2]
     if "or" in inside:
         return
-    for part in " ".join(inside).split(" and "):
-        column, found, rest = part.partition(" is not null")
-        if found and not rest and " " not in column:
+    for _, part in groupby(inside, lambda word: word == "and"):
+        column, *rest = part
+        if rest == ["is", "not", "null"]:
             yield unquoted(column)
 
 
