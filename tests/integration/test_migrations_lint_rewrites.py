@@ -11,6 +11,8 @@ from crossfade.migrations.sandbox import Sandbox
 from crossfade.migrations.sandbox.server import Database
 from crossfade.migrations.script import read_script
 
+Rows = tuple[tuple[str | None, ...], ...]
+
 SCHEMA = """
 CREATE TABLE o (id bigint PRIMARY KEY, "Other Id" int UNIQUE);
 CREATE SEQUENCE numbers;
@@ -60,16 +62,19 @@ REWRITTEN = {
 }
 """A statement, and the rule whose words are run in its place."""
 
-CATALOGUE = (
-    "SELECT conrelid::regclass, conname, pg_get_constraintdef(oid), convalidated, condeferrable, condeferred"
-    " FROM pg_constraint WHERE conrelid <> 0 ORDER BY 1, 2",
-    "SELECT indrelid::regclass, pg_get_indexdef(indexrelid), indisvalid, indimmediate, indisprimary FROM pg_index"
-    " JOIN pg_class c ON c.oid = indrelid WHERE indrelid >= 16384 AND relkind <> 't' ORDER BY 1, 2",
-    "SELECT attrelid::regclass, attname, format_type(atttypid, atttypmod), attnotnull, attcollation,"
-    " pg_get_expr(adbin, adrelid) FROM pg_attribute LEFT JOIN pg_attrdef ON (adrelid, adnum) = (attrelid, attnum)"
-    " JOIN pg_class c ON c.oid = attrelid WHERE attrelid >= 16384 AND relkind = 'r' AND attnum > 0"
-    " AND NOT attisdropped ORDER BY 1, 2",
-)
+CONSTRAINTS = """
+SELECT conrelid::regclass, conname, pg_get_constraintdef(oid), convalidated, condeferrable, condeferred
+FROM pg_constraint WHERE conrelid >= 16384 ORDER BY 1, 2
+"""
+INDEXES = """
+SELECT indrelid::regclass, pg_get_indexdef(indexrelid), indisvalid, indimmediate, indisprimary
+FROM pg_index JOIN pg_class c ON c.oid = indrelid WHERE indrelid >= 16384 AND relkind <> 't' ORDER BY 1, 2
+"""
+COLUMNS = """
+SELECT attrelid::regclass, attname, format_type(atttypid, atttypmod), attnotnull, attcollation, pg_get_expr(adbin, adrelid)
+FROM pg_attribute LEFT JOIN pg_attrdef ON (adrelid, adnum) = (attrelid, attnum) JOIN pg_class c ON c.oid = attrelid
+WHERE attrelid >= 16384 AND relkind = 'r' AND attnum > 0 AND NOT attisdropped ORDER BY 1, 2
+"""
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +85,7 @@ def before() -> Iterator[Database]:
         yield made
 
 
-def run(database: Database, sql: str) -> list[object]:
+def run(database: Database, sql: str) -> list[Rows]:
     """The schema that it leads to."""
     session = database.connect()
     script = read_script(sql, "m.sql")
@@ -89,9 +94,9 @@ def run(database: Database, sql: str) -> list[object]:
         statements = [one.text for one in unit.statements]
         for one in ["BEGIN", *statements, "COMMIT"] if unit.transaction else statements:
             session.ask(one)
-    left = [session.ask(one) for one in CATALOGUE]
+    left = [session.ask(one) for one in (CONSTRAINTS, INDEXES, COLUMNS)]
     session.close()
-    return list(left)
+    return left
 
 
 def found(sql: str, rule: str) -> Finding:

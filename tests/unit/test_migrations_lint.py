@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import time
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossfade.cli.migrate import migrate
 from crossfade.migrations.lint.check import lint
 from crossfade.migrations.lint.rules import RULES
 
@@ -238,54 +235,6 @@ def test_a_hundred_files_are_read_at_once() -> None:
     for text in texts:
         lint(text, "m.sql")
     assert time.process_time() - began < 2  # a guard against what is quadratic, not a figure
-
-
-class TestTheVerb:
-    def run(self, *arguments: str) -> tuple[int, str]:
-        done = CliRunner().invoke(migrate, ["lint", *arguments], standalone_mode=False)
-        return (done.return_value if done.exception is None else 99), done.output
-
-    def test_exit_codes(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("PATH", "")
-        for name, text, code in (
-            ("fine", "SELECT 1;", 0),
-            ("warned", "ALTER TABLE t ADD COLUMN c int;", 0),
-            ("bad", "CREATE INDEX i ON t (c);", 4),
-            ("dark", "DO $$ $$;", 11),
-        ):
-            (tmp_path / f"{name}.sql").write_text(text)
-            assert self.run(str(tmp_path / f"{name}.sql"))[0] == code
-        (tmp_path / "latin.sql").write_bytes(b"SELECT '\xe4';")
-        assert self.run(str(tmp_path / "latin.sql"))[0] == 11
-        code, said = self.run(str(tmp_path))
-        assert code == 4
-        assert "5 file(s)" in said
-
-    def test_json_and_sarif(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("PATH", "")
-        (tmp_path / "bad.sql").write_text("CREATE INDEX i ON t (c);")
-        assert json.loads(self.run(str(tmp_path), "--json")[1])[0]["rule"] == "create-index"
-        sarif = json.loads(self.run(str(tmp_path), "--sarif")[1])
-        (run,) = sarif["runs"]
-        assert run["results"][0]["locations"][0]["physicalLocation"]["region"] == {
-            "startLine": 1,
-            "startColumn": 1,
-        }
-        assert {one["id"] for one in run["tool"]["driver"]["rules"]} == set(RULES)
-
-    def test_squawk_is_heard_where_it_is_installed(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        file = tmp_path / "m.sql"
-        file.write_text("SELECT 1;\nCREATE TABLE t (id int);")
-        said = [{"file": str(file), "line": 1, "column": 0, "rule_name": "prefer-identity", "message": "…"}]
-        program = tmp_path / "squawk"
-        program.write_text(f"#!/bin/sh\necho '{json.dumps(said)}'\n")
-        program.chmod(0o755)
-        monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
-        code, told = self.run(str(file))
-        assert code == 0
-        assert f"{file}:2:1 warning squawk/prefer-identity" in told
 
 
 def test_the_page_has_every_rule() -> None:

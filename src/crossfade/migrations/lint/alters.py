@@ -180,4 +180,7 @@ def _partition(asked: Asked) -> Iterator[Found]:
         )
 
 
-_DEFAULT_PARTITION: Final = "-- first a valid CHECK on the default partition that rules out the values of the new one: it is not read then"
+_DEFAULT_PARTITION: Final = (
+    "-- first a valid CHECK on the default partition that rules out the values of the new one,"
+    " which is not read then"
+)

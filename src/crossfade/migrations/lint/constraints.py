@@ -86,7 +86,8 @@ def there(table: Name, column: str, name: str = "") -> str:
     """NOT NULL, behind a CHECK that was validated while others write."""
     check = quoted(name or shortened(f"{table.bare}_{column.strip(chr(34))}_there"))
     return (
-        f"BEGIN;\nALTER TABLE {table} ADD CONSTRAINT {check} CHECK ({column} IS NOT NULL) NOT VALID;\nCOMMIT;\n"
+        f"BEGIN;\nALTER TABLE {table} ADD CONSTRAINT {check} CHECK ({column} IS NOT NULL) NOT VALID;\n"
+        "COMMIT;\n"
         f"ALTER TABLE {table} VALIDATE CONSTRAINT {check};\n"
         f"BEGIN;\nALTER TABLE {table} ALTER COLUMN {column} SET NOT NULL;\n"
         f"ALTER TABLE {table} DROP CONSTRAINT {check};\nCOMMIT;"
@@ -146,7 +147,7 @@ def _usual_name(table: Name, body: Sequence[Token]) -> str:
     if words[:1] == ("primary",):
         return shortened(f"{table.bare}_pkey")
     tail = {"unique": "key", "foreign": "fkey", "exclude": "excl", "not": "not_null"}.get(words[0], "check")
-    inside = bracket_at(body, words.index("(")) if "(" in words else body[2:3]
+    inside = bracket_at(body, words.index("(")) if "(" in words else tuple(body[2:3])
     inside += bracket_at(body, words.index("include") + 1) if "include" in words else ()
     columns = [one.value for one in inside if one.kind in {Kind.WORD, Kind.QUOTED}]
     if tail == "check":

@@ -66,7 +66,7 @@ def _filled(asked: Asked, column: Column) -> Iterator[Found]:
         yield Found(
             rule="not-null-without-default",
             what=f"{table}.{column.name}",
-            instead=f"ALTER TABLE {table} ADD COLUMN {column.name} … NOT NULL DEFAULT …;  -- constant, and kept",
+            instead=f"ALTER TABLE {table} ADD COLUMN {column.name} … NOT NULL DEFAULT …;  -- kept",
         )
 
 

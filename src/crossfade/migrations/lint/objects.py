@@ -45,7 +45,7 @@ def of_type(asked: Asked) -> Iterator[Found]:
 
 
 def of_domain(asked: Asked) -> Iterator[Found]:
-    """ALTER DOMAIN; VALIDATE too locks every table that has a column of it, writers wait: there is no way online."""
+    """ALTER DOMAIN; VALIDATE too keeps writers of every table with a column of it waiting."""
     action, named = asked.action, asked.action.table
     if action.has("add") and has(action.words[-2:], "not", "valid"):
         yield Found(rule="tighter", what=f"domain {named}")

@@ -1,4 +1,4 @@
-"""What other statements do: one function for each kind. WHAT IS IN NO LIST HERE CANNOT BE DECIDED, and that is said. Pure."""
+"""What other statements do. WHAT IS IN NO LIST HERE CANNOT BE DECIDED, and that is said. Pure."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def _table(asked: Asked) -> Iterator[Found]:
             yield Found(
                 rule="beside-default-partition",
                 what=f"{action.table} of {parent}",
-                instead="-- first a valid CHECK on the default partition that rules out the values of the new one",
+                instead="-- first a valid CHECK on the default partition that rules out its values",
             )
     if action.has_any("select", "values"):
         yield from of_select(asked)

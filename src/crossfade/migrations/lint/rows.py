@@ -42,7 +42,7 @@ def _few(asked: Asked) -> bool:
 
 
 def _compares(asked: Asked, tokens: Sequence[Token]) -> bool:
-    """`id = 7`, `id IN (1, 2)`; of a table that is known as a whole, by a column whose value names one row."""
+    """`id = 7`, `id IN (1, 2)`; where the table is known as a whole, a column that names one row."""
     for at in range(1, len(tokens) - 1):
         behind = at + 2 if tokens[at + 1].text == "(" and at + 2 < len(tokens) else at + 1
         if tokens[at].value in {"=", "between", "in"} and tokens[behind].kind in _VALUES:

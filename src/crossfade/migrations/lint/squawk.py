@@ -22,7 +22,7 @@ _SAME: Final = {
     "add-exclude": frozenset({"constraint-missing-not-valid"}),
     "create-index": frozenset({"require-concurrent-index-creation"}),
     "rebuild": frozenset({"require-concurrent-reindex"}),
-    "domain-constraint": frozenset({"adding-domain-constraint", "ban-alter-domain-with-add-constraint"}),
+    "domain-constraint": frozenset({"ban-alter-domain-with-add-constraint"}),
     "validate-in-same-transaction": frozenset({"constraint-missing-not-valid"}),
     "concurrently-in-transaction": frozenset({"ban-concurrent-index-creation-in-transaction"}),
     "drop-column": frozenset({"ban-drop-column"}),
