@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crossfade.migrations.lint.check import lint
+from crossfade.migrations.lint.check import lint, schema_of
 
 LOCKS = "SET lock_timeout = '2s';"
 BODY = "LANGUAGE plpgsql AS $$ BEGIN EXECUTE 'DROP TABLE t'; END $$"
@@ -94,7 +94,11 @@ MUST_SPEAK = {
     "ALTER DEFAULT PRIVILEGES REVOKE SELECT ON TABLES FROM app": "revoke",
     "ALTER TABLE t ALTER CONSTRAINT c ENFORCED": "add-foreign-key",
     "ALTER TABLE t NO INHERIT p": "detach-partition",
+    "ALTER TABLE t INHERIT p": "replace-object",
+    "ALTER VIEW v SET (security_invoker = true)": "replace-object",
+    "REFRESH MATERIALIZED VIEW v WITH NO DATA": "drop-object",
     # constraints
+    "ALTER TABLE t ADD PRIMARY KEY USING INDEX made_before": "set-not-null",
     "ALTER TABLE t ADD CONSTRAINT c CHECK (a) NOT VALID; ALTER TABLE t ALTER b SET NOT NULL": "set-not-null",
     "ALTER TABLE t ADD CHECK (a IS NOT NULL) NOT VALID; ALTER TABLE t ALTER a SET NOT NULL": "set-not-null",
     "ALTER TABLE t ADD CHECK (a IS NOT NULL OR b) ; ALTER TABLE t ALTER a SET NOT NULL": "set-not-null",
@@ -190,3 +194,44 @@ def test_an_unknown_clause_is_not_passed_over() -> None:
 def test_what_a_server_is_too_old_for_is_said(sql: str, since: int) -> None:
     assert "newer-server" not in rules(sql, pg=since)
     assert "newer-server" in rules(sql, pg=since - 1)
+
+
+DUMP = """
+SELECT pg_catalog.set_config('search_path', '', false);
+CREATE TABLE public.t (id bigint NOT NULL, a varchar(9), n integer, at timestamp with time zone, s text);
+ALTER TABLE ONLY public.t ADD CONSTRAINT t_pkey PRIMARY KEY (id);
+ALTER TABLE public.t ADD CONSTRAINT n_there CHECK ((n IS NOT NULL));
+ALTER TABLE public.t ADD CONSTRAINT s_there CHECK ((s IS NOT NULL)) NOT VALID;
+CREATE UNIQUE INDEX t_id ON public.t USING btree (id);
+CREATE TABLE public.p (k integer) PARTITION BY LIST (k);
+CREATE TABLE public.rest (k integer);
+ALTER TABLE ONLY public.p ATTACH PARTITION public.rest DEFAULT;
+CREATE DOMAIN public.d AS integer CONSTRAINT c CHECK ((VALUE > 0));
+CREATE FUNCTION public.f() RETURNS void LANGUAGE sql AS $$SELECT 1$$;
+"""
+
+
+@pytest.mark.parametrize(
+    ("sql", "rule", "alone", "told"),
+    [
+        ("ALTER TABLE t ALTER a TYPE varchar(20)", "change-type", True, False),
+        ("ALTER TABLE t ALTER a TYPE varchar(5)", "change-type", True, True),
+        ("ALTER TABLE t ALTER n TYPE text", "change-type", False, True),
+        ('ALTER TABLE t ALTER s TYPE text COLLATE "C"', "change-type", True, False),
+        ("ALTER TABLE t ALTER n SET NOT NULL", "set-not-null", True, False),
+        ("ALTER TABLE t ALTER s SET NOT NULL", "set-not-null", True, True),
+        ("ALTER TABLE t ADD PRIMARY KEY USING INDEX t_id", "set-not-null", True, False),
+        ("DELETE FROM t WHERE n = 0", "whole-table-dml", False, True),
+        ("DELETE FROM t WHERE id = 0", "whole-table-dml", False, False),
+        ("CREATE TABLE p1 PARTITION OF p FOR VALUES IN (1)", "beside-default-partition", False, True),
+        ("ALTER TABLE t ADD c d", "column-of-domain", False, True),
+        ("CREATE INDEX ON t (a)", "create-index", True, True),
+        ("DROP FUNCTION f()", "drop-object", True, True),
+        ("SELECT f()", "not-readable", True, True),
+    ],
+)
+def test_what_the_schema_says_is_known(sql: str, rule: str, alone: bool, told: bool) -> None:
+    known = schema_of(DUMP, "schema.sql")
+    assert (rule in rules(sql)) is alone
+    for _ in range(2):  # what one migration does is not known to the next
+        assert (rule in {one.rule for one in lint(sql, "m.sql", schema=known)}) is told

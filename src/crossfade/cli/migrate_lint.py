@@ -37,13 +37,19 @@ _OLDEST, _NEWEST = 14, 18
     show_default=True,
     help="PostgreSQL's major version.",
 )
+@click.option(
+    "--schema",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="What is there before: pg_dump --schema-only.",
+)
 @file_option
-def lint(paths: tuple[Path, ...], form: str | None, pg: int, file: Path) -> int:
+def lint(paths: tuple[Path, ...], form: str | None, pg: int, schema: Path | None, file: Path) -> int:
     """Exit 0 nothing but warnings, 4 an error, 11 something could not be read."""
-    from crossfade.migrations.lint.check import read
+    from crossfade.migrations.lint.check import read, schema_of
 
     files = list(_files(paths or (_folder(file),)))
-    readings = {str(one): read(_text(one), str(one), pg=pg) for one in files}
+    known = schema_of(read_text(schema), str(schema)) if schema else None
+    readings = {str(one): read(_text(one), str(one), pg=pg, schema=known) for one in files}
     found = [finding for reading in readings.values() for finding in reading.findings]
     found += _squawk(files, {name: reading.spoken for name, reading in readings.items()}, pg)
     if form == "json":

@@ -19,7 +19,7 @@ _REWRITING: Final = (
     ("set", "unlogged"),
     ("set", "access", "method"),
 )
-_QUIET: Final = frozenset({"validate", "cluster", "replica", "reset", "of", "not", "set", "inherit"})
+_QUIET: Final = frozenset({"validate", "cluster", "replica", "reset", "of", "not", "set"})
 ACCESS_METHOD_SINCE: Final = 15
 
 
@@ -131,6 +131,10 @@ def _whole(asked: Asked) -> Iterator[Found]:
             rule="detach-partition",
             what=f"{table} from {action.after('inherit')}",
             instead=later(_statement(asked)),
+        )
+    elif action.words[0] == "inherit":
+        yield Found(
+            rule="replace-object", what=f"{action.after('inherit')}, which has the rows of {table} too"
         )
     elif action.words[0] in {"enable", "disable"}:
         which = action.tokens[-1].text if action.tokens[-1].kind is Kind.QUOTED else action.words[-1]

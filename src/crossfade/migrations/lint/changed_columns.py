@@ -60,7 +60,8 @@ def _type(asked: Asked, column: Name, begin: int) -> Iterator[Found]:
     words = action.words[begin:]
     using = words.index("using") if "using" in words else len(words)
     old, new = asked.table.columns.get(column.bare), type_of(words[:using])
-    if "collate" not in words[:using] and _only_casts(asked, column, begin + using):
+    indexed = not asked.table.whole or column.bare in asked.table.indexed
+    if not ("collate" in words[:using] and indexed) and _only_casts(asked, column, begin + using):
         if old is not None and not _rewrites(asked, old, new):
             return
         if old is None and new in _WIDEST:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final
@@ -22,7 +23,7 @@ from crossfade.migrations.lint.known import Known
 from crossfade.migrations.lint.others import of_other
 from crossfade.migrations.lint.rules import RULES, Found, Level
 from crossfade.migrations.lint.together import together
-from crossfade.migrations.script import Script, read_script
+from crossfade.migrations.script import Script, Unit, read_script, read_statements
 
 Place = tuple[int, int]
 _UTC: Final = frozenset({"utc", "etc/utc", "gmt", "z"})
@@ -65,16 +66,31 @@ class _Met:
     action: Action
 
 
-def lint(sql: str, name: str, *, contract: bool | None = None, pg: int = NEWEST) -> tuple[Finding, ...]:
+def schema_of(sql: str, name: str) -> Known:
+    """What is there before, as `pg_dump --schema-only` writes it. Raises RefusedError (CF9201)."""
+    known = Known()
+    unit = Unit(statements=read_statements(sql, name), transaction=True)
+    for action in actions(Script(units=(unit,), explicit=True)):
+        known.tell(action)
+    known.next_file()
+    return known
+
+
+def lint(
+    sql: str, name: str, *, contract: bool | None = None, pg: int = NEWEST, schema: Known | None = None
+) -> tuple[Finding, ...]:
     """
     All findings of a migration file; never raises for its text.
 
-    `contract`: it runs when no version that needs the old shape can come back (None: as its name says).
+    `contract`: it runs when no version that needs the old shape can come back (None: as its name says);
+    `schema`: what is there before it, where that is known.
     """
-    return read(sql, name, contract=contract, pg=pg).findings
+    return read(sql, name, contract=contract, pg=pg, schema=schema).findings
 
 
-def read(sql: str, name: str, *, contract: bool | None = None, pg: int = NEWEST) -> Reading:
+def read(
+    sql: str, name: str, *, contract: bool | None = None, pg: int = NEWEST, schema: Known | None = None
+) -> Reading:
     """The same, and which rule spoke on which statement."""
     late = name.endswith(".contract.sql") if contract is None else contract
     try:
@@ -88,7 +104,7 @@ def read(sql: str, name: str, *, contract: bool | None = None, pg: int = NEWEST)
         script = script.apart()  # as a runner does it: PostgreSQL takes it no other way
     met = [
         _Met(_finding(name, place_of(action), found), action)
-        for action, found in _asked(script, pg)
+        for action, found in _asked(script, pg, deepcopy(schema) or Known())
         if not (late and RULES[found.rule].breaks)
     ]
     kept = [*_unanswered(met, answers), *_wrong(answers, name)]
@@ -98,8 +114,8 @@ def read(sql: str, name: str, *, contract: bool | None = None, pg: int = NEWEST)
     )
 
 
-def _asked(script: Script, pg: int) -> Iterator[tuple[Action, Found]]:
-    known, utc = Known(), False
+def _asked(script: Script, pg: int, known: Known) -> Iterator[tuple[Action, Found]]:
+    utc = False
     every: list[tuple[Action, bool]] = []
     for action in actions(script):
         asked = Asked(action=action, known=known, pg=pg, utc=utc)

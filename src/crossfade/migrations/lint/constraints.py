@@ -57,12 +57,18 @@ def of_constraint(asked: Asked) -> Iterator[Found]:
 _EXCLUDE = "-- a new table with the constraint, filled in batches, and names changed in one short transaction"
 
 
+_NOT_KNOWN: Final = "-- quick where its columns are NOT NULL already: --schema says which are"
+
+
 def _by_index(asked: Asked) -> Iterator[Found]:
     """PRIMARY KEY USING INDEX says NOT NULL of its columns, and reads every row where that is not known."""
     action = asked.action
     if not action.has("primary", "key"):
         return
-    columns = asked.known.index_columns(action.table, action.after("using", "index"))
+    index = action.after("using", "index")
+    columns = asked.known.index_columns(action.table, index)
+    if not columns:
+        yield Found(rule="set-not-null", what=f"what {index} is of, by PRIMARY KEY", instead=_NOT_KNOWN)
     for column in columns:
         if not asked.table.is_there(column):
             sql = f"{there(action.table, quoted(column))}\n{_statement(action)}"

@@ -1,5 +1,5 @@
 """
-What is known of the schema while a migration is read: what stands in it.
+What is known of the schema while a migration is read: from `--schema`, and from what stands in it.
 
 Told of each action in order, it knows tables that a migration makes itself, types, what must be there, keys,
 indexes. WHAT IT WAS NOT TOLD IS UNKNOWN, never "not there": rules that need it say so, or assume the worse.
@@ -65,7 +65,8 @@ class Known:
 
     def next_file(self) -> None:
         """What was new is no longer: the next migration finds it with rows."""
-        self.new = set()
+        self.new, self.home = set(), ""
+        self.tables = {key: one for key, one in self.tables.items() if key[0] != TEMP}
         for one in self.tables.values():
             one.new = False
 

@@ -81,6 +81,8 @@ def of_changed(asked: Asked) -> Iterator[Found]:
 def of_view(asked: Asked) -> Iterator[Found]:
     if asked.action.has_any("default"):
         yield Found(rule="change-default", what=f"view {asked.action.table}")
+    elif asked.action.has("set", "(") or asked.action.has("reset", "("):
+        yield Found(rule="replace-object", what=f"view {asked.action.table}")
     else:
         yield from of_changed(asked)
 

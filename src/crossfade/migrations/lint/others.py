@@ -137,7 +137,9 @@ def _vacuum(asked: Asked) -> Iterator[Found]:
 
 def _refresh(asked: Asked) -> Iterator[Found]:
     view = asked.action.after("materialized", "view")
-    if "concurrently" not in asked.action.words and not asked.action.has("no", "data"):
+    if asked.action.has("with", "no", "data"):
+        yield Found(rule="drop-object", what=f"what {view} holds: it cannot be read until it is refreshed")
+    elif "concurrently" not in asked.action.words:
         yield Found(
             rule="refresh-view",
             what=str(view),
