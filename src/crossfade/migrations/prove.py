@@ -19,9 +19,9 @@ from typing import Final
 from crossfade.errors import RefusedError
 from crossfade.migrations.answers import Failure
 from crossfade.migrations.asked import asked
-from crossfade.migrations.catalog import Catalog
 from crossfade.migrations.catalog_reader import read_catalog
 from crossfade.migrations.data import Change, changes, read_again, read_content
+from crossfade.migrations.far import Far
 from crossfade.migrations.gained import gained, without_gained
 from crossfade.migrations.ground import lay
 from crossfade.migrations.legal import Literals
@@ -43,6 +43,7 @@ from crossfade.migrations.script import Script, Statement
 from crossfade.migrations.subject import Bench, Tried
 from crossfade.migrations.supply import OLD_SALT, casts, context_of, schema_changed, supply_after
 from crossfade.migrations.tolerance import Readers, loosened, needs_of
+from crossfade.migrations.touched import Touched
 from crossfade.migrations.trace import run_plain
 from crossfade.migrations.vectors import Supply
 from crossfade.migrations.verdict import Counterexample, Seen, Unproved, Verdict, judge
@@ -97,11 +98,10 @@ class _Proof:
         listed = [one for version in (*question.old, question.new) for one in version.statements]
         self._settings = [one.text for one in listed if one.lead[:1] == ("set",)]
         told = (*question.migration.statements, *listed, *question.schema)
-        texts = [one.text for one in told if not (_adds(one) and one in question.migration.statements)]
+        inserts = [one for one in question.migration.statements if _adds(one)]
         self._casts: Casts = {}  # of the new shape, once it is there
-        self._far: dict[str, bool] = {}  # by text: whether the migration touches nothing that it uses
         self._literals = Literals(
-            texts, inserts=[one.text for one in question.migration.statements if _adds(one)]
+            [one.tokens for one in told if one not in inserts], inserts=[one.tokens for one in inserts]
         )
 
     def run(self) -> Seen:
@@ -111,9 +111,8 @@ class _Proof:
         self._ground = watched.ground
         if watched.fails:
             return self._failed(watched)
-        self._touched = watched.touched
         self._deferred = _defers(question)
-        self._run_before()
+        self._run_before(watched.touched)
         self._migrate(watched)
         return self._seen(watched)
 
@@ -127,7 +126,7 @@ class _Proof:
             notes=self._ground.notes,
         )
 
-    def _run_before(self) -> None:
+    def _run_before(self, touched: Touched | None) -> None:
         ground = self._ground
         self._before_db = ground.template.clone()
         supply = Supply(
@@ -138,6 +137,7 @@ class _Proof:
             salt=OLD_SALT,
         )
         self._before = self._bench(self._before_db, supply)
+        self._far = Far(self._before.runner, ground.catalog, touched)
         self._olds = [
             self._untouched(one, version.name) or self._before.try_one(one, version.name)
             for version in self._question.old
@@ -293,22 +293,7 @@ class _Proof:
 
     def _untouched(self, statement: Statement, source: str) -> Tried | None:
         """The statement as proved, where nothing that it uses is changed by the migration."""
-        if statement.text not in self._far:
-            self._far[statement.text] = self._is_far(statement)
-        return Tried(statement, source, untouched=True) if self._far[statement.text] else None
-
-    def _is_far(self, statement: Statement) -> bool:
-        catalog, there = self._ground.catalog, self._touched
-        words = {one.value for one in statement.tokens}
-        if there is None or there.names & words or _calls(words, catalog):
-            return False
-        runner = self._before.runner
-        prepared = runner.prepare(statement.text)
-        used = None if isinstance(prepared, Failure) else runner.used(prepared)
-        # LOCK, TRUNCATE, REFRESH and a value of regclass open nothing when planned: they must run to tell.
-        if used is None or used.isdisjoint(catalog.relations):
-            return False
-        return not (used & there.relations or _watched_over(used, catalog))
+        return Tried(statement, source, untouched=True) if self._far.is_far(statement) else None
 
     def _tried_after(self, statement: Statement) -> Tried:
         """A statement of the new version on the new shape; an untouched one is only planned."""
@@ -345,21 +330,6 @@ class _Proof:
     def _version(self) -> str:
         number = self._server.version
         return f"PostgreSQL {number // 10000}.{number % 10000}"
-
-
-def _calls(words: set[str], catalog: Catalog) -> bool:
-    """Whether a function of the schema may be called, which may use anything."""
-    functions = (key.partition("(")[0].rpartition(".")[2] for key in catalog.other if key[:9] == "function:")
-    return any(one.strip('"') in words for one in functions)
-
-
-def _watched_over(used: set[int], catalog: Catalog) -> bool:
-    """Whether something that may use others hangs on a relation: a trigger, a rule, a policy, a view."""
-    hanging = tuple(f"{kind}:{oid}:" for kind in ("trigger", "rule", "policy") for oid in used)
-    if any(key.startswith(hanging) for key in catalog.other):
-        return True
-    views = any(catalog.relations[oid].kind in "vm" for oid in used if oid in catalog.relations)
-    return views and any(key.startswith("function:") for key in catalog.other)
 
 
 def _defers(question: Question) -> bool:
