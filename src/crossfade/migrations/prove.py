@@ -11,7 +11,7 @@ What a verdict is made of is pure and stands in `verdict.py`; this file fetches 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final
@@ -204,7 +204,13 @@ class _Proof:
             default_changed=told.default_changed,
             reconnect=told.reconnect,
             loosened=frozenset(loose),
-            unproved=tuple(self._unproved(news, {one.statement for one in failing})),
+            unproved=(
+                *_unproved(self._olds, told.late),
+                *_unproved(
+                    [one for one in news if one.statement.said not in {bad.statement for bad in failing}],
+                    source="new",
+                ),
+            ),
             proved=told.good,
             notes=self._ground.notes,
         )
@@ -278,19 +284,6 @@ class _Proof:
             found, {(one.table, one.column.attnum): readers.reads(good, one.column) for one in found}
         )
 
-    def _unproved(self, news: Sequence[Tried], failing: set[str]) -> Iterator[Unproved]:
-        for tried in (*self._olds, *(one for one in news if one.statement.said not in failing)):
-            if tried.executed or tried.untouched:
-                continue
-            said = tried.refused or next(iter(tried.rejected), None)
-            yield Unproved(
-                statement=tried.statement.said,
-                source="new" if tried.source == self._question.new.name else tried.source,
-                why=f"not executed on the schema it was written for: {said}"
-                if said
-                else "no values were found",
-            )
-
     def _untouched(self, statement: Statement, source: str) -> Tried | None:
         """The statement as proved, where nothing that it uses is changed by the migration."""
         return Tried(statement, source, untouched=True) if self._far.is_far(statement) else None
@@ -330,6 +323,22 @@ class _Proof:
     def _version(self) -> str:
         number = self._server.version
         return f"PostgreSQL {number // 10000}.{number % 10000}"
+
+
+def _unproved(every: Iterable[Tried], late: Collection[str] = (), source: str = "") -> Iterator[Unproved]:
+    """What was not executed, or not over in time; `source` where it is not each one's own."""
+    for tried in every:
+        is_late = tried.statement.text in late
+        if (tried.executed or tried.untouched) and not is_late:
+            continue
+        said = tried.refused or next(iter(tried.rejected), None)
+        why = f"not executed on the schema it was written for: {said}" if said else "no values were found"
+        yield Unproved(
+            statement=tried.statement.said,
+            source=source or tried.source,
+            by_new=bool(source),
+            why="after the migration it was not over in time" if is_late else why,
+        )
 
 
 def _defers(question: Question) -> bool:
