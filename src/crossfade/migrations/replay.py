@@ -7,7 +7,7 @@ At most one counterexample a statement: one is enough, and the first is the simp
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from crossfade.migrations.answers import Failure, Prepared
@@ -36,6 +36,8 @@ class Told:
     types_changed: bool = False
     default_changed: bool = False
     reconnect: bool = False
+    late: set[str] = field(default_factory=set)
+    """Texts of those that were not over in time: they neither fail nor fare the same."""
     good: int = 0
 
 
@@ -46,7 +48,7 @@ def replay(bench: Bench, all_tried: Iterable[Tried], context: Context, doubt: Do
         found = _one(bench.of(tried), tried, context, doubt, told)
         if found is not None:
             told.wrong.append(found)
-        elif tried.executed or tried.untouched:
+        elif (tried.executed or tried.untouched) and tried.statement.text not in told.late:
             told.good += 1
     return told
 
@@ -68,6 +70,9 @@ def _one(
     runs = list(vectors_of(tried))
     after = runner.run(prepared, [vectors for vectors, _ in runs], tried.writes)
     for (vectors, before), now in zip(runs, after, strict=True):
+        if now.late:
+            told.late.add(tried.statement.text)
+            continue
         compared = compare(before, now, tried.mask, context)
         if not compared.wrong:
             told.more_columns |= compared.more_columns
@@ -215,7 +220,7 @@ def after_writes(bench: Bench, olds: Iterable[Tried], sound: Callable[[Tried], b
             continue
         runs = list(vectors_of(tried))[:_RUNS_LATER]
         for (vectors, before), now in zip(runs, runner.run(prepared, [one for one, _ in runs]), strict=True):
-            if now.failure is None or now.failure.sqlstate == _DUPLICATE:
+            if now.failure is None or now.late or now.failure.sqlstate == _DUPLICATE:
                 continue
             after = f"after writes of the new version: {now.failure}"
             found.append(_example(tried, (vectors, before), after, "possible", "error"))
