@@ -19,8 +19,9 @@ _REWRITING: Final = (
     ("set", "unlogged"),
     ("set", "access", "method"),
 )
-_QUIET: Final = frozenset({"validate", "cluster", "replica", "reset", "of", "not", "set"})
-ACCESS_METHOD_SINCE: Final = 15
+_QUIET: Final = frozenset({"validate", "cluster", "replica", "reset", "of", "not"})
+_QUIET_SETS: Final = frozenset({("set", "("), ("set", "without")})
+_ACCESS_METHOD_SINCE: Final = 15
 
 
 def of_alter(asked: Asked) -> Iterator[Found]:
@@ -116,7 +117,7 @@ def _whole(asked: Asked) -> Iterator[Found]:
         )
     elif any(action.begins(*one) for one in _REWRITING):
         if action.has("access", "method"):
-            yield from asked.since(ACCESS_METHOD_SINCE, "SET ACCESS METHOD")
+            yield from asked.since(_ACCESS_METHOD_SINCE, "SET ACCESS METHOD")
         yield Found(rule="rebuild", what=str(table), instead=_REPACK)
     elif action.has("partition"):
         yield from _partition(asked)
@@ -139,7 +140,7 @@ def _whole(asked: Asked) -> Iterator[Found]:
     elif action.words[0] in {"enable", "disable"}:
         which = action.tokens[-1].text if action.tokens[-1].kind is Kind.QUOTED else action.words[-1]
         yield Found(rule="trigger", what=f"{which} on {table} is {action.words[0]}d")
-    elif action.words[0] not in _QUIET:
+    elif action.words[0] not in _QUIET and action.words[:2] not in _QUIET_SETS:
         yield Found(rule="not-readable", what=f"ALTER TABLE … {action.words[0].upper()}", instead=PROVE)
 
 

@@ -13,6 +13,10 @@ from crossfade.migrations.lint.rules import Found
 from crossfade.migrations.lint.types import Type, is_rewritten, type_of
 
 _EXPRESSION_SINCE: Final = 17
+_NUMBERS: Final = frozenset({"restart", "increment", "start", "minvalue", "maxvalue", "cycle"})
+_QUIET: Final = frozenset(
+    ("set", what) for what in ("statistics", "storage", "compression", "generated", "(")
+)
 _ZONED: Final = frozenset({"timestamp", "timestamptz"})
 _WIDEST: Final = frozenset({Type("text", ()), Type("varchar", ())})
 
@@ -34,7 +38,14 @@ def of_column(asked: Asked) -> Iterator[Found]:
     elif words in {("drop", "default"), ("drop", "identity"), ("drop", "identity", "if", "exists")}:
         sql = f"ALTER TABLE {table} {action.text};"
         yield Found(rule="drop-default", what=where, instead=later(sql))
-    elif words[:2] == ("set", "default") or words[:2] == ("drop", "expression"):
+    else:
+        yield from _value(asked, column, words)
+
+
+def _value(asked: Asked, column: Name, words: tuple[str, ...]) -> Iterator[Found]:
+    """Where a column's value comes from, when an INSERT leaves it out or brings one."""
+    where = f"{asked.action.table}.{column}"
+    if words[:2] == ("set", "default") or words[:2] == ("drop", "expression"):
         yield Found(rule="change-default", what=where)
     elif words[:2] == ("set", "expression"):
         yield from asked.since(_EXPRESSION_SINCE, "SET EXPRESSION")
@@ -44,12 +55,11 @@ def of_column(asked: Asked) -> Iterator[Found]:
         yield Found(rule="tighter" if "always" in words else "change-default", what=where)
     elif words[:3] == ("set", "generated", "always"):
         yield Found(rule="tighter", what=f"{where}: an INSERT that brings its own value is refused")
-    elif words[:1] == ("restart",) or words[:2] in {
-        ("set", "increment"),
-        ("set", "start"),
-        ("set", "maxvalue"),
-    }:
+    elif _NUMBERS & set(words):
         yield Found(rule="change-sequence", what=where)
+    elif words[:2] not in _QUIET and words[:1] != ("reset",):
+        what = f"ALTER COLUMN {column}"
+        yield Found(rule="not-readable", what=what, instead="crossfade migrate prove runs it")
 
 
 _BESIDE: Final = "-- another column beside it"

@@ -23,6 +23,11 @@ def of_constraint(asked: Asked) -> Iterator[Found]:
         return
     body = action.tokens[3:] if action.begins("add", "constraint") else action.tokens[1:]
     words = words_of(body)
+    if len(body) < len(("not", "null", "column")):
+        yield Found(
+            rule="not-readable", what=f"ADD on {action.table}", instead="crossfade migrate prove runs it"
+        )
+        return
     given = action.tokens[2].value if action.begins("add", "constraint") else ""
     name = given or _usual_name(action.table, body)
     tail = words[len(words) - words[::-1].index(")") if ")" in words else 0 :]
@@ -52,6 +57,10 @@ def of_constraint(asked: Asked) -> Iterator[Found]:
             yield Found(
                 rule="set-not-null", what=f"{action.table}.{column}", instead=in_two(action.table, name, text)
             )
+    else:
+        yield Found(
+            rule="not-readable", what=f"ADD on {action.table}", instead="crossfade migrate prove runs it"
+        )
 
 
 _EXCLUDE = "-- a new table with the constraint, filled in batches, and names changed in one short transaction"
@@ -138,7 +147,8 @@ def _stored(asked: Asked, body: Sequence[Token]) -> str:
         inside = bracket_at(body, words.index("with") + 1)
         kept += f" WITH ({text[inside[0].start : inside[-1].end]})" if inside else ""
     if "tablespace" in words:
-        kept += f" TABLESPACE {body[words.index('tablespace') + 1].text}"
+        named = body[words.index("tablespace") + 1 :]
+        kept += f" TABLESPACE {named[0].text}" if named else ""
     return kept
 
 

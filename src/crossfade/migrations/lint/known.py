@@ -219,7 +219,7 @@ class Known:
 def _add_rule(table: Table, line: Sequence[Token]) -> None:
     """A constraint of a table, as CREATE TABLE and ADD write it."""
     words = bare(tuple(line))
-    named = line[1].value if line and line[0].value == "constraint" else ""
+    named = line[1].value if words != words_of(line) and len(line) > 1 else ""
     if words[:1] == ("check",):
         columns = tuple(_there(words))
         named = named or f"{'_'.join(columns)} check"
@@ -228,7 +228,8 @@ def _add_rule(table: Table, line: Sequence[Token]) -> None:
         named = named or f"{words[2]} not null"
         table.checked[named] = (unquoted(words[2]),)
     elif words[:1] in {("primary",), ("unique",)} and "(" in words:
-        key = [unquoted(one) for one in words[words.index("(") + 1 : words.index(")")] if one != ","]
+        inside = bracket_at(line, [one.text for one in line].index("("))
+        key = [one.value for one in inside if one.kind in {Kind.WORD, Kind.QUOTED}]
         table.indexed |= set(key)
         table.keys |= set(key) if len(key) == 1 else set()
         table.not_null |= set(key) if words[0] == "primary" else set()

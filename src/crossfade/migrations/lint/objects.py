@@ -20,7 +20,7 @@ _RIGHTS: Final = frozenset(
         "connection",
         "valid",
     }
-    | {"password", "encrypted"}
+    | {"password", "encrypted", "default_transaction_read_only", "row_security"}
 )
 _NUMBERS: Final = frozenset({"restart", "increment", "minvalue", "maxvalue", "start", "cycle", "as", "cache"})
 _PROVE: Final = "crossfade migrate prove runs it"
@@ -72,7 +72,7 @@ def of_changed(asked: Asked) -> Iterator[Found]:
     words = action.words[2:]
     if "rename" in words or has(words, "set", "schema"):
         yield Found(rule="rename-object", what=what, instead="-- a new one beside it")
-    elif has(words, "set", "tablespace"):
+    elif has(words, "set", "tablespace") or has(words, "set", "access", "method"):
         yield Found(rule="rebuild", what=what, instead="-- pg_repack, or a time when nobody is there")
     elif has(words, "owner", "to"):
         yield Found(rule="change-owner", what=what)
@@ -96,7 +96,7 @@ def of_sequence(asked: Asked) -> Iterator[Found]:
 
 def of_role(asked: Asked) -> Iterator[Found]:
     action = asked.action
-    if action.has_any(*_RIGHTS):
+    if action.has_any(*_RIGHTS) or (action.kind == "alter group" and action.has("drop", "user")):
         yield Found(rule="revoke", what=f"role {action.table}", instead="-- in NAME.contract.sql")
     elif action.has_any("search_path"):
         yield Found(rule="replace-object", what=f"names that {action.table} looks for")
@@ -108,7 +108,7 @@ def of_database(asked: Asked) -> Iterator[Found]:
     action = asked.action
     if action.has_any("search_path"):
         yield Found(rule="replace-object", what=f"names that are looked for in {action.table}")
-    elif action.has_any("allow_connections", "connection", "is_template"):
+    elif action.has_any("allow_connections", "connection", "is_template", "default_transaction_read_only"):
         yield Found(rule="revoke", what=f"database {action.table}")
     else:
         yield from of_changed(asked)

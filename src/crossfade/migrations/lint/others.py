@@ -25,9 +25,9 @@ from crossfade.migrations.lint.objects import (
 )
 from crossfade.migrations.lint.rows import of_change, of_copy, of_insert, of_select
 from crossfade.migrations.lint.rules import Found
+from crossfade.migrations.lint.together import is_strong_lock
 
 _PROVE: Final = "crossfade migrate prove runs it"
-_WEAK_LOCKS: Final = frozenset({"access share", "row share", "row exclusive", "share update exclusive"})
 _NULLS_SINCE: Final = 15
 
 
@@ -51,7 +51,7 @@ def _drop(asked: Asked, what: str) -> Iterator[Found]:
         return
     sql = " ".join(action.text.split())
     yield Found(rule="drop-object", what=f"{what} {action.table}", instead=later(f"{sql};"))
-    if what in {"table", "schema", "materialized view", "owned"}:
+    if what in {"table", "schema", "materialized view", "owned", "database"}:
         yield Found(
             rule="data-loss",
             what=f"{what} {action.table}",
@@ -154,14 +154,17 @@ def _truncate(asked: Asked) -> Iterator[Found]:
 
 
 def _lock(asked: Asked) -> Iterator[Found]:
-    words = asked.action.words
-    mode = ""
-    if "in" in words and "mode" in words:
-        mode = " ".join(words[words.index("in") + 1 : words.index("mode")])
-    if mode not in _WEAK_LOCKS:
-        yield Found(
-            rule="lock-table", what=str(asked.action.table), instead="-- FOR UPDATE of the rows it is about"
-        )
+    if is_strong_lock(asked.action):
+        table = str(asked.action.table)
+        yield Found(rule="lock-table", what=table, instead="-- FOR UPDATE of the rows it is about")
+
+
+def _foreign(asked: Asked) -> Iterator[Found]:
+    """ALTER FOREIGN TABLE: nothing is rewritten here, and what a version reads may be gone."""
+    found = tuple(of_changed(asked))
+    yield from found
+    if not found and asked.action.has_any("drop", "alter"):
+        yield from _unreadable(asked)
 
 
 def _owned(asked: Asked) -> Iterator[Found]:
@@ -199,6 +202,9 @@ _BY_KIND: Final[Mapping[str, Callable[[Asked], Iterator[Found]]]] = {
     "copy": of_copy,
     "truncate": _truncate,
     "lock": _lock,
+    "alter foreign table": _foreign,
+    "alter group": of_role,
+    "alter event trigger": of_trigger,
     "alter type": of_type,
     "alter domain": of_domain,
     "alter view": of_view,
@@ -220,8 +226,6 @@ _CHANGED: Final = frozenset(
         "aggregate",
         "collation",
         "conversion",
-        "event trigger",
-        "foreign table",
         "function",
         "index",
         "materialized view",
@@ -229,6 +233,7 @@ _CHANGED: Final = frozenset(
         "procedure",
         "publication",
         "routine",
+        "rule",
         "schema",
         "server",
         "statistics",
@@ -238,7 +243,6 @@ _CHANGED: Final = frozenset(
         "text search",
         "trigger",
         "user mapping",
-        "group",
         "language",
         "foreign data",
     ]

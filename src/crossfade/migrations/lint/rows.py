@@ -63,7 +63,8 @@ def of_insert(asked: Asked) -> Iterator[Found]:
 
 
 def of_copy(asked: Asked) -> Iterator[Found]:
-    if asked.action.has("from"):
+    yield from of_calls(asked)
+    if asked.action.has("from") and not asked.action.has("to"):
         yield Found(rule="many-rows-inserted", what="COPY", instead="-- in batches, each a transaction")
 
 

@@ -13,8 +13,9 @@ from crossfade.migrations.lint.rules import Found
 
 _STRONG: Final = frozenset(
     {"drop table", "drop view", "drop materialized view", "drop index", "create trigger", "create rule"}
-    | {"create policy", "alter policy", "truncate", "cluster", "lock"}
+    | {"create policy", "alter policy", "truncate", "cluster"}
 )
+_WEAK_LOCKS: Final = frozenset({"access share", "row share", "row exclusive", "share update exclusive"})
 _NONE: Final = re.compile(r"\s*0*(\.0*)?\s*(us|ms|s|min|h|d)?\s*", re.IGNORECASE)
 
 
@@ -32,11 +33,21 @@ def together(every: Sequence[tuple[Action, bool]]) -> Iterator[tuple[Action, Fou
             yield from _labels(actions)
 
 
+def is_strong_lock(action: Action) -> bool:
+    """Whether LOCK keeps writers, or everybody, waiting."""
+    words = action.words
+    if "in" not in words or "mode" not in words:
+        return True
+    return " ".join(words[words.index("in") + 1 : words.index("mode")]) not in _WEAK_LOCKS
+
+
 def _strong(action: Action) -> bool:
     if "concurrently" in action.words:
         return False
     if action.kind == "alter table":
         return not action.begins("validate")
+    if action.kind == "lock":
+        return is_strong_lock(action)
     return action.kind in _STRONG
 
 
