@@ -132,11 +132,13 @@ def test_r37_what_is_to_be_written_instead_leads_to_the_same_schema(sql: str, be
 def test_r37_an_old_version_still_finds_what_was_renamed(sql: str, rule: str, before: Database) -> None:
     table = sql.split()[2]
     written = before.clone()
+    instead = found(sql, rule).instead
     try:
-        run(written, found(sql, rule).instead)
+        run(written, instead)
         session = written.connect()
         session.ask(f"INSERT INTO {table} (a) VALUES (7)")
         assert session.ask(f"SELECT count(*) FROM {table} WHERE a = 7") == (("1",),)
         session.close()
     finally:
         written.drop()
+    assert {one.rule for one in lint(instead, "m.sql")} == {"replace-object", "no-lock-timeout"}

@@ -106,6 +106,9 @@ MUST_SPEAK = {
     "ALTER TABLE t ALTER c FROB": "not-readable",
     "ALTER TABLE t SET FROB": "not-readable",
     "COPY (SELECT strange()) TO STDOUT": "not-readable",
+    "ALTER TABLE t RENAME TO u; CREATE VIEW s.t AS SELECT * FROM u": "rename-table",
+    "BEGIN; ALTER TABLE t RENAME TO u; COMMIT; CREATE VIEW t AS SELECT * FROM u": "rename-table",
+    "ALTER TABLE t RENAME TO u; CREATE VIEW t AS SELECT * FROM u": "replace-object",
     # constraints
     "ALTER TABLE t ADD PRIMARY KEY USING INDEX made_before": "set-not-null",
     "ALTER TABLE t ADD CONSTRAINT c CHECK (a) NOT VALID; ALTER TABLE t ALTER b SET NOT NULL": "set-not-null",

@@ -48,6 +48,7 @@ def of_alter(asked: Asked) -> Iterator[Found]:
         yield from _whole(asked)
 
 
+_GRANTS: Final = "-- and GRANT on the view what others may do with the table"
 _REPACK: Final = "-- pg_repack, or a time when nobody is there"
 
 
@@ -78,7 +79,7 @@ def _rename(asked: Asked) -> Iterator[Found]:
             rule="rename-table",
             what=f"{table} becomes {action.after('to')}",
             instead=f"BEGIN;\nALTER TABLE {table} RENAME TO {action.after('to')};\n"
-            f"CREATE VIEW {table} AS SELECT * FROM {new};\nCOMMIT;",
+            f"CREATE VIEW {table} AS SELECT * FROM {new};\n{_GRANTS}\nCOMMIT;",
         )
     elif action.begins("rename", "constraint"):
         yield Found(
@@ -109,11 +110,12 @@ def _whole(asked: Asked) -> Iterator[Found]:
     """What is done to the table as a whole."""
     action, table = asked.action, asked.action.table
     if action.begins("set", "schema"):
+        schema = action.after("schema")
         yield Found(
             rule="rename-table",
-            what=f"{table} moves to {action.after('schema')}",
+            what=f"{table} moves to {schema}",
             instead=f"BEGIN;\n{_statement(asked)}\n"
-            f"CREATE VIEW {table} AS SELECT * FROM {action.after('schema')}.{table.last};\nCOMMIT;",
+            f"CREATE VIEW {table} AS SELECT * FROM {schema}.{table.last};\n{_GRANTS}\nCOMMIT;",
         )
     elif any(action.begins(*one) for one in _REWRITING):
         if action.has("access", "method"):

@@ -117,12 +117,19 @@ def read(
 def _asked(script: Script, pg: int, known: Known) -> Iterator[tuple[Action, Found]]:
     utc = False
     every: list[tuple[Action, bool]] = []
-    for action in actions(script):
+    statements = tuple(actions(script))
+    views = {(one.unit, one.table.key) for one in statements if one.kind == "create view" and one.transaction}
+    for action in statements:
         asked = Asked(action=action, known=known, pg=pg, utc=utc)
         new = known.is_new(action.table)
         every.append((action, new))
         for found in of_alter(asked) if action.kind == "alter table" else of_other(asked):
-            if not _keeps_nobody_waiting(asked, found, new=new):
+            if found.rule == "rename-table" and (action.unit, action.table.key) in views:
+                yield (
+                    action,
+                    Found(rule="replace-object", what=f"{action.table}, which is a view from now on"),
+                )
+            elif not _keeps_nobody_waiting(asked, found, new=new):
                 yield action, found
         known.tell(action)
         utc = _is_utc(action) if action.kind == "set" and action.has_any("timezone", "zone") else utc
