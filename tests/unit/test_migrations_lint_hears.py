@@ -240,6 +240,7 @@ CREATE FUNCTION public.f() RETURNS void LANGUAGE sql AS $$SELECT 1$$;
         ("DELETE FROM t WHERE id = 0", "whole-table-dml", False, False),
         ("CREATE TABLE p1 PARTITION OF p FOR VALUES IN (1)", "beside-default-partition", False, True),
         ("ALTER TABLE t ADD c d", "column-of-domain", False, True),
+        ("ALTER TABLE t ADD c public.d NOT NULL DEFAULT 1", "column-of-domain", False, True),
         ("CREATE INDEX ON t (a)", "create-index", True, True),
         ("DROP FUNCTION f()", "drop-object", True, True),
         ("SELECT f()", "not-readable", True, True),

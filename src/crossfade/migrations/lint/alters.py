@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from crossfade.migrations.lexer import Kind
-from crossfade.migrations.lint.asked import Asked, later
+from crossfade.migrations.lint.asked import PROVE, Asked, later
 from crossfade.migrations.lint.changed_columns import of_column
 from crossfade.migrations.lint.columns import is_table_rule
 from crossfade.migrations.lint.constraints import of_constraint
@@ -144,9 +144,6 @@ def _whole(asked: Asked) -> Iterator[Found]:
         yield Found(rule="trigger", what=f"{which} on {table} is {action.words[0]}d")
     elif action.words[0] not in _QUIET and action.words[:2] not in _QUIET_SETS:
         yield Found(rule="not-readable", what=f"ALTER TABLE … {action.words[0].upper()}", instead=PROVE)
-
-
-PROVE: Final = "crossfade migrate prove runs it"
 
 
 def _statement(asked: Asked) -> str:

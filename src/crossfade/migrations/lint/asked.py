@@ -12,6 +12,7 @@ from crossfade.migrations.lint.rules import Found
 
 NEWEST: Final = 18
 OLDEST: Final = 14
+PROVE: Final = "crossfade migrate prove runs it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

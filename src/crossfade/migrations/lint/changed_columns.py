@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from crossfade.migrations.lint.actions import words_of
-from crossfade.migrations.lint.asked import Asked, later
+from crossfade.migrations.lint.asked import PROVE, Asked, later
 from crossfade.migrations.lint.constraints import there
 from crossfade.migrations.lint.names import Name, name_at
 from crossfade.migrations.lint.rules import Found
@@ -59,7 +59,7 @@ def _value(asked: Asked, column: Name, words: tuple[str, ...]) -> Iterator[Found
         yield Found(rule="change-sequence", what=where)
     elif words[:2] not in _QUIET and words[:1] != ("reset",):
         what = f"ALTER COLUMN {column}"
-        yield Found(rule="not-readable", what=what, instead="crossfade migrate prove runs it")
+        yield Found(rule="not-readable", what=what, instead=PROVE)
 
 
 _BESIDE: Final = "-- another column beside it"

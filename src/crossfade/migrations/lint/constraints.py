@@ -7,7 +7,7 @@ from typing import Final
 
 from crossfade.migrations.lexer import Kind, Token
 from crossfade.migrations.lint.actions import Action, words_of
-from crossfade.migrations.lint.asked import Asked
+from crossfade.migrations.lint.asked import PROVE, Asked
 from crossfade.migrations.lint.names import Name, bracket_at, quoted, split_at_commas
 from crossfade.migrations.lint.rules import Found
 
@@ -24,9 +24,7 @@ def of_constraint(asked: Asked) -> Iterator[Found]:
     body = action.tokens[3:] if action.begins("add", "constraint") else action.tokens[1:]
     words = words_of(body)
     if len(body) < len(("not", "null", "column")):
-        yield Found(
-            rule="not-readable", what=f"ADD on {action.table}", instead="crossfade migrate prove runs it"
-        )
+        yield Found(rule="not-readable", what=f"ADD on {action.table}", instead=PROVE)
         return
     given = action.tokens[2].value if action.begins("add", "constraint") else ""
     name = given or _usual_name(action.table, body)
@@ -58,9 +56,7 @@ def of_constraint(asked: Asked) -> Iterator[Found]:
                 rule="set-not-null", what=f"{action.table}.{column}", instead=in_two(action.table, name, text)
             )
     else:
-        yield Found(
-            rule="not-readable", what=f"ADD on {action.table}", instead="crossfade migrate prove runs it"
-        )
+        yield Found(rule="not-readable", what=f"ADD on {action.table}", instead=PROVE)
 
 
 _EXCLUDE = "-- a new table with the constraint, filled in batches, and names changed in one short transaction"

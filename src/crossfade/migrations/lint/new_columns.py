@@ -7,11 +7,11 @@ from typing import Final
 
 from crossfade.migrations.lexer import Token
 from crossfade.migrations.lint.actions import words_of
-from crossfade.migrations.lint.asked import Asked
+from crossfade.migrations.lint.asked import PROVE, Asked
 from crossfade.migrations.lint.calls import calls
 from crossfade.migrations.lint.columns import Column, Rule, bare, column_of
 from crossfade.migrations.lint.constraints import in_two, shortened, there, unique
-from crossfade.migrations.lint.names import quoted
+from crossfade.migrations.lint.names import name_at, quoted
 from crossfade.migrations.lint.rules import Found
 
 _SERIAL: Final = frozenset({"serial", "bigserial", "smallserial", "serial2", "serial4", "serial8"})
@@ -24,14 +24,12 @@ def of_new_column(asked: Asked) -> Iterator[Found]:
     action = asked.action
     column = column_of(action.tokens[2 if action.begins("add", "column") else 1 :])
     if column is None:
-        yield Found(
-            rule="not-readable", what=f"ADD on {action.table}", instead="crossfade migrate prove runs it"
-        )
+        yield Found(rule="not-readable", what=f"ADD on {action.table}", instead=PROVE)
         return
     yield from _filled(asked, column)
     yield from _constrained(asked, column)
-    kind = words_of(column.kind)
-    if len(kind) == 1 and asked.known.domains.get(column.kind[0].value):
+    kind, end = name_at(column.kind, 0)
+    if end == len(column.kind) and asked.known.domains.get(kind.bare):
         yield Found(
             rule="column-of-domain",
             what=f"{action.table}.{column.name}",

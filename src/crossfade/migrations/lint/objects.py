@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from crossfade.migrations.lint.asked import Asked
+from crossfade.migrations.lint.asked import PROVE, Asked
 from crossfade.migrations.lint.constraints import has
 from crossfade.migrations.lint.rules import Found
 
@@ -23,7 +23,6 @@ _RIGHTS: Final = frozenset(
     | {"password", "encrypted", "default_transaction_read_only", "row_security"}
 )
 _NUMBERS: Final = frozenset({"restart", "increment", "minvalue", "maxvalue", "start", "cycle", "as", "cache"})
-_PROVE: Final = "crossfade migrate prove runs it"
 
 
 def of_type(asked: Asked) -> Iterator[Found]:
@@ -117,7 +116,7 @@ def of_database(asked: Asked) -> Iterator[Found]:
 def of_extension(asked: Asked) -> Iterator[Found]:
     action = asked.action
     if action.has_any("update", "add", "drop"):
-        yield Found(rule="not-readable", what=f"extension {action.table}: its script", instead=_PROVE)
+        yield Found(rule="not-readable", what=f"extension {action.table}: its script", instead=PROVE)
     else:
         yield from of_changed(asked)
 

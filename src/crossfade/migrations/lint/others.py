@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from crossfade.migrations.lint.asked import Asked, later
+from crossfade.migrations.lint.asked import PROVE, Asked, later
 from crossfade.migrations.lint.objects import (
     of_changed,
     of_database,
@@ -27,7 +27,6 @@ from crossfade.migrations.lint.rows import of_change, of_copy, of_insert, of_sel
 from crossfade.migrations.lint.rules import Found
 from crossfade.migrations.lint.together import is_strong_lock
 
-_PROVE: Final = "crossfade migrate prove runs it"
 _NULLS_SINCE: Final = 15
 
 
@@ -42,7 +41,7 @@ def of_other(asked: Asked) -> Iterator[Found]:
     elif lead == "alter" and what in _CHANGED:
         yield from of_changed(asked)
     elif kind not in _HARMLESS:
-        yield Found(rule="not-readable", what=kind.upper() or "an empty statement", instead=_PROVE)
+        yield Found(rule="not-readable", what=kind.upper() or "an empty statement", instead=PROVE)
 
 
 def _drop(asked: Asked, what: str) -> Iterator[Found]:
@@ -172,7 +171,7 @@ def _owned(asked: Asked) -> Iterator[Found]:
 
 
 def _unreadable(asked: Asked) -> Iterator[Found]:
-    yield Found(rule="not-readable", what=asked.action.kind.upper(), instead=_PROVE)
+    yield Found(rule="not-readable", what=asked.action.kind.upper(), instead=PROVE)
 
 
 _BY_KIND: Final[Mapping[str, Callable[[Asked], Iterator[Found]]]] = {

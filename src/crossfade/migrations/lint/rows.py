@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from crossfade.migrations.lexer import Kind, Token
-from crossfade.migrations.lint.asked import Asked
+from crossfade.migrations.lint.asked import PROVE, Asked
 from crossfade.migrations.lint.calls import calls
 from crossfade.migrations.lint.rules import Found
 
@@ -87,6 +87,6 @@ def of_calls(asked: Asked) -> Iterator[Found]:
             yield Found(
                 rule="not-readable",
                 what=f"the function {one.name}()",
-                instead="crossfade migrate prove runs it",
+                instead=PROVE,
             )
             return
