@@ -126,8 +126,7 @@ class Known:
         if perhaps and not temporary:
             self.tables.setdefault(at, Table())
             return
-        told = not action.has_any("like", "inherits", "of") and not action.has("as")
-        table = Table(new=True, whole=told)
+        table = Table(new=True, whole=not _taken_from_elsewhere(action))
         self.tables[at] = table
         partition = action.at("partition", "of")
         if partition >= 0:
@@ -214,6 +213,17 @@ class Known:
         _add_rule(table, action.tokens[1:])
         if action.has("primary", "key", "using", "index"):
             table.not_null |= set(self.index_columns(action.table, action.after("using", "index")))
+
+
+def _taken_from_elsewhere(action: Action) -> bool:
+    """Whether columns come from a query, a type, or another table."""
+    depth, outside = 0, list[str]()
+    for token, word in zip(action.tokens, action.words, strict=True):
+        depth += {"(": 1, ")": -1}.get(token.text, 0)
+        outside += [word] if depth == 0 else []
+    lines = split_at_commas(bracket_at(action.tokens, action.at("("))) if "(" in action.words else ()
+    like = any(line and line[0].kind is Kind.WORD and line[0].value == "like" for line in lines)
+    return like or not {"as", "inherits", "of"}.isdisjoint(outside)
 
 
 def _add_rule(table: Table, line: Sequence[Token]) -> None:

@@ -67,7 +67,7 @@ def type_of(words: Sequence[str]) -> Type:
             sizes += [int(word)] if word.isdecimal() else []
         elif word != ")":
             names.append(word)
-    if names[:2] == ["pg_catalog", "."]:
+    if names[:2] in [["pg_catalog", "."], ["public", "."]]:
         names = names[2:]
     name = " ".join(names).replace("[ ]", "[]")
     known = _ALIAS.get(name, name)
