@@ -14,7 +14,7 @@ from crossfade.migrations.lexer import Kind, meaningful
 from crossfade.migrations.record.files import read_told
 from crossfade.migrations.record.gather import Gathered, gather
 from crossfade.migrations.record.literals import fold
-from crossfade.migrations.record.log import heard
+from crossfade.migrations.record.log import Heard, csv_entries, entries, heard
 from crossfade.migrations.record.masked import masked, masked_sql
 from crossfade.migrations.wire import literal
 
@@ -27,8 +27,12 @@ def entry(message: str, detail: str | None = None, **more: Any) -> str:
     return json.dumps(told | ({} if detail is None else {"detail": detail}) | more)
 
 
+def from_json(lines: list[str]) -> tuple[Heard, ...]:
+    return heard(entries(lines), ours="recorder")
+
+
 def gathered(*lines: str) -> Gathered:
-    return gather(heard(lines, ours="recorder"), NAMES)
+    return gather(heard(entries(lines), ours="recorder"), NAMES)
 
 
 def statements(*lines: str) -> list[str]:
@@ -37,51 +41,63 @@ def statements(*lines: str) -> list[str]:
 
 class TestTheLog:
     def test_both_protocols_are_heard_with_their_values(self) -> None:
-        found = heard(
+        found = from_json(
             [
                 entry("statement: SELECT a FROM t"),
                 entry("execute <unnamed>: SELECT a FROM t WHERE b = $1", "Parameters: $1 = 'it''s\nok'"),
                 entry(
                     "execute _pg3_0: UPDATE t SET a = $1, b = $2", "Parameters: $1 = NULL, $2 = '1, $3 = 4'"
                 ),
-            ],
-            ours="recorder",
+            ]
         )
         assert [one.values for one in found] == [None, ("it's\nok",), (None, "1, $3 = 4")]
         assert found[1].text == "SELECT a FROM t WHERE b = $1"
 
     def test_sessions_of_ours_and_lines_of_no_database_are_not_heard(self) -> None:
         mine = entry("statement: SELECT 1", application_name="recorder")
-        assert heard([mine, entry("ready", dbname=None)], ours="recorder") == ()
+        assert heard(entries([mine, entry("ready", dbname=None)]), ours="recorder") == ()
 
     def test_an_error_marks_the_statement_of_its_session(self) -> None:
-        found = heard(
+        found = from_json(
             [
                 entry("statement: INSERT INTO t VALUES (1)"),
                 entry("statement: SELECT a FROM t", session_id="2"),
                 entry("duplicate key", error_severity="ERROR", state_code="23505"),
-            ],
-            ours="recorder",
+            ]
         )
         assert [one.failed for one in found] == ["23505", None]
 
     def test_what_failed_before_it_ran_is_not_laid_at_the_door_of_the_statement_before(self) -> None:
-        found = heard(
+        found = from_json(
             [
                 entry("execute a: SELECT a FROM t WHERE b = $1", "Parameters: $1 = '1'"),
                 entry(
                     "no such column", error_severity="ERROR", state_code="42703", statement="SELECT x FROM t"
                 ),
-            ],
-            ours="recorder",
+            ]
         )
         assert [one.failed for one in found] == [None]
 
     def test_a_line_that_is_cut_off_ends_it(self) -> None:
-        assert len(heard([entry("statement: SELECT a FROM t"), '{"message": "stat'], ours="")) == 1
+        assert len(heard(entries([entry("statement: SELECT a FROM t"), '{"message": "stat']), ours="")) == 1
+
+    def test_a_csvlog_tells_the_same(self) -> None:
+        line = (
+            '2026-11-28 09:00:00 UTC,"me","shop",1,"[local]",6a.1,2,"SELECT",2026-11-28 09:00:00 UTC,3/4,0,'
+            'LOG,00000,"execute a: SELECT a\nFROM t WHERE b = $1","Parameters: $1 = \'it\'\'s ""it""\'"'
+            ',,,,,,,,"app","client backend",,0\n'
+        )
+        (one,) = heard(csv_entries(line.splitlines(keepends=True)), ours="recorder")
+        assert (one.text, one.values, one.session) == (
+            "SELECT a\nFROM t WHERE b = $1",
+            ('it\'s "it"',),
+            "6a.1",
+        )
+        assert heard(csv_entries(line.splitlines(keepends=True)), ours="app") == ()
+        assert heard(csv_entries(line.splitlines(keepends=True)), ours="", others={"shop"}) == ()
 
     def test_portals_that_go_on_are_the_same_statement(self) -> None:
-        assert heard([entry("execute fetch from p: SELECT a FROM t")], ours="") == ()
+        assert heard(entries([entry("execute fetch from p: SELECT a FROM t")]), ours="") == ()
 
 
 class TestLiterals:
@@ -294,6 +310,12 @@ class TestFiles:
         (one,) = read_told(dump, "dump.csv")
         assert one.text == "SELECT a FROM t WHERE b > now() - $1::interval"
         assert read_told('[{"query": "SELECT a FROM t"}]', "dump.json")[0].text == "SELECT a FROM t"
+
+    @pytest.mark.parametrize(("calls", "seen"), [("7", 12), (" 7 ", 12), ("", 6), ("²", 6)])
+    def test_the_calls_of_a_dump_are_how_often_it_was_sent(self, calls: str, seen: int) -> None:
+        dump = f'query,calls\n"SELECT a FROM t WHERE b = $1",{calls}\n"SELECT a FROM t WHERE b=$1",5\n'
+        (one,) = gather(read_told(dump, "dump.csv"), NAMES).candidates.values()
+        assert one.seen == seen
 
     def test_sql_is_read_statement_by_statement(self) -> None:
         assert [one.text for one in read_told("SELECT 1; SELECT 2;", "old.sql")] == ["SELECT 1", "SELECT 2"]

@@ -33,7 +33,7 @@ class Candidate:
     seen: int = 0
 
     def add(self, one: _One) -> None:
-        self.seen += 1
+        self.seen += one.times
         if one.text not in self.originals and len(self.originals) < _TEXTS:
             self.originals.append(one.text)
         if one.values is None or one.failed is not None:
@@ -53,6 +53,7 @@ class _One:
     key: str
     folded: Folded | None
     failed: str | None
+    times: int
 
 
 @dataclass(slots=True)
@@ -121,17 +122,21 @@ def _sent(one: Heard, text: str, tokens: tuple[Token, ...]) -> _One | None:
         if query is None:
             return None
         text, values = query.rstrip("; \n"), arguments(tokens)
-        return _One(text=text, values=values, key=_collapsed(text), folded=None, failed=one.failed)
+        return _One(
+            text=text, values=values, key=_collapsed(text), folded=None, failed=one.failed, times=one.times
+        )
     cursor = inner(meaningful(text), text)
     if cursor is not None:
         text = cursor
     if values:
-        return _One(text=text, values=values, key=_collapsed(text), folded=None, failed=one.failed)
+        return _One(
+            text=text, values=values, key=_collapsed(text), folded=None, failed=one.failed, times=one.times
+        )
     folded = None if tokens and tokens[0].value == "copy" else fold(text)
     if folded is None:
-        return _One(text=text, values=(), key=text, folded=None, failed=one.failed)
+        return _One(text=text, values=(), key=text, folded=None, failed=one.failed, times=one.times)
     key = _collapsed(folded.text)
-    return _One(text=text, values=folded.values, key=key, folded=folded, failed=one.failed)
+    return _One(text=text, values=folded.values, key=key, folded=folded, failed=one.failed, times=one.times)
 
 
 def _collapsed(text: str) -> str:
