@@ -39,14 +39,16 @@ from crossfade.migrations.replay import (
 )
 from crossfade.migrations.runs import Casts, Runner, Vector
 from crossfade.migrations.sandbox.server import Database, Server
-from crossfade.migrations.script import Script, Statement
+from crossfade.migrations.script import Asked, Script, Statement
 from crossfade.migrations.subject import Bench, Tried
 from crossfade.migrations.supply import OLD_SALT, casts, context_of, schema_changed, supply_after
+from crossfade.migrations.together import needed, run_together
 from crossfade.migrations.tolerance import Readers, loosened, needs_of
 from crossfade.migrations.trace import run_plain
 from crossfade.migrations.vectors import Supply
 from crossfade.migrations.verdict import Counterexample, Seen, Unproved, Verdict, judge
 from crossfade.migrations.watched import Watched, watch_migration
+from crossfade.migrations.wire import Session
 
 _VARIED: Final = 160  # of the new version, where its values decide between contract and unsafe
 _SHALLOW: Final = 16
@@ -58,6 +60,8 @@ class Version:
 
     name: str
     statements: tuple[Statement, ...]
+    transactions: tuple[tuple[Asked, ...], ...] = ()
+    """Of several statements, with the values they had: run as a whole as well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +103,8 @@ class _Proof:
         told = (*question.migration.statements, *listed, *question.schema)
         texts = [one.text for one in told if not (_adds(one) and one in question.migration.statements)]
         self._casts: Casts = {}  # of the new shape, once it is there
+        self._together: frozenset[str] = frozenset()  # statements that went well in a transaction of theirs
+        self._only_together: frozenset[str] = frozenset()
         self._far: dict[str, bool] = {}  # by text: whether the migration touches nothing that it uses
         self._literals = Literals(
             texts, inserts=[one.text for one in question.migration.statements if _adds(one)]
@@ -171,6 +177,7 @@ class _Proof:
     def _seen(self, watched: Watched) -> Seen:
         before, after, change = self._ground.catalog, self._catalog, self._change
         told = replay(self._after, self._olds, context_of(before, after, change), self._doubt)
+        told.wrong += self._in_transactions({one.statement for one in told.wrong})
         wrong = {one.statement for one in told.wrong}
         told.reconnect = self._warm.fails(lambda one: one.statement.said not in wrong)
         self._after.variations = _VARIED if wrong else _SHALLOW
@@ -205,9 +212,25 @@ class _Proof:
             reconnect=told.reconnect,
             loosened=frozenset(loose),
             unproved=tuple(self._unproved(news, {one.statement for one in failing})),
-            proved=told.good,
+            proved=told.good + len(self._only_together),
             notes=self._ground.notes,
         )
+
+    def _in_transactions(self, wrong: set[str]) -> list[Counterexample]:
+        """What fails only as a part of its transaction, or can only be tried as one."""
+        alone = frozenset(one.statement.said for one in self._olds if one.executed or one.untouched)
+        found: list[Counterexample] = []
+        for version in self._question.old:
+            if not needed(version.transactions, alone):
+                continue
+            places = [self._ground.template.clone() for _ in range(3)]
+            run_plain(places[-1], self._script)
+            context = context_of(self._ground.catalog, self._catalog, self._change)
+            told = run_together(version.transactions, version.name, places, self._runner_on, context)
+            found += [one for one in told.wrong if one.statement not in wrong]
+            self._together |= told.proved
+        self._only_together = self._together - alone
+        return found
 
     def _after_writes(self, news: Sequence[Tried], wrong: set[str]) -> list[Counterexample]:
         """What fails only after the new version wrote, and would not have failed without the migration."""
@@ -280,7 +303,7 @@ class _Proof:
 
     def _unproved(self, news: Sequence[Tried], failing: set[str]) -> Iterator[Unproved]:
         for tried in (*self._olds, *(one for one in news if one.statement.said not in failing)):
-            if tried.executed or tried.untouched:
+            if tried.executed or tried.untouched or tried.statement.said in self._together:
                 continue
             said = tried.refused or next(iter(tried.rejected), None)
             yield Unproved(
@@ -327,16 +350,17 @@ class _Proof:
         return Bench(runner, owner, supply)
 
     def _runner(self, database: Database, *, owner: bool = False) -> Runner:
+        return self._runner_on(self._open.enter_context(database.connect()), owner=owner)
+
+    def _runner_on(self, session: Session, *, owner: bool = False) -> Runner:
         columns = {
             one.key: [column.name for column in one.columns]
             for one in self._ground.catalog.relations.values()
         }
-        session = self._open.enter_context(database.connect())
-        role = None if owner else self._ground.role
         return Runner(
             session,
             columns,
-            role=role,
+            role=None if owner else self._ground.role,
             settings=self._settings,
             deferred=self._deferred,
             casts=self._casts,

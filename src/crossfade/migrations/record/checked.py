@@ -9,6 +9,7 @@ and then the texts themselves are taken. What cannot be prepared at all is left 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from itertools import count
 
 from crossfade.migrations.answers import Failure, Prepared
@@ -17,14 +18,22 @@ from crossfade.migrations.record.gather import Candidate, Gathered
 from crossfade.migrations.record.literals import fold
 from crossfade.migrations.record.masked import masked_sql
 from crossfade.migrations.script import read_statements
-from crossfade.migrations.shape import SAMPLES, NotTaken, Sent
+from crossfade.migrations.shape import SAMPLES, NotTaken, Sent, Step
 from crossfade.migrations.wire import Session
 
 
-def checked(
-    session: Session, gathered: Gathered
-) -> tuple[tuple[Sent, ...], tuple[tuple[str, ...], ...], tuple[NotTaken, ...]]:
-    """Statements, transactions as sequences of their ids, and what was left out."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """The parts of a shape that were heard; transactions are sequences of ids, replays have their values."""
+
+    statements: tuple[Sent, ...]
+    transactions: tuple[tuple[str, ...], ...]
+    replays: tuple[tuple[Step, ...], ...]
+    not_taken: tuple[NotTaken, ...]
+
+
+def checked(session: Session, gathered: Gathered) -> Checked:
+    """What stands in a shape, of what was gathered."""
     asked = _Asked(session)
     statements: dict[str, Sent] = {}
     left = [NotTaken(text=masked_sql(text), why=why) for text, why in gathered.left_out.items()]
@@ -36,7 +45,19 @@ def checked(
         for one in found:
             statements[one.id] = one
             ids.setdefault(key, one.id)
-    return tuple(statements.values()), _sequences(gathered, ids), tuple(left)
+    return Checked(
+        statements=tuple(statements.values()),
+        transactions=_sequences(gathered, ids),
+        replays=_replays(gathered, ids),
+        not_taken=tuple(left),
+    )
+
+
+def _replays(gathered: Gathered, ids: Mapping[str, str]) -> tuple[tuple[Step, ...], ...]:
+    return tuple(
+        tuple(Step(text=one.text, values=one.values, of=ids.get(one.key or "", "")) for one in taken)
+        for taken in gathered.sequences.kept()
+    )
 
 
 def _sequences(gathered: Gathered, ids: Mapping[str, str]) -> tuple[tuple[str, ...], ...]:

@@ -10,6 +10,7 @@ from crossfade.errors import RefusedError
 from crossfade.migrations.lexer import Kind, Token, UnreadableError, meaningful
 from crossfade.migrations.record.literals import Folded, fold
 from crossfade.migrations.record.log import Heard, Values
+from crossfade.migrations.record.sequences import Sequences
 from crossfade.migrations.record.sorting import SILENT, arguments, inner, left_out, prepared_query
 from crossfade.migrations.script import read_statements
 from crossfade.migrations.shape import SAMPLES
@@ -64,6 +65,7 @@ class Gathered:
     left_out: dict[str, str] = field(default_factory=dict)
     """Text to reason."""
     transactions: list[tuple[str, ...]] = field(default_factory=list)
+    sequences: Sequences = field(default_factory=Sequences)
 
 
 def gather(heard: Iterable[Heard], names: Collection[str]) -> Gathered:
@@ -75,13 +77,20 @@ def gather(heard: Iterable[Heard], names: Collection[str]) -> Gathered:
             lead = tokens[0].value if tokens else ""
             if lead in {"begin", "start"}:
                 open_[one.session] = []
+                found.sequences.begin(one.session)
             elif lead in {"commit", "end", "rollback", "abort"} and _ends(tokens):
                 _close(found, open_.pop(one.session, []))
+                found.sequences.end(one.session, text)
             sent = _sent(one, text, tokens)
             if sent is None:
                 found.left_out.setdefault(text, "what it executes is not in the log")
                 continue
             why = left_out(meaningful(sent.text), names)
+            if one.failed is None and sent.values is not None:
+                values = () if sent.folded else sent.values
+                whole = sent.text if lead == "execute" else text
+                key = None if why else sent.key
+                found.sequences.take(one.session, whole, meaningful(whole), values, key)
             if why is not None:
                 if lead not in SILENT:
                     found.left_out.setdefault(sent.text, why)
@@ -91,6 +100,7 @@ def gather(heard: Iterable[Heard], names: Collection[str]) -> Gathered:
                 open_[one.session].append(sent.key)
     for keys in open_.values():
         _close(found, keys)
+    found.sequences.finish()
     return found
 
 
@@ -116,27 +126,27 @@ def _statements(one: Heard, found: Gathered) -> Iterator[tuple[str, tuple[Token,
 
 def _sent(one: Heard, text: str, tokens: tuple[Token, ...]) -> _One | None:
     """As it would be sent with parameters."""
-    values = one.values
+    values, folded = one.values, None
     if one.prepared is not None and tokens and tokens[0].value == "execute":
         query = prepared_query(meaningful(one.prepared), one.prepared)
         if query is None:
             return None
         text, values = query.rstrip("; \n"), arguments(tokens)
-        return _One(
-            text=text, values=values, key=_collapsed(text), folded=None, failed=one.failed, times=one.times
-        )
-    cursor = inner(meaningful(text), text)
-    if cursor is not None:
-        text = cursor
-    if values:
-        return _One(
-            text=text, values=values, key=_collapsed(text), folded=None, failed=one.failed, times=one.times
-        )
-    folded = None if tokens and tokens[0].value == "copy" else fold(text)
-    if folded is None:
-        return _One(text=text, values=(), key=text, folded=None, failed=one.failed, times=one.times)
-    key = _collapsed(folded.text)
-    return _One(text=text, values=folded.values, key=key, folded=folded, failed=one.failed, times=one.times)
+    else:
+        text = inner(meaningful(text), text) or text
+        if not values:
+            values = ()
+            folded = None if tokens and tokens[0].value == "copy" else fold(text)
+    if folded is not None:
+        values = folded.values
+    return _One(
+        text=text,
+        values=values,
+        key=_collapsed(text if folded is None else folded.text),
+        folded=folded,
+        failed=one.failed,
+        times=one.times,
+    )
 
 
 def _collapsed(text: str) -> str:
@@ -149,6 +159,8 @@ def _collapsed(text: str) -> str:
     try:
         tokens = meaningful(text)
     except UnreadableError:
+        return text
+    if not any(token.kind is Kind.PARAM for token in tokens):
         return text
     pieces: list[str] = []
     numbers: dict[str, int] = {}

@@ -135,11 +135,12 @@ class Recorder:
         """What was heard since, or what is `told` from elsewhere, as a shape."""
         with self.connect() as session:
             gathered = gather(self.heard() if told is None else told, _names(session))
-            statements, transactions, left = checked(session, gathered)
+            found = checked(session, gathered)
         return Shape(
-            statements=statements,
-            transactions=transactions,
-            not_taken=left,
+            statements=found.statements,
+            transactions=found.transactions,
+            replays=found.replays,
+            not_taken=found.not_taken,
             source=masked(source),
             recorded=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             server=self.version,
