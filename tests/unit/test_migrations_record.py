@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from crossfade.errors import RefusedError
 from crossfade.migrations.lexer import Kind, meaningful
 from crossfade.migrations.record.files import read_told
-from crossfade.migrations.record.gather import Gathered, gather
+from crossfade.migrations.record.gather import Form, Gathered, gather
 from crossfade.migrations.record.literals import fold
 from crossfade.migrations.record.log import Heard, csv_entries, entries, heard
 from crossfade.migrations.record.masked import masked, masked_sql
@@ -33,6 +33,14 @@ def from_json(lines: list[str]) -> tuple[Heard, ...]:
 
 def gathered(*lines: str) -> Gathered:
     return gather(heard(entries(lines), ours="recorder"), NAMES)
+
+
+def forms_of(found: Gathered) -> list[Form]:
+    return [form for candidate in found.candidates.values() for form in candidate.forms]
+
+
+def forms(*lines: str) -> list[Form]:
+    return forms_of(gathered(*lines))
 
 
 def statements(*lines: str) -> list[str]:
@@ -169,7 +177,7 @@ class TestLiterals:
 class TestGathering:
     def test_a_thousand_texts_are_one_statement_with_some_samples(self) -> None:
         found = gathered(*(entry(f"statement: SELECT a FROM t WHERE b = {n}") for n in range(1000)))
-        (candidate,) = found.candidates.values()
+        (candidate,) = forms_of(found)
         assert candidate.seen == 1000
         assert candidate.samples == [(str(n),) for n in range(8)]
 
@@ -187,7 +195,7 @@ class TestGathering:
             entry("execute a: INSERT INTO t VALUES ($1)", "Parameters: $1 = '1'"),
             entry("duplicate key", error_severity="ERROR", state_code="23505"),
         )
-        (candidate,) = found.candidates.values()
+        (candidate,) = forms_of(found)
         assert candidate.samples == []
 
     def test_cursors_and_prepared_statements_are_the_queries_in_them(self) -> None:
@@ -199,7 +207,7 @@ class TestGathering:
             ),
         )
         assert list(found.candidates) == ["SELECT a FROM t WHERE b > $1", "SELECT b FROM t WHERE a = $1"]
-        assert [one.samples for one in found.candidates.values()] == [[("0",)], [("1", "x", None)]]
+        assert [one.samples for one in forms_of(found)] == [[("0",)], [("1", "x", None)]]
 
     @pytest.mark.parametrize(
         ("given", "samples"),
@@ -216,7 +224,7 @@ class TestGathering:
     ) -> None:
         query = "SELECT a FROM t WHERE b = $1 AND c = $2"
         told = entry(f"statement: EXECUTE p({given})", f"prepare: PREPARE p AS {query}")
-        (candidate,) = gathered(told).candidates.values()
+        (candidate,) = forms(told)
 
         assert candidate.originals == [query]
         assert candidate.samples == samples
@@ -227,7 +235,7 @@ class TestGathering:
             entry("statement: EXECUTE p(5::int)", f"prepare: PREPARE p AS {query}"),
             entry(f"execute a: {query}", "Parameters: $1 = '1'"),
         )
-        (candidate,) = found.candidates.values()
+        (candidate,) = forms_of(found)
 
         assert (candidate.seen, candidate.samples) == (2, [("1",)])
 
@@ -302,6 +310,60 @@ class TestSecrets:
     )  # fmt: skip
     def test_set_up_is_named_without_passwords(self, told: str, kept: str) -> None:
         assert masked_sql(told) == kept
+
+
+ROW = st.lists(st.one_of(st.integers(0, 9), sendable), min_size=2, max_size=2)
+
+
+class TestLengths:
+    def told(self, rows: list[list[int | str]]) -> str:
+        written = ", ".join(f"({', '.join(literal(str(value)) for value in row)})" for row in rows)
+        return entry(f"statement: INSERT INTO t (a, b) VALUES {written}")
+
+    @given(st.lists(st.lists(ROW, min_size=1, max_size=6), min_size=1, max_size=8))
+    def test_an_insert_of_many_rows_is_one_statement_short_and_long(
+        self, inserts: list[list[list[int | str]]]
+    ) -> None:
+        found = gathered(*map(self.told, inserts))
+        (candidate,) = found.candidates.values()
+        counts = [len(rows) for rows in inserts]
+
+        assert candidate.seen == len(inserts)
+        assert {len(form.samples[0]) // 2 for form in candidate.forms} == {min(counts), max(counts)}
+        for form in candidate.forms:
+            of_this_length = [rows for rows in inserts if len(rows) == len(form.samples[0]) // 2]
+            assert form.samples[0] == tuple(str(value) for row in of_this_length[0] for value in row)
+
+    @pytest.mark.parametrize(
+        ("one", "other"),
+        [
+            ("VALUES (1, 'x')", "VALUES (1, 'x'), (NULL, 'y'), (5000000000, NULL)"),
+            ("SELECT a FROM t WHERE b IN (1)", "SELECT a FROM t WHERE b IN (1, 2, 3)"),
+            ("SELECT a FROM t WHERE b = ANY (ARRAY['x'])", "SELECT a FROM t WHERE b = ANY (ARRAY['x', 'y'])"),
+            ("SELECT a FROM t WHERE (a, b) IN ((1, 2))", "SELECT a FROM t WHERE (a, b) IN ((1, 2), (3, 4))"),
+            (
+                "SELECT p FROM (VALUES ($1, 0)) AS t (p, at) WHERE p <> $2",
+                "SELECT p FROM (VALUES ($1, 0), ($2, 1)) AS t (p, at) WHERE p <> $3",
+            ),
+        ],
+    )
+    def test_the_same_in_another_length_counts_as_one(self, one: str, other: str) -> None:
+        short, long = (text if "SELECT" in text else f"INSERT INTO t (a, b) {text}" for text in (one, other))
+        (candidate,) = gathered(*(entry(f"statement: {text}") for text in (long, short))).candidates.values()
+
+        assert [form.originals for form in candidate.forms] == [[short], [long]]
+
+    @pytest.mark.parametrize(
+        ("one", "other"),
+        [
+            ("SELECT a FROM t WHERE b IN (1)", "SELECT a FROM t WHERE b IN (c)"),
+            ("SELECT a FROM t WHERE b IN (1)", "SELECT a FROM t WHERE b IN (SELECT c FROM t WHERE a = 1)"),
+            ("INSERT INTO t (a, b) VALUES (1, 2)", "INSERT INTO t (a, b) VALUES (1, DEFAULT)"),
+            ("INSERT INTO t (a) VALUES (1)", "INSERT INTO t (a) VALUES (1) ON CONFLICT DO NOTHING"),
+        ],
+    )
+    def test_another_statement_does_not(self, one: str, other: str) -> None:
+        assert len(statements(entry(f"statement: {one}"), entry(f"statement: {other}"))) == 2
 
 
 class TestFiles:

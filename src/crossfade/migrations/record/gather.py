@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from crossfade.errors import RefusedError
-from crossfade.migrations.lexer import Kind, Token, UnreadableError, meaningful
+from crossfade.migrations.lexer import Token, UnreadableError, meaningful
+from crossfade.migrations.record.lengths import length
 from crossfade.migrations.record.literals import Folded, fold
 from crossfade.migrations.record.log import Heard, Values
 from crossfade.migrations.record.sequences import Sequences
@@ -17,15 +18,17 @@ from crossfade.migrations.shape import SAMPLES
 
 _MOST_TRANSACTIONS: Final = 200
 _LONGEST_TRANSACTION: Final = 100
+_LENGTHS: Final = 2
 _TEXTS: Final = 3
 """Texts as they were sent, kept of one fold: where the server does not agree with the fold, they stand."""
 
 
 @dataclass(slots=True)
-class Candidate:
-    """One statement, as it may stand in a shape."""
+class Form:
+    """One statement at one length of its lists and rows."""
 
     text: str
+    size: int
     folded: Folded | None = None
     """Set where values were taken out of the text."""
     originals: list[str] = field(default_factory=list)
@@ -44,6 +47,30 @@ class Candidate:
             self.samples.append(one.values)
 
 
+@dataclass(slots=True)
+class Candidate:
+    """One statement, as it may stand in a shape: the shortest form and the longest that were sent."""
+
+    forms: list[Form] = field(default_factory=list)
+
+    @property
+    def seen(self) -> int:
+        """How often, at any length."""
+        return sum(one.seen for one in self.forms)
+
+    def add(self, one: _One) -> None:
+        """Of a length between, only that it was sent is kept."""
+        form = next((form for form in self.forms if form.text == one.form), None)
+        if form is None:
+            form = Form(one.form, one.size, one.folded)
+            self.forms = sorted((*self.forms, form), key=lambda form: (form.size, form.text))
+        form.add(one)
+        if len(self.forms) > _LENGTHS:
+            (between,) = self.forms[1:-1]
+            self.forms.remove(between)
+            self.forms[0].seen += between.seen
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _One:
     """One sending of one statement."""
@@ -52,6 +79,8 @@ class _One:
     values: Values | None
     """None where nobody knows them."""
     key: str
+    form: str
+    size: int
     folded: Folded | None
     failed: str | None
     times: int
@@ -95,7 +124,7 @@ def gather(heard: Iterable[Heard], names: Collection[str]) -> Gathered:
                 if lead not in SILENT:
                     found.left_out.setdefault(sent.text, why)
                 continue
-            found.candidates.setdefault(sent.key, Candidate(sent.key, sent.folded)).add(sent)
+            found.candidates.setdefault(sent.key, Candidate()).add(sent)
             if one.session in open_:
                 open_[one.session].append(sent.key)
     for keys in open_.values():
@@ -139,52 +168,14 @@ def _sent(one: Heard, text: str, tokens: tuple[Token, ...]) -> _One | None:
             folded = None if tokens and tokens[0].value == "copy" else fold(text)
     if folded is not None:
         values = folded.values
+    told = length(text if folded is None else folded.text)
     return _One(
         text=text,
         values=values,
-        key=_collapsed(text if folded is None else folded.text),
+        key=told.key,
+        form=told.form,
+        size=told.size,
         folded=folded,
         failed=one.failed,
         times=one.times,
     )
-
-
-def _collapsed(text: str) -> str:
-    """
-    The text under which sendings count as one: blanks folded.
-
-    Lists of parameters differ in length from call to call (`IN ($1, $2)`); what stands for all of them is the
-    first that came, and the key is the text with each list cut to its first element.
-    """
-    try:
-        tokens = meaningful(text)
-    except UnreadableError:
-        return text
-    if not any(token.kind is Kind.PARAM for token in tokens):
-        return text
-    pieces: list[str] = []
-    numbers: dict[str, int] = {}
-    at = 0
-    while at < len(tokens):
-        token = tokens[at]
-        if token.kind is Kind.PARAM:
-            number = numbers.setdefault(token.value, len(numbers) + 1)
-            pieces.append(f"${number}")
-            at = _behind_list(tokens, at)
-        else:
-            pieces.append(token.text)
-            at += 1
-    return " ".join(pieces)
-
-
-def _behind_list(tokens: tuple[Token, ...], at: int) -> int:
-    """Behind `$1::integer, $2::integer` inside IN ( … ): at its bracket; else the next token."""
-    if at < 2 or tokens[at - 1].text != "(" or tokens[at - 2].value != "in":
-        return at + 1
-    here, depth = at + 1, 0
-    while here < len(tokens) and (depth or tokens[here].text != ")"):
-        depth += {"(": 1, ")": -1}.get(tokens[here].text, 0)
-        here += 1
-    listed = tokens[at + 1 : here]
-    plain = all(one.kind in (Kind.PARAM, Kind.WORD) or one.text in {",", "::"} for one in listed)
-    return here if plain else at + 1
