@@ -58,7 +58,8 @@ def venv(folder: Path, name: str, *requirements: str) -> Path:
     """A venv with packages in it: its python."""
     python = folder / name / "bin" / "python"
     run(["uv", "venv", "-q", "--seed", str(folder / name)])
-    run(["uv", "pip", "install", "-q", "--python", str(python), *requirements])
+    if requirements:
+        run(["uv", "pip", "install", "-q", "--python", str(python), *requirements])
     return python
 
 
@@ -87,7 +88,7 @@ def procrastinate(folder: Path) -> Project:
     new, old = (next(one.parents[1].glob("lib/*/site-packages/procrastinate/sql")) for one in packages)
     known = {one.name for one in (old / "migrations").glob("*.sql")}
     added = [one for one in sorted((new / "migrations").glob("*.sql")) if one.name not in known]
-    suite = Path(__file__).with_name("suites") / "procrastinate_jobs.py"
+    suite = shutil.copy(Path(__file__).with_name("suites") / "procrastinate_jobs.py", folder)
     return Project(
         home=folder,
         schema=["--schema", str(old / "schema.sql")],
@@ -106,7 +107,7 @@ def alembic_shop(folder: Path) -> Project:
     return Project(
         home=home,
         schema=["--schema-from", f"{binaries / 'alembic'} upgrade 0001"],
-        suite=["env", "REVISION=v1", str(binaries / "pytest"), "-q"],
+        suite=["env", "REVISION=v1", str(binaries / "pytest")],
         migration="SET lock_timeout = '2s'; ALTER TABLE customers RENAME name TO full_name;",
         finds="does not exist",
     )

@@ -19,7 +19,6 @@ from typing import Final
 from crossfade.errors import RefusedError
 from crossfade.migrations.answers import Failure
 from crossfade.migrations.asked import asked
-from crossfade.migrations.catalog import Catalog
 from crossfade.migrations.catalog_reader import read_catalog
 from crossfade.migrations.data import Change, changes, read_again, read_content
 from crossfade.migrations.gained import gained, without_gained
@@ -44,6 +43,7 @@ from crossfade.migrations.subject import Bench, Tried
 from crossfade.migrations.supply import OLD_SALT, casts, context_of, schema_changed, supply_after
 from crossfade.migrations.together import needed, run_together
 from crossfade.migrations.tolerance import Readers, loosened, needs_of
+from crossfade.migrations.touched import calls_functions, watched_over
 from crossfade.migrations.trace import run_plain
 from crossfade.migrations.vectors import Supply
 from crossfade.migrations.verdict import Counterexample, Seen, Unproved, Verdict, judge
@@ -253,8 +253,9 @@ class _Proof:
         return warm.fails(lambda _: True)
 
     def _doubt(self, tried: Tried, vectors: Sequence[Vector]) -> bool:
-        """Whether a difference is one that rows more, or their order, make as well."""
-        return self._by_rows_more(tried, vectors) or self._by_order(tried, vectors)
+        """Whether a difference is one that time, rows more, or their order make as well."""
+        later = differs(self._before.of(tried), tried, vectors)
+        return later or self._by_rows_more(tried, vectors) or self._by_order(tried, vectors)
 
     def _by_rows_more(self, tried: Tried, vectors: Sequence[Vector]) -> bool:
         if not self._gained:
@@ -323,7 +324,7 @@ class _Proof:
     def _is_far(self, statement: Statement) -> bool:
         catalog, there = self._ground.catalog, self._touched
         words = {one.value for one in statement.tokens}
-        if there is None or there.names & words or _calls(words, catalog):
+        if there is None or there.names & words or calls_functions(words, catalog):
             return False
         runner = self._before.runner
         prepared = runner.prepare(statement.text)
@@ -331,7 +332,7 @@ class _Proof:
         # LOCK, TRUNCATE, REFRESH and a value of regclass open nothing when planned: they must run to tell.
         if used is None or used.isdisjoint(catalog.relations):
             return False
-        return not (used & there.relations or _watched_over(used, catalog))
+        return not (used & there.relations or watched_over(used, catalog))
 
     def _tried_after(self, statement: Statement) -> Tried:
         """A statement of the new version on the new shape; an untouched one is only planned."""
@@ -369,21 +370,6 @@ class _Proof:
     def _version(self) -> str:
         number = self._server.version
         return f"PostgreSQL {number // 10000}.{number % 10000}"
-
-
-def _calls(words: set[str], catalog: Catalog) -> bool:
-    """Whether a function of the schema may be called, which may use anything."""
-    functions = (key.partition("(")[0].rpartition(".")[2] for key in catalog.other if key[:9] == "function:")
-    return any(one.strip('"') in words for one in functions)
-
-
-def _watched_over(used: set[int], catalog: Catalog) -> bool:
-    """Whether something that may use others hangs on a relation: a trigger, a rule, a policy, a view."""
-    hanging = tuple(f"{kind}:{oid}:" for kind in ("trigger", "rule", "policy") for oid in used)
-    if any(key.startswith(hanging) for key in catalog.other):
-        return True
-    views = any(catalog.relations[oid].kind in "vm" for oid in used if oid in catalog.relations)
-    return views and any(key.startswith("function:") for key in catalog.other)
 
 
 def _defers(question: Question) -> bool:
