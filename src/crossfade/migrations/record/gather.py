@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from crossfade.errors import RefusedError
@@ -19,6 +20,7 @@ from crossfade.migrations.shape import SAMPLES
 _MOST_TRANSACTIONS: Final = 200
 _LONGEST_TRANSACTION: Final = 100
 _LENGTHS: Final = 2
+_REMEMBERED: Final = 256
 _TEXTS: Final = 3
 """Texts as they were sent, kept of one fold: where the server does not agree with the fold, they stand."""
 
@@ -147,10 +149,15 @@ def _close(found: Gathered, keys: list[str]) -> None:
 def _statements(one: Heard, found: Gathered) -> Iterator[tuple[str, tuple[Token, ...]]]:
     """The statements of one message: the simple protocol sends several at once."""
     try:
-        for statement in read_statements(one.text, "a statement"):
-            yield statement.text, meaningful(statement.text)
+        for text in _apart(one.text):
+            yield text, meaningful(text)
     except (RefusedError, UnreadableError) as error:
         found.left_out.setdefault(one.text, f"cannot be read: {error}")
+
+
+@lru_cache(_REMEMBERED)
+def _apart(text: str) -> tuple[str, ...]:
+    return tuple(one.text for one in read_statements(text, "a statement"))
 
 
 def _sent(one: Heard, text: str, tokens: tuple[Token, ...]) -> _One | None:

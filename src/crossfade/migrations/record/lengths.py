@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from crossfade.migrations.lexer import Kind, Token, UnreadableError, meaningful
 
+_REMEMBERED: Final = 256
 _VALUES: Final = (Kind.PARAM, Kind.NUMBER)
 _PLAIN: Final = frozenset({",", "::", "[", "]", "(", ")", "-"})
 
@@ -26,6 +28,7 @@ class Length:
     size: int
 
 
+@lru_cache(_REMEMBERED)
 def length(text: str) -> Length:
     """Of a statement with its parameters. A text without any, or that cannot be read, is its own key."""
     try:
