@@ -158,7 +158,15 @@ def guardian(folder: Path) -> Project:
     return Project(
         home=home,
         schema=["--schema-from", f"{old} manage.py migrate -v 0"],
-        suite=[str(old), "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+        suite=[
+            str(old),
+            "-m",
+            "pytest",
+            "-q",
+            "--ds=guardian.testapp.testsettings",
+            "-p",
+            "no:cacheprovider",
+        ],
         migration=migration,
     )
 
