@@ -23,6 +23,7 @@ _REPEATS: Final = 3
 """Of one statement in one sequence: the first of a loop stand for the rest."""
 _CONTROL: Final = frozenset({"savepoint", "release"})
 _CURSOR: Final = frozenset({"declare", "fetch", "move", "close"})
+_ENDS: Final = frozenset({"commit", "end", "rollback", "abort"})
 _SETS: Final = frozenset({"set", "reset"})
 _SPOILED_BY: Final = "create alter drop grant revoke comment truncate do reindex cluster refresh"
 _SPOILS: Final = frozenset(_SPOILED_BY.split())
@@ -124,9 +125,17 @@ class Sequences:
         return self._lines.setdefault(session, _Line())
 
     def _keep(self, taken: tuple[Taken, ...]) -> None:
-        told = tuple(one.key or one.text for one in taken if one.key is not None or one.state)
-        if sum(one.key is not None or not one.state for one in taken[:-1]) and len(told) > 1:
+        """The first of those that differ in values only; what rests on nothing must show two statements."""
+        told = tuple(one.key or one.text for one in taken if _tells(one))
+        shown = {one.key or one.text for one in taken if _tells(one) and not one.state}
+        if shown and (len(shown) > 1 or any(one.state for one in taken)):
             self._found.setdefault(told, taken)
+
+
+def _tells(one: Taken) -> bool:
+    """Whether it is more than a bound of a transaction, or a step of a cursor."""
+    lead = one.text.split(None, 1)[0].rstrip(";").lower()
+    return one.key is not None or one.state or lead not in _CURSOR | _CONTROL | _ENDS
 
 
 def _repeats(taken: Sequence[Taken], one: Taken) -> int:
