@@ -57,6 +57,15 @@ class Statement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A statement of a recorded transaction with its values; `said` is the version's statement that it is."""
+
+    text: str
+    values: tuple[str | None, ...] = ()
+    said: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Unit:
     """What runs together: a transaction, or one statement by itself."""
 
