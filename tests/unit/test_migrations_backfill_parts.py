@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from crossfade.cli.migrate_backfill import standbys_of
@@ -69,6 +69,7 @@ class TestPace:
         assert after.rows < pace.rows or pace.rows == FEWEST
         assert after.rows <= max(pace.rows / times, FEWEST)
 
+    @example(rows=12, target=2.8169411857537687, share=1.0)
     @given(sizes, st.floats(0.01, 5), st.floats(0, 1))
     def test_what_was_quick_grows_by_half_at_most_and_never_shrinks(
         self, rows: int, target: float, share: float

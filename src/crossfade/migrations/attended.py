@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Final, TypeVar
 
@@ -31,20 +32,28 @@ def attended(work: Callable[[], T], stop: Callable[[], None]) -> T:
             raised.append(error)
 
     worker = threading.Thread(target=run, daemon=True)
-    before = _on_terminate(_interrupted)
-    try:
-        worker.start()
-        while worker.is_alive():
-            worker.join(_LOOK_S)
-    except BaseException:
-        stop()
-        worker.join(_END_S)
-        raise
-    finally:
-        _on_terminate(before)
+    with terminable():
+        try:
+            worker.start()
+            while worker.is_alive():
+                worker.join(_LOOK_S)
+        except BaseException:
+            stop()
+            worker.join(_END_S)
+            raise
     if raised:
         raise raised[0]
     return told[0]
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Whatever is open is closed at SIGTERM as at SIGINT: it raises KeyboardInterrupt."""
+    before = _on_terminate(_interrupted)
+    try:
+        yield
+    finally:
+        _on_terminate(before)
 
 
 def _interrupted(number: int, frame: FrameType | None) -> None:

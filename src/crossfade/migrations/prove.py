@@ -11,7 +11,7 @@ What a verdict is made of is pure and stands in `verdict.py`; this file fetches 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final
@@ -19,9 +19,9 @@ from typing import Final
 from crossfade.errors import RefusedError
 from crossfade.migrations.answers import Failure
 from crossfade.migrations.asked import asked
-from crossfade.migrations.catalog import Catalog
 from crossfade.migrations.catalog_reader import read_catalog
 from crossfade.migrations.data import Change, changes, read_again, read_content
+from crossfade.migrations.far import Far
 from crossfade.migrations.gained import gained, without_gained
 from crossfade.migrations.ground import lay
 from crossfade.migrations.legal import Literals
@@ -39,14 +39,17 @@ from crossfade.migrations.replay import (
 )
 from crossfade.migrations.runs import Casts, Runner, Vector
 from crossfade.migrations.sandbox.server import Database, Server
-from crossfade.migrations.script import Script, Statement
+from crossfade.migrations.script import Asked, Script, Statement
 from crossfade.migrations.subject import Bench, Tried
 from crossfade.migrations.supply import OLD_SALT, casts, context_of, schema_changed, supply_after
+from crossfade.migrations.together import needed, run_together
 from crossfade.migrations.tolerance import Readers, loosened, needs_of
+from crossfade.migrations.touched import Touched
 from crossfade.migrations.trace import run_plain
 from crossfade.migrations.vectors import Supply
 from crossfade.migrations.verdict import Counterexample, Seen, Unproved, Verdict, judge
 from crossfade.migrations.watched import Watched, watch_migration
+from crossfade.migrations.wire import Session
 
 _VARIED: Final = 160  # of the new version, where its values decide between contract and unsafe
 _SHALLOW: Final = 16
@@ -58,6 +61,8 @@ class Version:
 
     name: str
     statements: tuple[Statement, ...]
+    transactions: tuple[tuple[Asked, ...], ...] = ()
+    """Of several statements, with the values they had: run as a whole as well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,11 +102,12 @@ class _Proof:
         listed = [one for version in (*question.old, question.new) for one in version.statements]
         self._settings = [one.text for one in listed if one.lead[:1] == ("set",)]
         told = (*question.migration.statements, *listed, *question.schema)
-        texts = [one.text for one in told if not (_adds(one) and one in question.migration.statements)]
+        inserts = [one for one in question.migration.statements if _adds(one)]
         self._casts: Casts = {}  # of the new shape, once it is there
-        self._far: dict[str, bool] = {}  # by text: whether the migration touches nothing that it uses
+        self._together: frozenset[str] = frozenset()  # statements that went well in a transaction of theirs
+        self._only_together: frozenset[str] = frozenset()
         self._literals = Literals(
-            texts, inserts=[one.text for one in question.migration.statements if _adds(one)]
+            [one.tokens for one in told if one not in inserts], inserts=[one.tokens for one in inserts]
         )
 
     def run(self) -> Seen:
@@ -111,9 +117,8 @@ class _Proof:
         self._ground = watched.ground
         if watched.fails:
             return self._failed(watched)
-        self._touched = watched.touched
         self._deferred = _defers(question)
-        self._run_before()
+        self._run_before(watched.touched)
         self._migrate(watched)
         return self._seen(watched)
 
@@ -127,7 +132,7 @@ class _Proof:
             notes=self._ground.notes,
         )
 
-    def _run_before(self) -> None:
+    def _run_before(self, touched: Touched | None) -> None:
         ground = self._ground
         self._before_db = ground.template.clone()
         supply = Supply(
@@ -138,6 +143,7 @@ class _Proof:
             salt=OLD_SALT,
         )
         self._before = self._bench(self._before_db, supply)
+        self._far = Far(self._before.runner, ground.catalog, touched)
         self._olds = [
             self._untouched(one, version.name) or self._before.try_one(one, version.name)
             for version in self._question.old
@@ -171,6 +177,7 @@ class _Proof:
     def _seen(self, watched: Watched) -> Seen:
         before, after, change = self._ground.catalog, self._catalog, self._change
         told = replay(self._after, self._olds, context_of(before, after, change), self._doubt)
+        told.wrong += self._in_transactions({one.statement for one in told.wrong if not one.beyond})
         wrong = {one.statement for one in told.wrong}
         told.reconnect = self._warm.fails(lambda one: one.statement.said not in wrong)
         self._after.variations = _VARIED if wrong else _SHALLOW
@@ -204,10 +211,33 @@ class _Proof:
             default_changed=told.default_changed,
             reconnect=told.reconnect,
             loosened=frozenset(loose),
-            unproved=tuple(self._unproved(news, {one.statement for one in failing})),
-            proved=told.good,
+            unproved=(
+                *_unproved(self._olds, told.late, self._together),
+                *_unproved(
+                    [one for one in news if one.statement.said not in {bad.statement for bad in failing}],
+                    elsewhere=self._together,
+                    source="new",
+                ),
+            ),
+            proved=told.good + len(self._only_together),
             notes=self._ground.notes,
         )
+
+    def _in_transactions(self, wrong: set[str]) -> list[Counterexample]:
+        """What fails only as a part of its transaction, or can only be tried as one."""
+        alone = frozenset(one.statement.said for one in self._olds if one.executed or one.untouched)
+        found: list[Counterexample] = []
+        for version in self._question.old:
+            if not needed(version.transactions, alone):
+                continue
+            places = [self._ground.template.clone() for _ in range(3)]
+            run_plain(places[-1], self._script)
+            context = context_of(self._ground.catalog, self._catalog, self._change)
+            told = run_together(version.transactions, version.name, places, self._runner_on, context)
+            found += [one for one in told.wrong if one.statement not in wrong]
+            self._together |= told.proved
+        self._only_together = self._together - alone
+        return found
 
     def _after_writes(self, news: Sequence[Tried], wrong: Sequence[Counterexample]) -> list[Counterexample]:
         """What fails only after the new version wrote, and would not have failed without the migration."""
@@ -237,8 +267,9 @@ class _Proof:
         return warm.fails(lambda _: True)
 
     def _doubt(self, tried: Tried, vectors: Sequence[Vector]) -> bool:
-        """Whether a difference is one that rows more, or their order, make as well."""
-        return self._by_rows_more(tried, vectors) or self._by_order(tried, vectors)
+        """Whether a difference is one that time, rows more, or their order make as well."""
+        later = differs(self._before.of(tried), tried, vectors)
+        return later or self._by_rows_more(tried, vectors) or self._by_order(tried, vectors)
 
     def _by_rows_more(self, tried: Tried, vectors: Sequence[Vector]) -> bool:
         if not self._gained:
@@ -285,37 +316,9 @@ class _Proof:
             found, {(one.table, one.column.attnum): readers.reads(good, one.column) for one in found}
         )
 
-    def _unproved(self, news: Sequence[Tried], failing: set[str]) -> Iterator[Unproved]:
-        for tried in (*self._olds, *(one for one in news if one.statement.said not in failing)):
-            if tried.executed or tried.untouched:
-                continue
-            said = tried.refused or next(iter(tried.rejected), None)
-            yield Unproved(
-                statement=tried.statement.said,
-                source="new" if tried.source == self._question.new.name else tried.source,
-                why=f"not executed on the schema it was written for: {said}"
-                if said
-                else "no values were found",
-            )
-
     def _untouched(self, statement: Statement, source: str) -> Tried | None:
         """The statement as proved, where nothing that it uses is changed by the migration."""
-        if statement.text not in self._far:
-            self._far[statement.text] = self._is_far(statement)
-        return Tried(statement, source, untouched=True) if self._far[statement.text] else None
-
-    def _is_far(self, statement: Statement) -> bool:
-        catalog, there = self._ground.catalog, self._touched
-        words = {one.value for one in statement.tokens}
-        if there is None or there.names & words or _calls(words, catalog):
-            return False
-        runner = self._before.runner
-        prepared = runner.prepare(statement.text)
-        used = None if isinstance(prepared, Failure) else runner.used(prepared)
-        # LOCK, TRUNCATE, REFRESH and a value of regclass open nothing when planned: they must run to tell.
-        if used is None or used.isdisjoint(catalog.relations):
-            return False
-        return not (used & there.relations or _watched_over(used, catalog))
+        return Tried(statement, source, untouched=True) if self._far.is_far(statement) else None
 
     def _tried_after(self, statement: Statement) -> Tried:
         """A statement of the new version on the new shape; an untouched one is only planned."""
@@ -334,16 +337,17 @@ class _Proof:
         return Bench(runner, owner, supply)
 
     def _runner(self, database: Database, *, owner: bool = False) -> Runner:
+        return self._runner_on(self._open.enter_context(database.connect()), owner=owner)
+
+    def _runner_on(self, session: Session, *, owner: bool = False) -> Runner:
         columns = {
             one.key: [column.name for column in one.columns]
             for one in self._ground.catalog.relations.values()
         }
-        session = self._open.enter_context(database.connect())
-        role = None if owner else self._ground.role
         return Runner(
             session,
             columns,
-            role=role,
+            role=None if owner else self._ground.role,
             settings=self._settings,
             deferred=self._deferred,
             casts=self._casts,
@@ -354,19 +358,26 @@ class _Proof:
         return f"PostgreSQL {number // 10000}.{number % 10000}"
 
 
-def _calls(words: set[str], catalog: Catalog) -> bool:
-    """Whether a function of the schema may be called, which may use anything."""
-    functions = (key.partition("(")[0].rpartition(".")[2] for key in catalog.other if key[:9] == "function:")
-    return any(one.strip('"') in words for one in functions)
-
-
-def _watched_over(used: set[int], catalog: Catalog) -> bool:
-    """Whether something that may use others hangs on a relation: a trigger, a rule, a policy, a view."""
-    hanging = tuple(f"{kind}:{oid}:" for kind in ("trigger", "rule", "policy") for oid in used)
-    if any(key.startswith(hanging) for key in catalog.other):
-        return True
-    views = any(catalog.relations[oid].kind in "vm" for oid in used if oid in catalog.relations)
-    return views and any(key.startswith("function:") for key in catalog.other)
+def _unproved(
+    every: Iterable[Tried],
+    late: Collection[str] = (),
+    elsewhere: Collection[str] = (),
+    source: str = "",
+) -> Iterator[Unproved]:
+    """What was not executed, `elsewhere` either, or was not over in time; `source` where all have one."""
+    for tried in every:
+        is_late = tried.statement.text in late
+        executed = tried.executed or tried.untouched or tried.statement.said in elsewhere
+        if executed and not is_late:
+            continue
+        said = tried.refused or next(iter(tried.rejected), None)
+        why = f"not executed on the schema it was written for: {said}" if said else "no values were found"
+        yield Unproved(
+            statement=tried.statement.said,
+            source=source or tried.source,
+            by_new=bool(source),
+            why="after the migration it was not over in time" if is_late else why,
+        )
 
 
 def _defers(question: Question) -> bool:

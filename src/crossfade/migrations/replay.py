@@ -8,7 +8,7 @@ recorded all runs are looked at, and the gravest is told: one that was sent, the
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from crossfade.migrations.answers import Failure, Prepared
@@ -38,6 +38,8 @@ class Told:
     types_changed: bool = False
     default_changed: bool = False
     reconnect: bool = False
+    late: set[str] = field(default_factory=set)
+    """Texts of those that were not over in time: they neither fail nor fare the same."""
     good: int = 0
 
 
@@ -48,7 +50,7 @@ def replay(bench: Bench, all_tried: Iterable[Tried], context: Context, doubt: Do
         found = _one(bench.of(tried), tried, context, doubt, told)
         if found is not None:
             told.wrong.append(found)
-        elif tried.executed or tried.untouched:
+        elif (tried.executed or tried.untouched) and tried.statement.text not in told.late:
             told.good += 1
     return told
 
@@ -72,6 +74,10 @@ def _one(
     runs = list(vectors_of(tried))
     after = runner.run(prepared, [vectors for vectors, _ in runs], tried.writes)
     for (vectors, before), now in zip(runs, after, strict=True):
+        if now.late:
+            told.late.add(tried.statement.text)
+            failing.add(tuple(vectors))  # it did not go well either
+            continue
         compared = compare(before, now, tried.mask, context)
         if not compared.wrong:
             told.more_columns |= compared.more_columns
@@ -255,7 +261,7 @@ def after_writes(
         runs = [one for one in vectors_of(tried) if not (usual(tried) and _beyond(tried, one[0]))]
         runs = runs[:_RUNS_LATER]
         for (vectors, before), now in zip(runs, runner.run(prepared, [one for one, _ in runs]), strict=True):
-            if now.failure is None or now.failure.sqlstate == _DUPLICATE:
+            if now.failure is None or now.late or now.failure.sqlstate == _DUPLICATE:
                 continue
             after = f"after writes of the new version: {now.failure}"
             found.append(_example(tried, (vectors, before), after, "possible", "error"))

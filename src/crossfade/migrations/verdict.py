@@ -75,6 +75,8 @@ class Unproved:
     statement: str
     source: str
     why: str
+    by_new: bool = False
+    """Sent by the new version alone: it says nothing about the way back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +140,7 @@ def judge(seen: Seen, seconds: float = 0.0) -> Verdict:
     """The verdict."""
     failed = bool(seen.migration_fails)
     phase = _phase(seen)
-    undecided = phase in {"expand", "data"} and any(one.source != "new" for one in seen.unproved)
+    undecided = phase in {"expand", "data"} and not all(one.by_new for one in seen.unproved)
     why = _why(seen, phase)
     return Verdict(
         rollback_safe=None if undecided else phase in {"expand", "data"},
