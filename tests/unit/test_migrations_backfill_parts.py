@@ -70,6 +70,7 @@ class TestPace:
         assert after.rows <= max(pace.rows / times, FEWEST)
 
     @example(rows=12, target=2.8169411857537687, share=1.0)
+    @example(rows=10, target=1.0, share=2.2250738585e-313)
     @given(sizes, st.floats(0.01, 5), st.floats(0, 1))
     def test_what_was_quick_grows_by_half_at_most_and_never_shrinks(
         self, rows: int, target: float, share: float
