@@ -220,6 +220,7 @@ def test_R37_a_version_that_migrates_when_it_starts_is_found_by_starting_it(shop
     assert "changes the schema when it starts" in refused.err
 
 
+@pytest.mark.long
 def test_R38_R45_a_value_that_nobody_sent_is_accepted_by_a_person_or_nobody_contracts(shop: Shop) -> None:
     shop.sql("ALTER TABLE customers ADD COLUMN city text")
     texts = ("INSERT INTO customers (name, city) VALUES ($1, $2) RETURNING id",)
