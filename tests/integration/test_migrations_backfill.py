@@ -360,3 +360,20 @@ class TestStopped:
         assert left(world) == "0"
         assert world.ask("SELECT count(*), count(DISTINCT id) FROM audit") == (("6000", "6000"),)
         assert int(said.stdout) >= 10
+
+
+@pytest.mark.parametrize(("rows", "said"), [(500, None), (0, 0)])
+def test_rows_of_a_table_that_was_never_analysed_are_not_said_to_be_none(
+    sandbox: Sandbox, rows: int, said: int | None
+) -> None:
+    sql = """
+    CREATE TABLE customers (id int PRIMARY KEY, name text, full_name text);
+    ALTER TABLE customers SET (autovacuum_enabled = off);
+    INSERT INTO customers (id, name) SELECT g, 'name' FROM generate_series(1, {rows}) g
+    """
+    world = World(sandbox, rows=rows, sql=sql)
+    assert world.backfill().state == "done"
+    began = next(one for one in world.said if isinstance(one, Began))
+    moved = [one for one in world.said if isinstance(one, Moved)]
+    assert began.rows == said
+    assert all(one.rows == said and one.share is None for one in moved)

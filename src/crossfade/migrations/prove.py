@@ -185,7 +185,7 @@ class _Proof:
         new_before: list[Counterexample] = []
         failing = tuple(found for one in news if (found := fails_by_itself(one)))
         loose = self._loosened()
-        told.wrong += self._after_writes(news, wrong)
+        told.wrong += self._after_writes(news, told.wrong)
         if told.wrong and not new_before:
             new_before = fails_on(self._before, news, context_of(after, before, Change()))
             told.reconnect = told.reconnect or (not new_before and self._new_reconnects(news))
@@ -239,11 +239,18 @@ class _Proof:
         self._only_together = self._together - alone
         return found
 
-    def _after_writes(self, news: Sequence[Tried], wrong: set[str]) -> list[Counterexample]:
+    def _after_writes(self, news: Sequence[Tried], wrong: Sequence[Counterexample]) -> list[Counterexample]:
         """What fails only after the new version wrote, and would not have failed without the migration."""
         if not write_new(self._after, news):
             return []
-        found = after_writes(self._after, self._olds, lambda one: one.statement.said not in wrong)
+        over = {one.statement for one in wrong if not one.beyond}
+        rarely = {one.statement for one in wrong if one.beyond}
+        found = after_writes(
+            self._after,
+            self._olds,
+            lambda one: one.statement.said not in over,
+            lambda one: one.statement.said in rarely,
+        )
         if not found:
             return []
         control = self._bench(self._ground.template.clone(), self._before.supply)

@@ -52,6 +52,8 @@ class Counterexample:
     after: str
     kind: Literal["observed", "possible"]
     wrong: str
+    beyond: tuple[str, ...] = ()
+    """What every failing run has that no recorded one had; empty where there is none, or nobody recorded."""
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -62,6 +64,7 @@ class Counterexample:
             "kind": self.kind,
             "wrong": self.wrong,
             "source": self.source,
+            "beyond": list(self.beyond),
         }
 
 
