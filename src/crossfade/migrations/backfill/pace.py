@@ -38,11 +38,10 @@ class Pace:
             return replace(self, rows=_bounded(self.rows // 2), rest_s=min(took_s, self.target_s))
         if took_s <= 0:
             return replace(self, rows=_bounded(int(self.rows * _GROWTH)), rest_s=0.0)
-        fitting = self.rows * self.target_s / took_s * (_CAUTION if took_s > self.target_s else 1.0)
-        ideal = int(min(fitting, MOST))  # a span next to none fits more rows than can be counted
+        ideal = self.rows * self.target_s / took_s
         if took_s > self.target_s:
-            return replace(self, rows=_bounded(ideal), rest_s=0.0)
-        wanted = max(self.rows, min(ideal, int(self.rows * _GROWTH)))  # 12 * t / t may be 11.999
+            return replace(self, rows=_bounded(int(ideal * _CAUTION)), rest_s=0.0)
+        wanted = max(self.rows, int(min(ideal, self.rows * _GROWTH)))  # 12 * t / t may be 11.999
         return replace(self, rows=_bounded(wanted), rest_s=0.0)
 
     def refused(self, tries: int, jitter: float) -> Pace:
