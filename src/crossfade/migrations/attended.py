@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Final, TypeVar
 
@@ -45,6 +46,16 @@ def attended(work: Callable[[], T], stop: Callable[[], None]) -> T:
     if raised:
         raise raised[0]
     return told[0]
+
+
+@contextmanager
+def ended_well() -> Iterator[None]:
+    """SIGTERM is KeyboardInterrupt within: what was made on a server of the user's is taken away again."""
+    before = _on_terminate(_interrupted)
+    try:
+        yield
+    finally:
+        _on_terminate(before)
 
 
 def _interrupted(number: int, frame: FrameType | None) -> None:
