@@ -123,7 +123,7 @@ class TestRelease:
 
         step = ground.through(plan, Kind.PROVISIONING)
 
-        truth = ground.platform.observe(plan).truth
+        truth = ground.settled(plan, lambda truth: isinstance(truth.weights, Known))
         assert truth.seat == Known(Seat(holder="r2"))
         assert truth.weights == Known(Span(low=NOTHING, high=NOTHING))
         assert isinstance(truth.candidate, Known)

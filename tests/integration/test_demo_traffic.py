@@ -105,13 +105,16 @@ class TestGood:
         assert {line["id"]: line["did"] for line in one.lines()}["held"] == "answered"
 
     def test_the_process_is_there_in_a_blink(self, tmp_path: Path) -> None:
-        took = []
+        took: dict[str, list[float]] = {"app": [], "bare": []}
         for _ in range(3):  # the best of three: the machine may be busy, the imports are not
             began = time.monotonic()
             with shop(tmp_path):
-                took.append(time.monotonic() - began)
+                took["app"].append(time.monotonic() - began)
+            began = time.monotonic()
+            subprocess.run([sys.executable, "-c", "import asyncio, json, argparse"], check=True)
+            took["bare"].append(time.monotonic() - began)
 
-        assert min(took) < 0.4
+        assert min(took["app"]) < 4 * min(took["bare"])
 
     def test_a_body_is_read_and_what_is_unknown_is_404(self, tmp_path: Path) -> None:
         with shop(tmp_path) as one:
@@ -140,12 +143,12 @@ class TestBad:
 
     def test_erroring_is_the_apps_own_failure(self, tmp_path: Path) -> None:
         with shop(tmp_path, "erroring") as one:
-            client, _ = traffic(one, tmp_path, rate=300, seconds=2)
+            client, counted = traffic(one, tmp_path, rate=300, seconds=2)
             one.stop()
         told = receipt(one, client, "stopped")
 
-        assert told.ok + told.failed_by_bad_app == told.requests == 600
-        assert 10 <= told.failed_by_bad_app <= 60
+        assert told.ok + told.failed_by_bad_app == told.requests == counted.sent
+        assert 0.016 <= told.failed_by_bad_app / told.requests <= 0.1
 
     def test_one_path_fails_and_the_others_do_not(self, tmp_path: Path) -> None:
         with shop(tmp_path, "one-path") as one:
@@ -167,7 +170,9 @@ class TestBad:
 
     def test_a_crash_takes_along_only_what_the_app_says_it_had(self, tmp_path: Path) -> None:
         with shop(tmp_path, "crash-loop") as one:
-            client, _ = traffic(one, tmp_path, lambda: one.process.wait(10), rate=300, seconds=5)
+            # Every request is a slow one, so that some are under way whenever the crash comes.
+            more = {"rate": 300, "seconds": 5, "slow_share": 1.0}
+            client, _ = traffic(one, tmp_path, lambda: one.process.wait(10), **more)
             code = one.process.wait(0)
         told = receipt(one, client, "exited")
         records = [json.loads(line) for line in client.read_text().splitlines()]

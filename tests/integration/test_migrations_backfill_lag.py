@@ -11,8 +11,11 @@ from typing import Any
 
 import pytest
 from backfill_world import FULL_NAME, World
+from migrating_world import until
 
 from crossfade.migrations.backfill import Pulse
+from crossfade.migrations.backfill.pauses import Pauses
+from crossfade.migrations.backfill.standbys import Standby
 from crossfade.migrations.backfill.telling import Waiting, WentOn
 from crossfade.migrations.sandbox import Sandbox, launch
 from crossfade.spec.change_models import PauseOn
@@ -20,7 +23,7 @@ from crossfade.spec.change_models import PauseOn
 pytestmark = pytest.mark.real
 
 
-class Standby(Sandbox):
+class Second(Sandbox):
     """Follows another sandbox."""
 
     def __init__(self, primary: Sandbox) -> None:
@@ -42,17 +45,17 @@ class Standby(Sandbox):
 
 
 @pytest.fixture
-def pair(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Sandbox, Standby]]:
+def pair(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Sandbox, Second]]:
     followed: Any = {"wal_level": "replica", "max_wal_senders": "4", "wal_receiver_status_interval": "1"}
     monkeypatch.setattr(launch, "_SETTINGS", launch._SETTINGS | followed)
-    with Sandbox(18) as primary, Standby(primary) as standby:
+    with Sandbox(18) as primary, Second(primary) as standby:
         yield primary, standby
 
 
 class Hurried(Pulse):
     """Seconds are twenty to a real one. The standby applies again when it has been waited for three times."""
 
-    def __init__(self, standby: Standby) -> None:
+    def __init__(self, standby: Second) -> None:
         super().__init__(now=lambda: time.monotonic() * 20)
         object.__setattr__(self, "rests", iter(range(1, 1000)))
         object.__setattr__(self, "standby", standby)
@@ -63,7 +66,7 @@ class Hurried(Pulse):
         self.stop.wait(seconds / 20)
 
 
-def test_R40_a_replica_that_is_behind_is_waited_for(pair: tuple[Sandbox, Standby]) -> None:
+def test_R40_a_replica_that_is_behind_is_waited_for(pair: tuple[Sandbox, Second]) -> None:
     primary, standby = pair
     world = World(primary, rows=4000)
     standby.server.admin.ask("SELECT pg_wal_replay_pause()")
@@ -80,3 +83,50 @@ def test_R40_a_replica_that_is_behind_is_waited_for(pair: tuple[Sandbox, Standby
     assert (outcome.state, any(isinstance(one, WentOn) for one in world.said)) == ("done", True)
     assert waited[0].startswith("replica second is ")
     assert waited[0].endswith(" s behind, more than 2 s")
+
+
+def test_R40_a_standby_with_an_address_of_its_own_is_asked_itself(pair: tuple[Sandbox, Second]) -> None:
+    primary, second = pair
+    world = World(primary, rows=200)
+    address = f"host={second.folder} port=5432 user=postgres dbname=postgres"
+    asked = Standby("EAST_URL", address)
+    with world.live() as live:
+        pauses = Pauses(live, PauseOn(lag=timedelta(seconds=5)), (), standbys=(asked,))
+
+        until_caught_up(world, second)
+        # nothing is written any more: however old its last transaction gets, it is not behind
+        assert pauses._lag_of_standbys(1000.0) is None
+        assert pauses._lag_of_standbys(9000.0) is None
+
+        second.server.admin.ask("SELECT pg_wal_replay_pause()")
+        world.ask("SET synchronous_commit = on")
+        world.ask("UPDATE customers SET touched = touched + 1")
+        pauses._lag_of_standbys(9001.0)
+        behind = pauses._lag_of_standbys(9007.0) or ""
+        assert behind.startswith("the standby of EAST_URL is ")
+        assert behind.endswith(" s behind, more than 5 s")
+
+        second.server.admin.ask("SELECT pg_wal_replay_resume()")
+        until_caught_up(world, second)
+        assert pauses._lag_of_standbys(9008.0) is None
+
+    with world.live() as live:
+        for other, why in (
+            (f"host={primary.folder} port=5432 user=postgres dbname=postgres", "it is no standby"),
+            ("host=/nowhere user=u password=s3cr3t dbname=postgres", "it does not answer"),
+            ("postgresql://u:s3cr3t@[", "its address is neither a URL nor keywords and values"),
+        ):
+            one = Standby("WEST_URL", other)
+            said = Pauses(live, PauseOn(lag=timedelta(seconds=5)), (), standbys=(one,))._lag_of_standbys(1.0)
+            assert said == f"the standby of WEST_URL is not known to keep up: {why}"
+            assert "s3cr3t" not in repr(one)
+        stranger = Standby("EAST_URL", address)
+        assert stranger.look("1") == "it follows another server"
+        asked.close()
+
+
+def until_caught_up(world: World, second: Second) -> None:
+    here = world.one("SELECT pg_current_wal_lsn()")
+    until(
+        lambda: second.server.admin.ask(f"SELECT pg_last_wal_replay_lsn() >= '{here}'::pg_lsn") == (("t",),)
+    )

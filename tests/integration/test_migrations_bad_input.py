@@ -161,6 +161,20 @@ class TestBrokenOff:
             assert (process.returncode, folder.exists()) == (130, False)
             assert gone(postmaster)
 
+    def test_while_its_server_comes_up_too(self, tmp_path: Path) -> None:
+        process, seen = start(tmp_path), list[Path]()
+
+        def preparing() -> bool:
+            with contextlib.suppress(OSError, ValueError):  # between fork and exec it is not yet itself
+                seen.extend(map(data_folder, children(process.pid)))
+            return bool(seen)
+
+        until(preparing)
+        process.terminate()
+        process.communicate(timeout=LIMIT_S)
+
+        assert (process.returncode, seen[0].parent.exists()) == (130, False)
+
     def test_on_a_server_of_yours_too(self, tmp_path: Path, dsn: str, sandbox: Sandbox) -> None:
         before = databases(sandbox)
         process = start(tmp_path, "--sandbox-dsn", dsn)
@@ -215,9 +229,7 @@ def proof(folder: Path) -> Iterator[tuple[subprocess.Popen[str], Path, int]]:
             return bool(seen)
 
         until(begun)
-        server = seen[0]
-        data = Path(f"/proc/{server}/cmdline").read_bytes().split(b"\0")
-        yield process, Path(data[data.index(b"-D") + 1].decode()).parent, server
+        yield process, data_folder(seen[0]).parent, seen[0]
     finally:
         if process.poll() is None:
             process.kill()
@@ -228,6 +240,12 @@ def children(pid: int) -> list[int]:
     with contextlib.suppress(OSError):
         return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     return []
+
+
+def data_folder(server: int) -> Path:
+    """Where a server, or who prepares it, was told that its data lie."""
+    words = Path(f"/proc/{server}/cmdline").read_bytes().split(b"\0")
+    return Path(words[words.index(b"-D") + 1].decode())
 
 
 def busy(server: int) -> bool:

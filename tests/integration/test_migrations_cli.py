@@ -48,6 +48,39 @@ def refused(result: Result) -> tuple[str, int]:
     return result.exception.id, result.exception.exit_code
 
 
+class TestUndecided:
+    def test_R37_what_cannot_be_run_before_is_not_proved_though_both_versions_are_one_file(
+        self, tmp_path: Path
+    ) -> None:
+        both = tmp_path / "both.sql"
+        both.write_text("CALL settle($1);")
+        schema = f"{SCHEMA} CREATE PROCEDURE settle(n int) LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$;"
+        result = run(
+            tmp_path,
+            *("--json", "--old", str(both), "--new", str(both)),
+            schema=schema,
+            migration="CREATE OR REPLACE PROCEDURE settle(n int) LANGUAGE plpgsql AS $$ BEGIN END $$;",
+        )
+        told = answer(result)
+
+        assert (result.return_value, told["rollback_safe"], told["phase"]) == (11, None, None)
+        assert {one["source"] for one in told["not_proved"]} == {str(both)}
+
+    def test_R37_what_is_not_over_in_time_is_neither_proved_nor_a_counterexample(
+        self, tmp_path: Path
+    ) -> None:
+        quick = "CREATE FUNCTION worth(n bigint) RETURNS bigint LANGUAGE sql AS 'SELECT n'"
+        slow = quick.replace("CREATE", "CREATE OR REPLACE").replace("SELECT n", "SELECT n FROM pg_sleep(2)")
+        sent = "SET statement_timeout = '500ms'; SELECT worth(id) FROM users WHERE id = $1;"
+        result = run(
+            tmp_path, "--json", schema=f"{SCHEMA} {quick};", old=sent, new=sent, migration=f"{slow};"
+        )
+        told = answer(result)
+
+        assert (result.return_value, told["rollback_safe"], told["counterexamples"]) == (11, None, [])
+        assert "not over in time" in told["not_proved"][0]["why"]
+
+
 class TestAnswers:
     def test_a_safe_one_is_one_object_and_exit_0(self, tmp_path: Path) -> None:
         result = run(

@@ -97,16 +97,18 @@ class TestWaiting:
         with world.holding("SELECT 1 FROM customers LIMIT 1") as report, readers:
             running = Running(world, "expand", "a", "--lock-timeout", "150ms")
             until(lambda: world.ask(QUEUED) == [("1",)])
+            in_the_way = time.perf_counter()
             until(lambda: world.ask(QUEUED) == [("0",)])
             time.sleep(0.7)
             report.ask("COMMIT")
+            in_the_way = time.perf_counter() - in_the_way
             result = running.over()
 
         assert result.return_value == 0, result.exception
         assert world.ledger()[-1].tries >= 2
         assert "nightly-report" in result.stderr
-        # One try, and what a busy machine adds to it; without the time-out it would be 2.5 s.
-        assert 0.1 < max(readers.took) < 0.150 + 0.5
+        # One try, and what a busy machine adds to it; without the time-out it would be all of the time.
+        assert 0.1 < max(readers.took) < 0.8 * in_the_way
         assert len(readers.took) > 100
 
     def test_R39_who_is_in_the_way_is_named_and_nothing_is_done(self, world: World) -> None:

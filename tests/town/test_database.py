@@ -60,9 +60,15 @@ class Shop:
         (self.town.folder / "db" / f"{name}.sql").write_text(expand)
         (self.town.folder / "db" / f"{name}.contract.sql").write_text(contract)
 
-    def shape(self, revision: str, statements: tuple[str, ...]) -> None:
+    def rows(self, text: str) -> list[str]:
+        with connect(self.url, autocommit=True) as session:
+            return [one for (one,) in session.execute(text)]
+
+    def shape(
+        self, revision: str, statements: tuple[str, ...], samples: tuple[tuple[str | None, ...], ...] = ()
+    ) -> None:
         made = Shape(
-            statements=tuple(Sent(text=text) for text in statements),
+            statements=tuple(Sent(text=text, samples=samples) for text in statements),
             source="a test",
             service="shop",
             revision=revision,
@@ -212,3 +218,72 @@ def test_R37_a_version_that_migrates_when_it_starts_is_found_by_starting_it(shop
     refused = shop.run("migrate", "expand", "0044_note")
     assert refused.code == 11
     assert "changes the schema when it starts" in refused.err
+
+
+def test_R38_R45_a_value_that_nobody_sent_is_accepted_by_a_person_or_nobody_contracts(shop: Shop) -> None:
+    shop.sql("ALTER TABLE customers ADD COLUMN city text")
+    texts = ("INSERT INTO customers (name, city) VALUES ($1, $2) RETURNING id",)
+    shop.shape("v2", texts, (("Ada", "London"),))
+    assert shop.run("deploy", "v2", "--output", "quiet").code == 0
+    file = shop.town.folder / "crossfade.yaml"
+    file.write_text(file.read_text().replace("for: 14d", "for: 1s"))  # v1 knows of no city
+    shop.change("0045_city", "COMMENT ON COLUMN customers.city IS 'where';",
+                "ALTER TABLE customers ALTER COLUMN city SET NOT NULL;")  # fmt: skip
+
+    proved = shop.run("migrate", "prove", "0045_city")
+    assert proved.code == 0, proved
+    expanded = shop.run("migrate", "expand", "0045_city")
+    assert expanded.code == 0, expanded
+    assert "0045_city against v2: proved " in expanded.err
+
+    refused = shop.run("migrate", "contract", "0045_city", "--accept-blocking", "a small table")
+    assert refused.code == 11
+    assert "where $2 = NULL, which nobody was seen sending" in refused.err
+    told = shop.run("migrate", "prove", "0045_city")
+    (line,) = [one for one in told.out.splitlines() if one.startswith("  - {statement: ")]
+    written = line.replace("who: …, reason: …", "who: ana, reason: the form asks for it")
+    (shop.town.folder / "db" / "0045_city.yaml").write_text(f"accept:\n{written}\n")
+
+    assert shop.run("migrate", "prove", "0045_city").code in {0, 4}  # it keeps others waiting
+    taken = shop.run("migrate", "contract", "0045_city", "--accept-blocking", "a small table")
+    assert taken.code == 0, taken
+    over = shop.run("migrate", "prove", "0045_city")
+    assert (over.code, "CF9602 0045_city has run to its end" in over.err) == (11, True)
+    said = "1 possible counterexample accepted by ana (the form asks for it)"
+    (note,) = shop.rows("SELECT note FROM crossfade.ledger WHERE part = 'contract' AND number = 0")
+    assert note == f"blocking accepted: a small table; v2: {said}"
+    back = shop.run("can-rollback", "v2")
+    assert back.code == 0, back
+    assert said in back.out
+    (shop.town.folder / "db" / "0045_city.yaml").unlink()
+    assert shop.run("can-rollback", "v2").code == 11
+
+
+def test_R38_a_session_of_a_version_that_is_gone_keeps_the_contract_waiting(shop: Shop) -> None:
+    file = shop.town.folder / "crossfade.yaml"
+    file.write_text(file.read_text().replace("for: 14d", "for: 1s"))
+    shop.change("0042_full_name", "ALTER TABLE customers ADD COLUMN full_name text;",
+                "-- crossfade: no-transaction\nALTER TABLE customers DROP COLUMN name;\n"
+                "ALTER TABLE customers ALTER COLUMN full_name SET NOT NULL;")  # fmt: skip
+    assert shop.run("migrate", "expand", "0042_full_name").code == 0
+    shop.sql("INSERT INTO customers (name) VALUES ('Ada')")
+    shop.shape("v2", ("SELECT id, full_name FROM customers WHERE id = $1",))
+    assert shop.run("deploy", "v2", "--output", "quiet").code == 0
+
+    with connect(shop.url, application_name="shop/v1"):
+        refused = shop.run("migrate", "contract", "0042_full_name")
+    assert refused.code == 11
+    assert "v1 needs the old shape (SELECT id, name FROM customers" in refused.err
+    assert "1 session of it is open since 20" in refused.err
+    assert "from this machine: it opens when they are closed" in refused.err
+
+    contract = ("migrate", "contract", "0042_full_name", "--accept-blocking", "one row")
+    with connect(shop.url, application_name="shop/v2"):  # the one that serves
+        half = shop.run(*contract)
+    assert "CF9277" not in half.err
+    assert half.code != 0, half
+    again = shop.run("migrate", "prove", "0042_full_name")
+    assert "CF9602 0042_full_name has run in part" in again.err, again
+    shop.sql("UPDATE customers SET full_name = 'Ada'")
+    taken = shop.run(*contract)  # what it was proved on is half gone, and the proof holds
+    assert taken.code == 0, taken

@@ -244,3 +244,21 @@ class TestWhatLasts:
         after.adopt({**paper.fleet.record(), "members": []})
 
         assert after.cut("shop") == {"blue": 2, "green": 0}
+
+
+def test_R38_an_instance_s_sessions_carry_the_name_of_its_version(
+    paper: Paper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[dict[str, str]] = []
+    monkeypatch.setenv("PGAPPNAME", "a shell")
+
+    def spawn(*_: object, env: dict[str, str], **__: object) -> Process:
+        told.append(env)
+        return Process(pid=90 + len(told), started="boot:1")
+
+    monkeypatch.setattr("crossfade.dataplane.process.spawn", spawn)
+    paper.group = replace(GROUP, revision="v7", instances=1)
+    paper.tick(1)
+    paper.group = replace(GROUP, revision="v8", instances=1, env={"PGAPPNAME": "of its own"})
+    paper.tick(2)
+    assert [one["PGAPPNAME"] for one in told] == ["shop/v7", "of its own"]

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from crossfade.errors import RefusedError
+from crossfade.cli.migrate_backfill import standbys_of
+from crossfade.cli.migrating import Where
+from crossfade.errors import RefusedError, UsageError
 from crossfade.migrations.backfill.meaning import digest_of, triggers_fired
 from crossfade.migrations.backfill.pace import FEWEST, MOST, Pace
 from crossfade.migrations.backfill.pauses import Trail
 from crossfade.migrations.backfill.sql import Values, Way, bounds
+from crossfade.migrations.backfill.standbys import Seen
 from crossfade.migrations.backfill.table import Column, Table, Trigger
 from crossfade.migrations.backfill.telling import Moved
 from crossfade.migrations.backfill.trigger import _short, body_of, groups
@@ -65,6 +69,7 @@ class TestPace:
         assert after.rows < pace.rows or pace.rows == FEWEST
         assert after.rows <= max(pace.rows / times, FEWEST)
 
+    @example(rows=12, target=2.8169411857537687, share=1.0)
     @given(sizes, st.floats(0.01, 5), st.floats(0, 1))
     def test_what_was_quick_grows_by_half_at_most_and_never_shrinks(
         self, rows: int, target: float, share: float
@@ -309,3 +314,24 @@ class TestTriggerText:
 
         assert one != other
         assert max(len(one.encode()), len(other.encode())) <= 63
+
+
+def test_R40_a_standby_whose_address_is_nowhere_is_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    where = Where(
+        folder=Path(), variable="A", variables=("A",), dsn="", home=Path(), standbys=("EAST_URL", "WEST_URL")
+    )
+    monkeypatch.setenv("EAST_URL", "postgresql://u:s3cr3t@east/shop")
+    monkeypatch.delenv("WEST_URL", raising=False)
+    with pytest.raises(UsageError) as caught:
+        standbys_of(where)
+    assert (caught.value.id, "WEST_URL" in caught.value.what) == ("CF9601", True)
+    monkeypatch.setenv("WEST_URL", "postgresql://west/shop")
+    found = standbys_of(where)
+    assert [one.variable for one in found] == ["EAST_URL", "WEST_URL"]
+    assert "s3cr3t" not in repr(found)
+
+
+class TestSeen:
+    def test_R40_who_has_all_is_not_behind_however_old_its_last_transaction_is(self) -> None:
+        assert Seen(applied=100.0, age_s=86_400.0).behind_s(100.0) == 0.0
+        assert Seen(applied=99.0, age_s=7.0).behind_s(100.0) == 7.0

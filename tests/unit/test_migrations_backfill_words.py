@@ -14,7 +14,16 @@ from crossfade.cli.render.backfill import (
 )
 from crossfade.migrations.backfill import Outcome, Verified
 from crossfade.migrations.backfill.cursor import Cursor
-from crossfade.migrations.backfill.telling import Began, Moved, Passed, Told, TriedAgain, Waiting, WentOn
+from crossfade.migrations.backfill.telling import (
+    Began,
+    Moved,
+    Passed,
+    Told,
+    TriedAgain,
+    Waiting,
+    WentOn,
+    at_least,
+)
 
 TOLD: tuple[Told, ...] = (
     Began(
@@ -26,6 +35,7 @@ TOLD: tuple[Told, ...] = (
         turn=2,
     ),
     Moved(seen=5, rows=0, changed=5, skipped=0, batch=5, took_s=0.001, rate=0),
+    Moved(seen=5000, rows=None, changed=5, skipped=0, batch=500, took_s=0.1, rate=1000),
     Waiting(why="replica r1 is 7.2 s behind, more than 5 s", for_s=0.0),
     Waiting(why="replica r1 is 9.9 s behind, more than 5 s", for_s=30.4),
     WentOn(waited_s=42.4),
@@ -38,6 +48,7 @@ SCREEN = """\
   each row that is filled fires your trigger audited
   420,000 of 1,000,000 (42 %), 18,300 rows/s, 32 s left, batch of 3,600 in 201 ms
   5 of 0, 0 rows/s, batch of 5 in 1 ms
+  5,000 rows, 1,000 rows/s, batch of 500 in 100 ms
   waits: replica r1 is 7.2 s behind, more than 5 s
   waits: replica r1 is 9.9 s behind, more than 5 s (for 30 s now)
   goes on after 42 s
@@ -53,7 +64,7 @@ def test_every_event_is_an_object_with_its_change() -> None:
     told = [json.loads(json.dumps(as_object("0042_full_name", one))) for one in TOLD]
 
     assert [one["event"] for one in told] == [
-        "began", "moved", "moved", "waiting", "waiting", "went_on", "tried_again", "passed",
+        "began", "moved", "moved", "moved", "waiting", "waiting", "went_on", "tried_again", "passed",
     ]  # fmt: skip
     assert {one["change"] for one in told} == {"0042_full_name"}
     assert (told[1]["share"], told[2]["left_s"]) == (0.42, None)
@@ -107,3 +118,10 @@ def test_a_query_of_its_own_has_no_count_of_rows() -> None:
     assert verified_lines("x", Verified(offending=0, seen=None, seconds=0.25)) == (
         "x: verified, 0 rows offend, in 0.2 s",
     )
+
+
+def test_a_table_that_nothing_has_counted_is_not_said_to_be_empty() -> None:
+    began = Began(change="x", table="customers", key=("id",), rows=None)
+    assert as_lines(began) == ("x: customers by (id), rows not yet counted",)
+    assert at_least(None, 5000) is None
+    assert at_least(100, 5000) == 5000

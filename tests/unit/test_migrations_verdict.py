@@ -75,7 +75,7 @@ class TestPhase:
 
 
 class TestUndecided:
-    UNPROVED = Unproved(statement="SELECT 1", source="old.sql", why="no values were found")
+    UNPROVED = Unproved(statement="SELECT 1", source="new", why="no values were found")
 
     def test_what_was_not_executed_never_counts_as_proved(self) -> None:
         said = judge(replace(QUIET, unproved=(self.UNPROVED,)))
@@ -88,7 +88,7 @@ class TestUndecided:
         assert (said.rollback_safe, said.exit_code) == (False, 4)
 
     def test_a_statement_of_the_new_version_leaves_the_old_one_decided(self) -> None:
-        said = judge(replace(QUIET, unproved=(replace(self.UNPROVED, source="new"),)))
+        said = judge(replace(QUIET, unproved=(replace(self.UNPROVED, by_new=True),)))
 
         assert (said.rollback_safe, said.exit_code) == (True, 0)
 

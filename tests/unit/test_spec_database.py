@@ -39,6 +39,7 @@ def test_all_of_it_is_read_and_shown_resolved(tmp_path: Path) -> None:
 database:
   url: {env: DATABASE_URL}
   direct_url: {env: MIGRATE_URL}
+  standbys: [{env: EAST_URL}, {env: WEST_URL}]
   migrations: db/migrations
   app_role: app
   shape: build/shape.json
@@ -49,6 +50,7 @@ database:
     assert spec.database == Database(
         url="DATABASE_URL",
         direct_url="MIGRATE_URL",
+        standbys=("EAST_URL", "WEST_URL"),
         migrations="db/migrations",
         app_role="app",
         shape="build/shape.json",

@@ -74,7 +74,7 @@ def prove(
             "crossfade migrate prove --help",
         )
     from crossfade.cli.render.proof import as_object, as_text
-    from crossfade.migrations.attended import attended
+    from crossfade.migrations.attended import attended, terminable
     from crossfade.migrations.prove import prove as decide
     from crossfade.migrations.reach import stay_inside
     from crossfade.migrations.sandbox import Sandbox, Server
@@ -87,10 +87,10 @@ def prove(
     if sandbox_dsn is not None:
         stay_inside(question.schema, str(schema))
         stay_inside(question.migration.statements, str(migration))
-        with Server.of(sandbox_dsn) as server:
+        with terminable(), Server.of(sandbox_dsn) as server:
             verdict = attended(lambda: decide(question, server), server.interrupt)
     else:
-        with Sandbox(pg) as sandbox:
+        with terminable(), Sandbox(pg) as sandbox:
             verdict = attended(lambda: decide(question, sandbox.server), sandbox.stop)
     click.echo(json.dumps(as_object(verdict)) if as_json else as_text(verdict))
     return verdict.exit_code

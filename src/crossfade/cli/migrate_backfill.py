@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import sys
@@ -21,7 +22,7 @@ from crossfade.cli.options import actor, json_option
 from crossfade.errors import RefusedError, UsageError
 
 if TYPE_CHECKING:
-    from crossfade.migrations.backfill import Live, Outcome, Pulse
+    from crossfade.migrations.backfill import Live, Outcome, Pulse, Standby
     from crossfade.migrations.backfill.telling import Told
     from crossfade.spec.change_models import SchemaChange
 
@@ -47,12 +48,12 @@ def backfill(
 ) -> int:
     """Exit 0 done, 4 every pass finds rows again, 130 stopped. Killed, it goes on where it was."""
     where = find(file, folder, dsn_env)
-    found = 0
+    found, standbys = 0, standbys_of(where)
     with _working(where, name, "backfill") as (live, wanted, pulse):
         if wish is not None:
             return _ask(live, wanted, pause=wish == "pause")
         for change in wanted:
-            found = _filled(live, change, pulse, rows, as_json=as_json)
+            found = _filled(live, change, pulse, rows, standbys, as_json=as_json)
             if found:
                 break
         if not wanted and not as_json:
@@ -148,7 +149,28 @@ def _ask(live: Live, wanted: tuple[SchemaChange, ...], *, pause: bool) -> int:
     return DONE
 
 
-def _filled(live: Live, change: SchemaChange, pulse: Pulse, rows: int | None, *, as_json: bool) -> int:
+def standbys_of(where: Where) -> tuple[Standby, ...]:
+    """Those that have an address of their own. Raises UsageError (CF9601) where a variable holds none."""
+    from crossfade.migrations.backfill import Standby
+
+    for one in where.standbys:
+        if not os.environ.get(one):
+            raise UsageError(
+                "CF9601", f"the variable {one} holds no address of a standby", "it is not set, or empty",
+                f"export {one}=postgresql://…, or take it out of `database.standbys`",
+            )  # fmt: skip
+    return tuple(Standby(one, os.environ[one]) for one in where.standbys)
+
+
+def _filled(
+    live: Live,
+    change: SchemaChange,
+    pulse: Pulse,
+    rows: int | None,
+    standbys: tuple[Standby, ...],
+    *,
+    as_json: bool,
+) -> int:
     from crossfade.cli.render import backfill as words
     from crossfade.migrations.backfill import backfill as fill
     from crossfade.migrations.backfill.meaning import kept_by_trigger
@@ -165,6 +187,7 @@ def _filled(live: Live, change: SchemaChange, pulse: Pulse, rows: int | None, *,
         pulse=pulse,
         rows=rows,
         written_by_trigger=kept_by_trigger(live.session, change),
+        standbys=standbys,
     )
     tell.end_line()
     if as_json:

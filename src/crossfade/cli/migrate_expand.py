@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -73,27 +74,42 @@ _despite_option = click.option(
 )
 
 
-def _refuse_unsafe(file: Path, change: SchemaChange) -> None:
-    """A change that a version which serves or may come back does not survive is no expand (R37)."""
+def _refuse_unsafe(file: Path, change: SchemaChange) -> str:
+    """
+    A change that a version which serves or may come back does not survive is no expand (R37).
+
+    On whose word something possible was let through; a proof of just this that is kept is not made again.
+    """
     from crossfade.cli.migrating import database_side
 
     side = database_side(file)
     if side is None or not side.reachable():
-        return
+        return ""
     from crossfade.preconditions.answers import Answers
+    from crossfade.preconditions.same_ground import ago
 
-    broken = [
-        f"{one.revision} ({one.why}): {proof.failing}"
-        for one, proof, _ in Answers(side).prove(change)
-        if proof is not None and proof.safe is False
-    ]
+    answers = Answers(side)
+    broken = []
+    for one, proof, verdict in answers.prove(change, anew=False):
+        if proof is None:
+            continue
+        if verdict is None:
+            click.echo(f"{change.name} against {one.revision}: proved {ago(proof.at, side.now())}", err=True)
+        found = answers.weighed(proof)
+        if proof.safe is False and not found.holds:
+            broken.append(f"{one.revision} ({one.why}): {found.why}")
     if broken:
         raise RefusedError(
             "CF9310",
             f"{change.name} would break {len(broken)} version(s) that may be needed",
             "; ".join(broken),
-            "take it apart: what adds is the expand, what takes away the contract",
+            "take it apart: what adds is the expand, what takes away the contract; or accept what is only "
+            f"possible: crossfade migrate prove {change.name}",
         )
+    taken = answers.taken(change)
+    if taken:
+        click.echo(f"{change.name}: {taken}", err=True)
+    return taken
 
 
 def _limits(lock_timeout: timedelta, budget: timedelta) -> dict[str, Any]:
@@ -130,7 +146,7 @@ def expand(
     where = find(file, folder, dsn_env)
     changes = _changes(where.folder)
     wanted = [change_named(changes, name)] if name else list(changes)
-    asked = Asked(accept_blocking=accept_blocking or "")
+    asked = Asked(accept_blocking=accept_blocking or "", despite_versions=despite_versions or "")
     with conducting(
         where, f"expand {name or 'all'}", _limits(lock_timeout, budget), sandbox_dsn
     ) as conductor:
@@ -139,9 +155,10 @@ def expand(
             _refuse_to_skip(conductor, changes, wanted[0])
         for change in wanted:
             if name or conductor.stands(change) in {"planned", "expanding"}:
+                taken = ""
                 if conductor.stands(change) == "planned" and not despite_versions:
-                    _refuse_unsafe(file, change)
-                click.echo(f"{change.name}: {conductor.expand(change, asked)}")
+                    taken = _refuse_unsafe(file, change)
+                click.echo(f"{change.name}: {conductor.expand(change, replace(asked, accepted=taken))}")
                 ran = True
         if not ran:
             click.echo(

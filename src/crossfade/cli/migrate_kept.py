@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from collections.abc import Iterator
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from crossfade.preconditions.database import DatabaseSide
     from crossfade.preconditions.reach import Reachable
     from crossfade.preconditions.records import Proved
+    from crossfade.release.plan import Footing
 
 _SAFE, _BLOCKED, _UNDECIDED = 0, 4, 11
 
@@ -42,29 +44,54 @@ def prove_kept(name: str, file: Path, *, as_json: bool) -> int:
     change = change_named(side.changes, name)
     codes: list[int] = []
     told: list[dict[str, Any]] = []
-    for one, proof, verdict in Answers(side).prove(change):
-        codes.append(_code(proof, verdict))
-        told.append(_object(one, proof, verdict))
+    answers = Answers(side)
+    for one, proof, verdict in answers.prove(change):
+        weighed = None if proof is None else answers.weighed(proof)
+        codes.append(_code(proof, verdict, weighed))
+        told.append(_object(one, proof, verdict, weighed))
         if not as_json:
             click.echo(_text(change.name, one, proof, verdict))
+            click.echo("".join(f"{line}\n" for line in _possible(proof, weighed)), nl=False)
     if as_json:
         click.echo(json.dumps(told))
     return _BLOCKED if _BLOCKED in codes else max(codes, default=_UNDECIDED)
 
 
-def _code(proof: Proved | None, verdict: Verdict | None) -> int:
+def _code(proof: Proved | None, verdict: Verdict | None, weighed: Footing | None) -> int:
     if proof is None or verdict is None:
         return _UNDECIDED
+    if proof.possible and weighed is not None and weighed.holds:
+        return replace(verdict, rollback_safe=True).exit_code
     return _BLOCKED if proof.safe is False else verdict.exit_code
 
 
-def _object(one: Reachable, proof: Proved | None, verdict: Verdict | None) -> dict[str, Any]:
+def _possible(proof: Proved | None, weighed: Footing | None) -> Iterator[str]:
+    """What nobody was seen sending, and how to answer for it; or who has."""
+    if proof is None or weighed is None or not proof.possible:
+        return
+    yield ""
+    for one in proof.possible:
+        yield f"possible: {one.words}"
+    if weighed.holds:
+        yield weighed.why
+        return
+    yield f"where it is never sent, say so in {proof.change}.yaml (void when what is proved changes):"
+    yield "accept:"
+    for one in proof.possible:
+        yield f"  - {{{one.named}, who: …, reason: …}}"
+
+
+def _object(
+    one: Reachable, proof: Proved | None, verdict: Verdict | None, weighed: Footing | None
+) -> dict[str, Any]:
     from crossfade.cli.render.proof import as_object
 
     return {
         "revision": one.revision,
         "why": one.why,
         "until": one.until.isoformat() if one.until else None,
+        "can": None if weighed is None else {True: "yes", False: "no", None: "unknown"}[weighed.holds],
+        "accepted": weighed.why if weighed is not None and weighed.holds else "",
         "kept": asdict(proof) if proof is not None else None,
         "proof": as_object(verdict) if verdict is not None else None,
     }

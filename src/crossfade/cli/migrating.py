@@ -38,6 +38,8 @@ class Where:
     dsn: str
     home: Path
     """The folder of crossfade.yaml: commands run there."""
+    standbys: tuple[str, ...] = ()
+    """Variables of the standbys' addresses."""
 
     def __repr__(self) -> str:
         return f"Where({str(self.folder)!r}, {self.variable!r})"
@@ -78,7 +80,15 @@ def find(file: Path, folder: Path | None, dsn_env: str | None) -> Where:
             f"add `database: {{url: {{env: DATABASE_URL}}, migrations: db/migrations}}`, or give {missing}",
         )
     variables = (direct,) if said is None else tuple(dict.fromkeys((direct, said.url)))
-    return Where(folder=folder, variable=direct, variables=variables, dsn=_dsn(direct), home=home)
+    standbys = () if said is None else said.standbys
+    return Where(
+        folder=folder,
+        variable=direct,
+        variables=variables,
+        dsn=_dsn(direct),
+        home=home,
+        standbys=standbys,
+    )
 
 
 def _section(file: Path) -> Database | None:
@@ -173,7 +183,7 @@ def _outside(file: Path | None) -> Any:
     from crossfade.preconditions.answers import Answers
 
     answers = Answers(side)
-    return Outside(objections=answers.may_contract, needed_by=answers.needed_by)
+    return Outside(objections=answers.may_contract, needed_by=answers.needed_by, accepted=answers.taken)
 
 
 def database_side(file: Path) -> DatabaseSide | None:

@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from crossfade import sessions
 from crossfade.dataplane import process as proc
 from crossfade.dataplane.codec import decode
 from crossfade.dataplane.failures import tell
@@ -116,7 +117,9 @@ class Fleet:
         instance = f"{group}-{self._next}"
         self._next += 1
         values = {"{port}": str(port), "{revision}": spec.revision}
-        env = {**os.environ, **spec.env, "PORT": str(port), "CROSSFADE_REVISION": spec.revision}
+        told = {"PORT": str(port), "CROSSFADE_REVISION": spec.revision}
+        named = {sessions.VARIABLE: sessions.session_name(service, spec.revision)}
+        env = {**os.environ, **named, **spec.env, **told}
         place.restarts += 1
         place.since = now
         self.changed = True

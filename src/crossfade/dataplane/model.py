@@ -40,7 +40,7 @@ class Group:
     """One revision, run as a number of processes; each gets a port of its own.
 
     `command` is argv; `{port}` and `{revision}` in it are replaced at the start, nothing else is,
-    and both are also in the environment (PORT, CROSSFADE_REVISION).
+    and both are also in the environment (PORT, CROSSFADE_REVISION; PGAPPNAME is service/revision).
     `health` is the path that must answer 200-399; empty = a TCP connection is enough.
     """
 

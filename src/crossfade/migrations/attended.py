@@ -32,25 +32,23 @@ def attended(work: Callable[[], T], stop: Callable[[], None]) -> T:
             raised.append(error)
 
     worker = threading.Thread(target=run, daemon=True)
-    before = _on_terminate(_interrupted)
-    try:
-        worker.start()
-        while worker.is_alive():
-            worker.join(_LOOK_S)
-    except BaseException:
-        stop()
-        worker.join(_END_S)
-        raise
-    finally:
-        _on_terminate(before)
+    with terminable():
+        try:
+            worker.start()
+            while worker.is_alive():
+                worker.join(_LOOK_S)
+        except BaseException:
+            stop()
+            worker.join(_END_S)
+            raise
     if raised:
         raise raised[0]
     return told[0]
 
 
 @contextmanager
-def ended_well() -> Iterator[None]:
-    """SIGTERM is KeyboardInterrupt within: what was made on a server of the user's is taken away again."""
+def terminable() -> Iterator[None]:
+    """Whatever is open is closed at SIGTERM as at SIGINT: it raises KeyboardInterrupt."""
     before = _on_terminate(_interrupted)
     try:
         yield

@@ -23,6 +23,7 @@ Categories = Mapping[int, tuple[str, str]]
 _MASKED: Final = "\0masked"
 _HELD: Final = "\0held"
 _STRINGS: Final = frozenset("SE")
+_OUT_OF_TIME: Final = frozenset({"57014", "55P03"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +45,11 @@ class Outcome:
     rows: tuple[Row, ...] = ()
     affected: int = 0
     effects: Mapping[tuple[str, str], Effect] = field(default_factory=dict)
+
+    @property
+    def late(self) -> bool:
+        """Whether only our own time-outs ended it, which says nothing about it."""
+        return self.failure is not None and self.failure.sqlstate in _OUT_OF_TIME
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

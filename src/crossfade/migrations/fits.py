@@ -37,9 +37,9 @@ def fit(
     server: Server, schema: Sequence[Statement], version: Sequence[Statement], source: str, role: str | None
 ) -> Fit:
     """Every statement of the version on the schema. Raises RefusedError (CF9210) where it does not load."""
-    texts = [one.text for one in (*schema, *version)]
+    told = [one.tokens for one in (*schema, *version)]
     sent = [one for one in version if one.lead[:1] != ("set",)]
-    ground = lay(server, schema, "the schema of the database", Literals(texts), role)
+    ground = lay(server, schema, "the schema of the database", Literals(told), role)
     supply = Supply(
         catalog=ground.catalog,
         rows=ground.content.rows,

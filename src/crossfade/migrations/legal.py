@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Final
 
 from crossfade.migrations.catalog import Catalog, Column, Relation, Rule
-from crossfade.migrations.lexer import Kind, UnreadableError, meaningful
+from crossfade.migrations.lexer import Kind, Token, UnreadableError, meaningful
 from crossfade.migrations.pools import Shape, around, array_of, shape_of, values_of
 from crossfade.migrations.wire import Session, literal, name
 
@@ -32,11 +33,11 @@ class Literals:
     What the migration itself inserts is no value to sow: it would meet its own rows, and no one else's.
     """
 
-    def __init__(self, sentences: Iterable[str], inserts: Iterable[str] = ()) -> None:
+    def __init__(self, sentences: Iterable[Sequence[Token]], inserts: Iterable[Sequence[Token]] = ()) -> None:
         self._by_name: dict[str, dict[str, None]] = {}
         for sentence in sentences:
             self._learn(sentence)
-        self._inserts = [meaningful(one) for one in inserts]
+        self._inserts = list(inserts)
 
     def reserved(self, table: Relation) -> frozenset[str]:
         """Values that the migration inserts into a table by hand."""
@@ -49,14 +50,11 @@ class Literals:
         }
         return frozenset(values)
 
-    def _learn(self, sentence: str) -> None:
-        try:
-            tokens = meaningful(sentence)
-        except UnreadableError:
-            return
+    def _learn(self, tokens: Sequence[Token]) -> None:
         for at, token in enumerate(tokens):
             if token.kind is Kind.STRING and ("$" in token.text[:1] or len(token.value) > 200):
-                self._learn(token.value)  # the body of a function
+                with suppress(UnreadableError):
+                    self._learn(meaningful(token.value))  # the body of a function
             if token.kind not in {Kind.STRING, Kind.NUMBER}:
                 continue
             for near in tokens[max(0, at - 24) : at + 12]:

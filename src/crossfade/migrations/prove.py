@@ -11,7 +11,7 @@ What a verdict is made of is pure and stands in `verdict.py`; this file fetches 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final
@@ -21,6 +21,7 @@ from crossfade.migrations.answers import Failure
 from crossfade.migrations.asked import asked
 from crossfade.migrations.catalog_reader import read_catalog
 from crossfade.migrations.data import Change, changes, read_again, read_content
+from crossfade.migrations.far import Far
 from crossfade.migrations.gained import gained, without_gained
 from crossfade.migrations.ground import lay
 from crossfade.migrations.legal import Literals
@@ -43,7 +44,7 @@ from crossfade.migrations.subject import Bench, Tried
 from crossfade.migrations.supply import OLD_SALT, casts, context_of, schema_changed, supply_after
 from crossfade.migrations.together import needed, run_together
 from crossfade.migrations.tolerance import Readers, loosened, needs_of
-from crossfade.migrations.touched import calls_functions, watched_over
+from crossfade.migrations.touched import Touched
 from crossfade.migrations.trace import run_plain
 from crossfade.migrations.vectors import Supply
 from crossfade.migrations.verdict import Counterexample, Seen, Unproved, Verdict, judge
@@ -102,13 +103,12 @@ class _Proof:
         listed = [one for version in (*question.old, question.new) for one in version.statements]
         self._settings = [one.text for one in listed if one.lead[:1] == ("set",)]
         told = (*question.migration.statements, *listed, *question.schema)
-        texts = [one.text for one in told if not (_adds(one) and one in question.migration.statements)]
+        inserts = [one for one in question.migration.statements if _adds(one)]
         self._casts: Casts = {}  # of the new shape, once it is there
         self._together: frozenset[str] = frozenset()  # statements that went well in a transaction of theirs
         self._only_together: frozenset[str] = frozenset()
-        self._far: dict[str, bool] = {}  # by text: whether the migration touches nothing that it uses
         self._literals = Literals(
-            texts, inserts=[one.text for one in question.migration.statements if _adds(one)]
+            [one.tokens for one in told if one not in inserts], inserts=[one.tokens for one in inserts]
         )
 
     def run(self) -> Seen:
@@ -118,9 +118,8 @@ class _Proof:
         self._ground = watched.ground
         if watched.fails:
             return self._failed(watched)
-        self._touched = watched.touched
         self._deferred = _defers(question)
-        self._run_before()
+        self._run_before(watched.touched)
         self._migrate(watched)
         return self._seen(watched)
 
@@ -134,7 +133,7 @@ class _Proof:
             notes=self._ground.notes,
         )
 
-    def _run_before(self) -> None:
+    def _run_before(self, touched: Touched | None) -> None:
         ground = self._ground
         self._before_db = ground.template.clone()
         supply = Supply(
@@ -145,6 +144,7 @@ class _Proof:
             salt=OLD_SALT,
         )
         self._before = self._bench(self._before_db, supply)
+        self._far = Far(self._before.runner, ground.catalog, touched)
         self._olds = [
             self._untouched(one, version.name) or self._before.try_one(one, version.name)
             for version in self._question.old
@@ -186,7 +186,7 @@ class _Proof:
         new_before: list[Counterexample] = []
         failing = tuple(found for one in news if (found := fails_by_itself(one)))
         loose = self._loosened()
-        told.wrong += self._after_writes(news, wrong)
+        told.wrong += self._after_writes(news, told.wrong)
         if told.wrong and not new_before:
             new_before = fails_on(self._before, news, context_of(after, before, Change()))
             told.reconnect = told.reconnect or (not new_before and self._new_reconnects(news))
@@ -212,7 +212,14 @@ class _Proof:
             default_changed=told.default_changed,
             reconnect=told.reconnect,
             loosened=frozenset(loose),
-            unproved=tuple(self._unproved(news, {one.statement for one in failing})),
+            unproved=(
+                *_unproved(self._olds, told.late, self._together),
+                *_unproved(
+                    [one for one in news if one.statement.said not in {bad.statement for bad in failing}],
+                    elsewhere=self._together,
+                    source="new",
+                ),
+            ),
             proved=told.good + len(self._only_together),
             notes=self._ground.notes,
         )
@@ -233,11 +240,18 @@ class _Proof:
         self._only_together = self._together - alone
         return found
 
-    def _after_writes(self, news: Sequence[Tried], wrong: set[str]) -> list[Counterexample]:
+    def _after_writes(self, news: Sequence[Tried], wrong: Sequence[Counterexample]) -> list[Counterexample]:
         """What fails only after the new version wrote, and would not have failed without the migration."""
         if not write_new(self._after, news):
             return []
-        found = after_writes(self._after, self._olds, lambda one: one.statement.said not in wrong)
+        over = {one.statement for one in wrong if not one.beyond}
+        rarely = {one.statement for one in wrong if one.beyond}
+        found = after_writes(
+            self._after,
+            self._olds,
+            lambda one: one.statement.said not in over,
+            lambda one: one.statement.said in rarely,
+        )
         if not found:
             return []
         control = self._bench(self._ground.template.clone(), self._before.supply)
@@ -314,37 +328,9 @@ class _Proof:
             found, {(one.table, one.column.attnum): readers.reads(good, one.column) for one in found}
         )
 
-    def _unproved(self, news: Sequence[Tried], failing: set[str]) -> Iterator[Unproved]:
-        for tried in (*self._olds, *(one for one in news if one.statement.said not in failing)):
-            if tried.executed or tried.untouched or tried.statement.said in self._together:
-                continue
-            said = tried.refused or next(iter(tried.rejected), None)
-            yield Unproved(
-                statement=tried.statement.said,
-                source="new" if tried.source == self._question.new.name else tried.source,
-                why=f"not executed on the schema it was written for: {said}"
-                if said
-                else "no values were found",
-            )
-
     def _untouched(self, statement: Statement, source: str) -> Tried | None:
         """The statement as proved, where nothing that it uses is changed by the migration."""
-        if statement.text not in self._far:
-            self._far[statement.text] = self._is_far(statement)
-        return Tried(statement, source, untouched=True) if self._far[statement.text] else None
-
-    def _is_far(self, statement: Statement) -> bool:
-        catalog, there = self._ground.catalog, self._touched
-        words = {one.value for one in statement.tokens}
-        if there is None or there.names & words or calls_functions(words, catalog):
-            return False
-        runner = self._before.runner
-        prepared = runner.prepare(statement.text)
-        used = None if isinstance(prepared, Failure) else runner.used(prepared)
-        # LOCK, TRUNCATE, REFRESH and a value of regclass open nothing when planned: they must run to tell.
-        if used is None or used.isdisjoint(catalog.relations):
-            return False
-        return not (used & there.relations or watched_over(used, catalog))
+        return Tried(statement, source, untouched=True) if self._far.is_far(statement) else None
 
     def _tried_after(self, statement: Statement) -> Tried:
         """A statement of the new version on the new shape; an untouched one is only planned."""
@@ -382,6 +368,28 @@ class _Proof:
     def _version(self) -> str:
         number = self._server.version
         return f"PostgreSQL {number // 10000}.{number % 10000}"
+
+
+def _unproved(
+    every: Iterable[Tried],
+    late: Collection[str] = (),
+    elsewhere: Collection[str] = (),
+    source: str = "",
+) -> Iterator[Unproved]:
+    """What was not executed, `elsewhere` either, or was not over in time; `source` where all have one."""
+    for tried in every:
+        is_late = tried.statement.text in late
+        executed = tried.executed or tried.untouched or tried.statement.said in elsewhere
+        if executed and not is_late:
+            continue
+        said = tried.refused or next(iter(tried.rejected), None)
+        why = f"not executed on the schema it was written for: {said}" if said else "no values were found"
+        yield Unproved(
+            statement=tried.statement.said,
+            source=source or tried.source,
+            by_new=bool(source),
+            why="after the migration it was not over in time" if is_late else why,
+        )
 
 
 def _defers(question: Question) -> bool:

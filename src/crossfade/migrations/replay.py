@@ -1,16 +1,18 @@
 """
 What went well on one shape, run again on the other: cold, warm, in another order of rows, after new writes.
 
-At most one counterexample a statement: one is enough, and the first is the simplest.
+At most one counterexample a statement: one is enough, and the first is the simplest. Where values were
+recorded all runs are looked at, and the gravest is told: one that was sent, then one like those that were.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from crossfade.migrations.answers import Failure, Prepared
+from crossfade.migrations.beyond import beyond
 from crossfade.migrations.compare import Compared, Context, Outcome, compare, mask_of, said
 from crossfade.migrations.runs import Runner, Vector
 from crossfade.migrations.subject import Bench, Tried, vectors_of
@@ -36,6 +38,8 @@ class Told:
     types_changed: bool = False
     default_changed: bool = False
     reconnect: bool = False
+    late: set[str] = field(default_factory=set)
+    """Texts of those that were not over in time: they neither fail nor fare the same."""
     good: int = 0
 
 
@@ -46,7 +50,7 @@ def replay(bench: Bench, all_tried: Iterable[Tried], context: Context, doubt: Do
         found = _one(bench.of(tried), tried, context, doubt, told)
         if found is not None:
             told.wrong.append(found)
-        elif tried.executed or tried.untouched:
+        elif (tried.executed or tried.untouched) and tried.statement.text not in told.late:
             told.good += 1
     return told
 
@@ -65,9 +69,14 @@ def _one(
     if not tried.executed:
         planned = runner.plan(prepared)
         return _example(tried, None, str(planned), "observed", "error") if planned else None
+    found: list[Counterexample] = []
+    failing: set[tuple[Vector, ...]] = set()
     runs = list(vectors_of(tried))
     after = runner.run(prepared, [vectors for vectors, _ in runs], tried.writes)
     for (vectors, before), now in zip(runs, after, strict=True):
+        if now.late:
+            told.late.add(tried.statement.text)
+            continue
         compared = compare(before, now, tried.mask, context)
         if not compared.wrong:
             told.more_columns |= compared.more_columns
@@ -76,8 +85,33 @@ def _one(
             continue
         if compared.wrong in {"rows", "effect"} and doubt is not None and doubt(tried, vectors):
             continue
-        return _judged(runner, prepared, tried, vectors, compared)
-    return None
+        found.append(_judged(runner, prepared, tried, vectors, compared))
+        if found[-1].kind == "observed" or not found[-1].beyond:
+            return found[-1]
+        failing.add(tuple(vectors))
+    return _gravest(found, tried, [one for one, _ in runs if tuple(one) not in failing])
+
+
+def _gravest(
+    found: Sequence[Counterexample], tried: Tried, well: Sequence[Sequence[Vector]]
+) -> Counterexample | None:
+    """
+    The first, with all that is beyond in any of them.
+
+    What a run that went well had too explains no failure: a failing run without anything else is one like
+    those that were recorded. And where no recorded run went well, nobody knows that they do.
+    """
+    if not found:
+        return None
+    harmless = {word for one in well for word in _beyond(tried, one)}
+    sent = any(all(vector in tried.statement.samples for vector in one) for one in well)
+    causes = [tuple(word for word in one.beyond if word not in harmless) for one in found]
+    told = dict.fromkeys(word for one in causes for word in one) if sent and all(causes) else ()
+    return replace(found[0], beyond=tuple(told))
+
+
+def _beyond(tried: Tried, vectors: Sequence[Vector]) -> tuple[str, ...]:
+    return beyond(tried.statement.samples, vectors)
 
 
 def _judged(
@@ -96,6 +130,7 @@ def _judged(
         after=compared.after,
         kind=kind,
         wrong=compared.wrong,
+        beyond=_beyond(tried, vectors) if kind == "possible" else (),
     )
 
 
@@ -203,8 +238,17 @@ def write_new(bench: Bench, news: Iterable[Tried]) -> int:
     return written
 
 
-def after_writes(bench: Bench, olds: Iterable[Tried], sound: Callable[[Tried], bool]) -> list[Counterexample]:
-    """Old statements that fail only once the new version has written; other rows are no fault then."""
+def after_writes(
+    bench: Bench,
+    olds: Iterable[Tried],
+    sound: Callable[[Tried], bool],
+    usual: Callable[[Tried], bool] = lambda _: False,
+) -> list[Counterexample]:
+    """
+    Old statements that fail only once the new version has written; other rows are no fault then.
+
+    `usual`: of these only runs like recorded ones are tried, the others are known to fail.
+    """
     found = []
     for tried in olds:
         if not tried.executed or not sound(tried):
@@ -213,9 +257,10 @@ def after_writes(bench: Bench, olds: Iterable[Tried], sound: Callable[[Tried], b
         prepared = runner.prepare(tried.statement.text, tried.types(), tried.hints)
         if isinstance(prepared, Failure):
             continue
-        runs = list(vectors_of(tried))[:_RUNS_LATER]
+        runs = [one for one in vectors_of(tried) if not (usual(tried) and _beyond(tried, one[0]))]
+        runs = runs[:_RUNS_LATER]
         for (vectors, before), now in zip(runs, runner.run(prepared, [one for one, _ in runs]), strict=True):
-            if now.failure is None or now.failure.sqlstate == _DUPLICATE:
+            if now.failure is None or now.late or now.failure.sqlstate == _DUPLICATE:
                 continue
             after = f"after writes of the new version: {now.failure}"
             found.append(_example(tried, (vectors, before), after, "possible", "error"))

@@ -95,20 +95,18 @@ class Runner:
 
     def plan(self, prepared: Prepared) -> Failure | None:
         """Whether the planner takes it: some errors show only here, before any value does."""
-        nulls = ", ".join(["NULL"] * len(prepared.params))
-        self._session.attempt("BEGIN")
-        said = self._session.attempt(f"EXPLAIN EXECUTE {prepared.name}" + (f" ({nulls})" if nulls else ""))
-        self._session.attempt("ROLLBACK")
-        return said if isinstance(said, Failure) else None
+        answers = self._explained(prepared)
+        return next((one for one in answers if isinstance(one, Failure)), None)
 
     def used(self, prepared: Prepared) -> set[int] | None:
         """The relations that a statement opens when it is planned; None where it cannot be."""
+        *_, last = self._explained(prepared, Order(_OPENED))
+        return None if isinstance(last, Failure) else {int(row[0] or 0) for row in last.rows}
+
+    def _explained(self, prepared: Prepared, *more: Order) -> list[Rows | Failure]:
         nulls = ", ".join(["NULL"] * len(prepared.params))
-        self._session.attempt("BEGIN")
-        said = self._session.attempt(f"EXPLAIN EXECUTE {prepared.name}" + (f" ({nulls})" if nulls else ""))
-        rows = () if isinstance(said, Failure) else self._session.ask(_OPENED)
-        self._session.attempt("ROLLBACK")
-        return None if isinstance(said, Failure) else {int(row[0] or 0) for row in rows}
+        explain = Order(f"EXPLAIN EXECUTE {prepared.name}" + (f" ({nulls})" if nulls else ""))
+        return self._session.batch([[Order("BEGIN"), explain, *more], [Order("ROLLBACK")]])[0]
 
     def run(
         self, prepared: Prepared, runs: Sequence[Sequence[Vector]], tables: Iterable[Key] = ()

@@ -100,18 +100,3 @@ def shapes(catalog: Catalog) -> Mapping[int, Relation]:
         oid: replace(one, node=0, indexes=tuple(replace(index, node=0) for index in one.indexes))
         for oid, one in catalog.relations.items()
     }
-
-
-def calls_functions(words: set[str], catalog: Catalog) -> bool:
-    """Whether a function of the schema may be called, which may use anything."""
-    functions = (key.partition("(")[0].rpartition(".")[2] for key in catalog.other if key[:9] == "function:")
-    return any(one.strip('"') in words for one in functions)
-
-
-def watched_over(used: set[int], catalog: Catalog) -> bool:
-    """Whether something that may use others hangs on a relation: a trigger, a rule, a policy, a view."""
-    hanging = tuple(f"{kind}:{oid}:" for kind in ("trigger", "rule", "policy") for oid in used)
-    if any(key.startswith(hanging) for key in catalog.other):
-        return True
-    views = any(catalog.relations[oid].kind in "vm" for oid in used if oid in catalog.relations)
-    return views and any(key.startswith("function:") for key in catalog.other)

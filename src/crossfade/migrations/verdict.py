@@ -52,6 +52,8 @@ class Counterexample:
     after: str
     kind: Literal["observed", "possible"]
     wrong: str
+    beyond: tuple[str, ...] = ()
+    """What every failing run has that no recorded one had; empty where there is none, or nobody recorded."""
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -62,6 +64,7 @@ class Counterexample:
             "kind": self.kind,
             "wrong": self.wrong,
             "source": self.source,
+            "beyond": list(self.beyond),
         }
 
 
@@ -72,6 +75,8 @@ class Unproved:
     statement: str
     source: str
     why: str
+    by_new: bool = False
+    """Sent by the new version alone: it says nothing about the way back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +140,7 @@ def judge(seen: Seen, seconds: float = 0.0) -> Verdict:
     """The verdict."""
     failed = bool(seen.migration_fails)
     phase = _phase(seen)
-    undecided = phase in {"expand", "data"} and any(one.source != "new" for one in seen.unproved)
+    undecided = phase in {"expand", "data"} and not all(one.by_new for one in seen.unproved)
     why = _why(seen, phase)
     return Verdict(
         rollback_safe=None if undecided else phase in {"expand", "data"},

@@ -24,9 +24,10 @@ from crossfade.migrations.load import missing_extension
 from crossfade.migrations.locks import Blocked, blocked
 from crossfade.migrations.sandbox.server import Database
 from crossfade.migrations.script import Script, Statement, Unit
-from crossfade.migrations.seed import ROWS
+from crossfade.migrations.seed import ROWS, keep
 from crossfade.migrations.touched import Touched, touched
 from crossfade.migrations.trace import NOT_IN_A_TRANSACTION, NOT_IN_THE_SAME, Traced, run_plain, trace
+from crossfade.migrations.wire import QuestionError, Session
 
 _OF_DATA: Final = frozenset({"21", "22", "23", "P0"})
 _TRIALS: Final = 14
@@ -110,7 +111,24 @@ class _Watcher:
         return None
 
     def _grown(self, tables: set[int]) -> list[int]:
-        return grown(range(ROWS), lambda kinds: self._tried(kinds, tables) is None, _TRIALS)
+        if self._script.explicit or len(self._script.units) > 1:
+            return grown(range(ROWS), lambda kinds: self._tried(kinds, tables) is None, _TRIALS)
+        with self._ground.trial(None).connect() as session:
+            return grown(range(ROWS), lambda kinds: self._fits(session, kinds, tables), _TRIALS)
+
+    def _fits(self, session: Session, kinds: Sequence[int], tables: set[int]) -> bool:
+        """Whether the migration takes these rows: asked in a transaction of its own, which is rolled back."""
+        session.ask("BEGIN")
+        try:
+            keep(session, self._ground.catalog, self._ground.seeds, kinds, tables)
+            texts = (*(one.text for one in self._script.statements), "SET CONSTRAINTS ALL IMMEDIATE")
+            said = next((one for one in map(session.attempt, texts) if isinstance(one, Failure)), None)
+        except QuestionError:
+            said = Failure(sqlstate="25P02", message="the rows could not be taken away in a transaction")
+        session.ask("ROLLBACK")
+        if said is None or said.sqlstate[:2] in _OF_DATA:
+            return said is None
+        return self._tried(kinds, tables) is None  # refused for another reason than its rows
 
     def _pointed(self, failure: Failure) -> set[int]:
         """The table that an error speaks of, where it names one that was there before."""

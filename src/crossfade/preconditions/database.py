@@ -34,6 +34,7 @@ from crossfade.preconditions.objecting import (
 from crossfade.preconditions.reach import Past, Reachable, reachable
 from crossfade.preconditions.records import Part, Records, Version
 from crossfade.preconditions.say import footing
+from crossfade.preconditions.sessions import open_sessions, with_sessions
 from crossfade.release.plan import Footing, Plan
 from crossfade.release.policy import Objection
 from crossfade.release.state import Outcome
@@ -41,7 +42,7 @@ from crossfade.spec.changes import read_changes
 
 if TYPE_CHECKING:
     from crossfade.spec import Spec
-    from crossfade.spec.change_models import SchemaChange
+    from crossfade.spec.change_models import Accept, SchemaChange
     from crossfade.spec.database_models import Database
 
 _PATIENCE_S: Final = 3
@@ -94,6 +95,10 @@ class DatabaseSide:
         named = self._database.migrations
         return () if named is None else read_changes(self._spec.folder / named)
 
+    def accepted(self, change: str) -> tuple[Accept, ...]:
+        """What persons accepted of a change; nothing where it is not in the folder any more."""
+        return next((one.accept for one in self.changes if one.name == change), ())
+
     def connect(self) -> Session:
         """A short connection. Raises RefusedError (CF9302) without a word of the address."""
         try:
@@ -133,6 +138,15 @@ class DatabaseSide:
         """Versions that serve or may come back."""
         return reachable(self._past(), self._database.rollback_window, now or self.now())
 
+    def met(self, now: datetime | None = None) -> tuple[Reachable, ...]:
+        """Versions that serve or may come back, and those that have a session on the database now."""
+        past, service = self._past(), self._spec.service
+        with self.connect() as session:
+            opened = open_sessions(session, service)
+        named = {one for row in past for one in (row.stable, row.candidate) if one is not None}
+        found = reachable(past, self._database.rollback_window, now or self.now())
+        return with_sessions(found, opened, service, sorted(named))
+
     def _past(self) -> list[Past]:
         return [
             Past(
@@ -154,9 +168,14 @@ class DatabaseSide:
         """What the kept proofs say about this version and the database as it is. Never raises."""
         try:
             done = self.done(self.ledger())
-            return footing(revision, self.records.version(revision), done, self.records.proved)
+            return self.said_of(revision, done)
         except CrossfadeError as error:
             return Footing(holds=None, why=f"{error.what}: {error.why}".strip(": "))
+
+    def said_of(self, revision: str, done: Sequence[Part]) -> Footing:
+        """What the kept proofs, and persons' words, say about this version after these parts."""
+        version = self.records.version(revision)
+        return footing(revision, version, done, self.records.proved, lambda part: self.accepted(part.change))
 
     def objections(self, plan: Plan) -> tuple[Objection, ...]:
         """See `ports.Preconditions`."""
@@ -178,7 +197,7 @@ class DatabaseSide:
         done = self.done(ledger)
         for one in self.reachable():
             if one.revision != plan.candidate:
-                said = footing(one.revision, self.records.version(one.revision), done, self.records.proved)
+                said = self.said_of(one.revision, done)
                 found += [] if said.holds else [_objection(one, said)]
         return tuple(found)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from crossfade.errors import CrossfadeError
 from crossfade.migrations.shape import Shape
+from crossfade.preconditions.accepting import SEEN
 from crossfade.preconditions.reach import Reachable
 from crossfade.release.plan import Footing
 from crossfade.release.policy import PRECONDITIONS, Objection
@@ -65,7 +66,8 @@ def unknown_shape(one: Reachable, said: Footing) -> Objection:
     """Nobody knows whether a version that may be needed still runs."""
     record = f"crossfade migrate record --keep --revision {one.revision} -- ITS TESTS"
     prove = f"crossfade can-rollback {one.revision}"
-    first = record if "recorded" in said.why else prove
+    accept = "accept it in the change's .yaml (docs/schema-changes.md)"
+    first = accept if SEEN in said.why else record if "nobody recorded" in said.why else prove
     return Objection(
         id="CF9307",
         what=f"it is not proved that {one.revision} still runs",

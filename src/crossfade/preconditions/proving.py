@@ -9,10 +9,11 @@ from typing import Final, Self
 from crossfade.migrations.prove import Question, prove
 from crossfade.migrations.prove import Version as Sends
 from crossfade.migrations.running.dump import major_for
-from crossfade.migrations.sandbox import Sandbox
+from crossfade.migrations.sandbox import Sandbox, Server
 from crossfade.migrations.script import Script, Statement, read_script, read_statements
 from crossfade.migrations.shape import Shape
 from crossfade.migrations.verdict import Counterexample, Verdict
+from crossfade.preconditions.accepting import Possible, possible_of
 from crossfade.preconditions.records import Part, Proved
 from crossfade.spec.change_models import SqlPart
 
@@ -45,15 +46,23 @@ class Prover:
     """A PostgreSQL like the real one, for as long as the context lasts."""
 
     def __init__(self, version: int | None, at: str) -> None:
-        self._sandbox = Sandbox(None if version is None else major_for(version))
+        self._major = None if version is None else major_for(version)
         self._at = at
-        self.server = self._sandbox.server
+        self._sandbox: Sandbox | None = None
+
+    @property
+    def server(self) -> Server:
+        """Started when it is first needed: kept proofs need none."""
+        if self._sandbox is None:
+            self._sandbox = Sandbox(self._major)
+        return self._sandbox.server
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._sandbox.stop()
+        if self._sandbox is not None:
+            self._sandbox.stop()
 
     def prove(self, case: Case, revision: str, shape: Shape) -> tuple[Proved, Verdict]:
         """One part against one version's statements."""
@@ -90,9 +99,20 @@ def _kept(part: Part, revision: str, shape: Shape, verdict: Verdict, at: str) ->
         executed=verdict.seen.proved,
         needs=verdict.needs,
         failing="" if first is None else said(first),
-        undecided=_undecided(unproved) if verdict.rollback_safe is None else "",
+        undecided=""
+        if verdict.rollback_safe or not (verdict.rollback_safe is None or unproved)
+        else _undecided(unproved),
+        possible=_possible(part, shape, verdict),
         at=at,
     )
+
+
+def _possible(part: Part, shape: Shape, verdict: Verdict) -> tuple[Possible, ...]:
+    """All counterexamples, where each is of values that nobody was seen sending; else none."""
+    found = verdict.counterexamples
+    if verdict.seen.migration_fails or not all(one.beyond for one in found):
+        return ()
+    return tuple(possible_of(part, shape.digest, one.statement, one.beyond, one.wrong) for one in found)
 
 
 def _undecided(unproved: Sequence[object]) -> str:

@@ -28,6 +28,8 @@ class Reachable:
     why: str
     until: datetime | None = None
     """None: for as long as it serves."""
+    ends: str = "after another serves"
+    """When it is over where there is no date."""
 
 
 def reachable(past: Sequence[Past], window: RollbackWindow, now: datetime) -> tuple[Reachable, ...]:

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from crossfade.engine.ports import Drawer
 from crossfade.errors import RefusedError
 from crossfade.migrations.shape import Shape, read_shape
+from crossfade.preconditions.accepting import Possible
 
 _SHORT: Final = 16
 
@@ -57,6 +58,10 @@ class Proved:
     failing: str = ""
     """The statement that fares otherwise, with what happens to it."""
     undecided: str = ""
+    possible: tuple[Possible, ...] = ()
+    """All that speaks against it, where that is only what nobody was seen sending."""
+    ground: str = ""
+    """Digest of all that it was proved on; another schema has another one."""
     at: str = ""
 
 
@@ -89,7 +94,12 @@ class Records:
     def proved(self, part: Part, shape: str) -> Proved | None:
         """What was proved of exactly this text against exactly these statements."""
         found = self._read(_of(part, shape))
-        return None if found is None else Proved(**{**found, "needs": tuple(found["needs"])})
+        if found is None:
+            return None
+        possible = tuple(
+            Possible(**{**one, "beyond": tuple(one["beyond"])}) for one in found.get("possible", ())
+        )
+        return Proved(**{**found, "needs": tuple(found["needs"]), "possible": possible})
 
     def keep_proof(self, proof: Proved) -> None:
         part = Part(change=proof.change, part=proof.part, sha256=proof.sha256)

@@ -150,7 +150,8 @@ def _database(form: DatabaseForm | None) -> Database | None:
         url=(form.url or EnvForm()).env or "",
         direct_url=direct,
         rollback_window=RollbackWindow(**_written(form.rollback_window)),
-        **_written(form, "url", "direct_url", "rollback_window"),
+        standbys=tuple(one.env or "" for one in form.standbys or ()),
+        **_written(form, "url", "direct_url", "rollback_window", "standbys"),
     )
 
 

@@ -76,6 +76,17 @@ class BackfillForm(Form):
     pause_on: PauseOnForm | None = setting("What makes it wait.")
 
 
+class AcceptForm(Form):
+    """A person's word on a counterexample with values that nobody was seen sending."""
+
+    statement: str | None = setting("The statement's id, as `migrate prove` says it.")
+    counterexample: str | None = setting(
+        "Its digest, as `migrate prove` says it; void when the migration or a recorded statement changes."
+    )
+    who: str | None = setting("Who answers for it.")
+    reason: str | None = setting("Why that value is never sent.")
+
+
 class ChangeForm(Form):
     """The rest of a schema change."""
 
@@ -99,3 +110,6 @@ class ChangeForm(Form):
         "The contract opens this long after the last version that needs the old shape can be returned to.",
         default="0s", because="the way back itself is always waited for",
     )  # fmt: skip
+    accept: list[AcceptForm] | None = setting(
+        "Counterexamples that are only possible, each by its digest, with who and why.", because="none"
+    )

@@ -104,6 +104,18 @@ class Backfill:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Accept:
+    """A person's word on one counterexample that is only possible."""
+
+    statement: str
+    """Its id in the shape."""
+    counterexample: str
+    """Its digest, as the proof said it."""
+    who: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SchemaChange:
     """One change of the folder, whole."""
 
@@ -119,6 +131,8 @@ class SchemaChange:
     """A condition on each row of the table, or a SELECT that finds offending rows."""
     not_before: timedelta = timedelta()
     """The contract opens this long after no version that needs the old shape can be returned to."""
+    accept: tuple[Accept, ...] = ()
+    """Counterexamples with values that nobody was seen sending, and who answers for that."""
 
     @property
     def table(self) -> str | None:

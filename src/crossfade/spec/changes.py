@@ -19,10 +19,18 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
-from crossfade.spec.change_forms import BackfillForm, ChangeForm, DualWriteForm, PartForm, PauseOnForm
+from crossfade.spec.change_forms import (
+    AcceptForm,
+    BackfillForm,
+    ChangeForm,
+    DualWriteForm,
+    PartForm,
+    PauseOnForm,
+)
 from crossfade.spec.change_models import (
     ROWS,
     TARGET,
+    Accept,
     Backfill,
     CommandPart,
     DualWrite,
@@ -46,6 +54,10 @@ _MIDDLES: Final[dict[str, Phase]] = {
 _YAML: Final = frozenset({".yaml", ".yml"})
 _MOST_BYTES: Final = 4 * 1024 * 1024
 _EXAMPLE: Final = "not_before: 7d"
+_WORD: Final = {
+    "statement": "5d0f3c1e5d0f3c1e", "counterexample": "9c0e9c0e9c0e9c0e", "who": "ana",
+    "reason": "the form asks for a name",
+}  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -179,6 +191,9 @@ def _check(form: ChangeForm, notes: Notes) -> None:
     for phase, part in (("expand", form.expand), ("contract", form.contract)):
         if part is not None:
             _needs(notes, (phase, "command"), part.command, 'command: "alembic upgrade 0042"')
+    for at, word in enumerate(form.accept or ()):
+        for name, example in _WORD.items():
+            _needs(notes, ("accept", at, name), (getattr(word, name) or "").strip(), f"{name}: {example}")
     change = SchemaChange(name="", invariant=form.invariant)
     if change.checks_rows and form.backfill is None and form.dual_write is None:
         notes.say(
@@ -221,6 +236,7 @@ def _built(name: str, sql: dict[Phase, SqlPart | None], form: ChangeForm, settin
         backfill=_backfill(form.backfill),
         invariant=form.invariant,
         not_before=form.not_before or timedelta(),
+        accept=tuple(_accept(one) for one in form.accept or ()),
     )
 
 
@@ -233,6 +249,15 @@ def _dual_write(form: DualWriteForm | None) -> DualWrite | None:
         for old, new in [(pair.old or "", pair.new or "")]
     ]
     return DualWrite(table=form.table or "", pairs=tuple(pairs))
+
+
+def _accept(form: AcceptForm) -> Accept:
+    return Accept(
+        statement=(form.statement or "").strip(),
+        counterexample=(form.counterexample or "").strip(),
+        who=" ".join((form.who or "").split()),
+        reason=" ".join((form.reason or "").split()),
+    )
 
 
 def _quoted(column: str) -> str:

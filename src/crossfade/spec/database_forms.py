@@ -60,6 +60,10 @@ class DatabaseForm(Form):
     direct_url: FromEnv | None = setting(
         "The address without a pooler in front, for migrations.", because="the same as `url`"
     )
+    standbys: list[FromEnv] | None = setting(
+        "Where the addresses of standbys stand that a backfill with `pause_on.lag` asks itself.",
+        because="those are waited for that follow the server and stand in pg_stat_replication",
+    )
     migrations: str | None = setting(
         "Folder of schema changes, relative to this file.", because="there are none"
     )

@@ -31,6 +31,8 @@ class Database:
     """The environment variable that holds the address."""
     direct_url: str | None = None
     """The variable of an address without a pooler in front, for migrations; None = `url`."""
+    standbys: tuple[str, ...] = ()
+    """Variables of the addresses of standbys that a backfill waits for."""
     migrations: str | None = None
     """Folder of schema changes, relative to the file; None = there are none."""
     app_role: str | None = None

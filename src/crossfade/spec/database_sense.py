@@ -22,6 +22,8 @@ def check(form: DatabaseForm | None, notes: Notes) -> None:
         missing(notes, ("database", "url"), EXAMPLES["database.url"])
     for name in ("url", "direct_url"):
         _variable(getattr(form, name), ("database", name), notes)
+    for at, one in enumerate(form.standbys or ()):
+        _variable(one, ("database", "standbys", at), notes)
     for name in ("migrations", "shape"):
         _path(getattr(form, name), ("database", name), notes)
     if form.app_role is not None and not form.app_role.strip():

@@ -177,6 +177,8 @@ def _database(database: Database) -> _Value:
     direct: dict[str, _Value] = {}
     if database.direct_url is not None:
         direct["direct_url"] = {"env": quoted(database.direct_url)}
+    if database.standbys:
+        direct["standbys"] = [{"env": quoted(one)} for one in database.standbys]
     return {
         "url": {"env": quoted(database.url)},
         **direct,

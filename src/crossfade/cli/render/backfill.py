@@ -52,7 +52,8 @@ def as_lines(said: Told) -> tuple[str, ...]:
     """What a person reads; the first line of a backfill names the triggers that it sets off."""
     match said:
         case Began():
-            where = f"{said.change}: {said.table} by ({', '.join(said.key)}), about {said.rows:,} rows"
+            many = "rows not yet counted" if said.rows is None else f"about {said.rows:,} rows"
+            where = f"{said.change}: {said.table} by ({', '.join(said.key)}), {many}"
             again = (f"  goes on after {said.seen:,} rows of pass {said.turn}",) if said.again else ()
             fires = tuple(f"  each row that is filled fires your trigger {one}" for one in said.fires)
             return (where, *again, *fires)
@@ -77,7 +78,8 @@ def progress(moved: Moved) -> str:
     share = "" if moved.share is None else f" ({moved.share * 100:.0f} %)"
     left = "" if moved.left_s is None else f", {_span(moved.left_s)} left"
     batch = f"batch of {moved.batch:,} in {moved.took_s * 1000:.0f} ms"
-    return f"  {moved.seen:,} of {moved.rows:,}{share}, {moved.rate:,.0f} rows/s{left}, {batch}"
+    of = " rows" if moved.rows is None else f" of {moved.rows:,}"
+    return f"  {moved.seen:,}{of}{share}, {moved.rate:,.0f} rows/s{left}, {batch}"
 
 
 def outcome_lines(change: str, outcome: Outcome, *, verify_next: bool) -> tuple[str, ...]:

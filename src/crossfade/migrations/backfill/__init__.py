@@ -12,10 +12,11 @@ from crossfade.migrations.backfill.clock import Pulse
 from crossfade.migrations.backfill.cursor import forget
 from crossfade.migrations.backfill.live import Live, live
 from crossfade.migrations.backfill.run import Outcome, backfill
+from crossfade.migrations.backfill.standbys import Standby
 from crossfade.migrations.backfill.trigger import in_place, install, leave_behind, remove
 from crossfade.migrations.backfill.verify import Verified, verify
 
 __all__ = [
-    "Live", "Outcome", "Pulse", "Verified", "backfill", "confirm", "forget", "in_place", "install",
+    "Live", "Outcome", "Pulse", "Standby", "Verified", "backfill", "confirm", "forget", "in_place", "install",
     "leave_behind", "live", "remove", "verify",
 ]  # fmt: skip

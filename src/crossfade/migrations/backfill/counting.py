@@ -9,7 +9,7 @@ from crossfade.errors import PlatformError
 from crossfade.migrations.backfill.live import Live, RefusedStatementError
 from crossfade.migrations.backfill.pace import Pace
 from crossfade.migrations.backfill.sql import Key, Way, bounds
-from crossfade.migrations.backfill.telling import Moved, TriedAgain
+from crossfade.migrations.backfill.telling import Moved, TriedAgain, at_least
 from crossfade.migrations.backfill.waits import Waits
 
 SHOWN: Final = 5
@@ -91,7 +91,7 @@ class Count:
         self.waits.tell(
             Moved(
                 seen=self.seen,
-                rows=max(self.way.table.rows, self.seen),
+                rows=at_least(self.way.table.rows, self.seen),
                 changed=self.offending,
                 skipped=0,
                 batch=number,

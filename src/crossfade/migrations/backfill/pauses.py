@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from crossfade.migrations.backfill.live import Live, RefusedStatementError
+from crossfade.migrations.backfill.standbys import Standby
 from crossfade.migrations.wire import literal
 from crossfade.spec.change_models import PauseOn
 
@@ -22,6 +23,9 @@ SELECT application_name, coalesce(extract(epoch FROM replay_lag), 0)::float8,
        pg_catalog.pg_wal_lsn_diff(replay_lsn, '0/0'), pg_catalog.pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0'),
        state IS NULL
 FROM pg_catalog.pg_stat_replication WHERE state IS NULL OR state <> 'backup'"""
+_HERE: Final = """
+SELECT pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), '0/0'),
+  (SELECT system_identifier FROM pg_catalog.pg_control_system())"""
 _WORK: Final = """
 SELECT l.pid, coalesce(a.backend_type = 'autovacuum worker', false)
 FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a USING (pid)
@@ -56,11 +60,13 @@ class Pauses:
     wanted: PauseOn
     parts: tuple[int, ...]
     trail: Trail = field(default_factory=Trail)
+    standbys: tuple[Standby, ...] = ()
 
     def reason(self, now: float) -> str | None:
         """The first reason there is, in words; None to go on."""
         return (
             self._lag(now)
+            or self._lag_of_standbys(now)
             or self._work_on_the_table()
             or self._said_by("flag", self.wanted.flag)
             or self._said_by("load", self.wanted.load)
@@ -79,6 +85,22 @@ class Pauses:
             lag = max(float(said or 0), self.trail.age(now, float(applied)))
             if lag > limit:
                 return f"replica {called or 'without a name'} is {lag:.1f} s behind, more than {limit:g} s"
+        return None
+
+    def _lag_of_standbys(self, now: float) -> str | None:
+        if self.wanted.lag is None or not self.standbys:
+            return None
+        limit = self.wanted.lag.total_seconds()
+        here, system = self.live.ask(_HERE)[0]
+        position = float(here or 0)
+        self.trail.note(now, position)
+        for one in self.standbys:
+            seen = one.look(system)
+            if isinstance(seen, str):
+                return f"the standby of {one.variable} is not known to keep up: {seen}"
+            lag = max(seen.behind_s(position), self.trail.age(now, seen.applied))
+            if lag > limit:
+                return f"the standby of {one.variable} is {lag:.1f} s behind, more than {limit:g} s"
         return None
 
     def _work_on_the_table(self) -> str | None:

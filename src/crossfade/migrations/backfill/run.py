@@ -26,8 +26,9 @@ from crossfade.migrations.backfill.pace import Pace
 from crossfade.migrations.backfill.pauses import Pauses
 from crossfade.migrations.backfill.records import Record
 from crossfade.migrations.backfill.sql import Values, Way
+from crossfade.migrations.backfill.standbys import Standby
 from crossfade.migrations.backfill.table import read_table
-from crossfade.migrations.backfill.telling import Began, Moved, Passed, Told, TriedAgain
+from crossfade.migrations.backfill.telling import Began, Moved, Passed, Told, TriedAgain, at_least
 from crossfade.migrations.backfill.waits import Waits
 from crossfade.migrations.wire import literal
 from crossfade.spec.change_models import Backfill
@@ -60,13 +61,15 @@ def backfill(
     pulse: Pulse | None = None,
     rows: int | None = None,
     written_by_trigger: bool = False,
+    standbys: tuple[Standby, ...] = (),
 ) -> Outcome:
     """
     Fill what is due, from where the last run stopped.
 
-    `rows` is the size of the first batch where it is not the order's. `written_by_trigger`: a trigger keeps
-    both columns in step. Raises what `Live`, `read_table` and `Table` raise, RefusedError (CF9287, CF9288)
-    and PlatformError (CF9290).
+    `standbys` have addresses of their own. `rows` is the size of the first batch where it is not the order's.
+    `written_by_trigger`: a trigger keeps both columns in step.
+    Raises what `Live`, `read_table` and `Table` raise, RefusedError (CF9287, CF9288) and PlatformError
+    (CF9290).
     """
     table = read_table(live.session, order.table)
     way = Way(table=table, key=table.way(order.key))
@@ -95,7 +98,7 @@ def backfill(
     walk = _Walk(
         batches=Batches(live=live, change=change, way=way, values=values),
         record=record,
-        waits=Waits(Pauses(live, order.pause_on, table.parts), pulse, tell),
+        waits=Waits(Pauses(live, order.pause_on, table.parts, standbys=standbys), pulse, tell),
         cursor=begun,
         write=Pace.of(rows or order.rows, target),
         look=Pace.of(rows or order.rows, target),
@@ -236,7 +239,7 @@ class _Walk:
         self.waits.tell(
             Moved(
                 seen=self.cursor.seen,
-                rows=max(self.batches.way.table.rows, self.cursor.seen),
+                rows=at_least(self.batches.way.table.rows, self.cursor.seen),
                 changed=self.cursor.changed_in_all,
                 skipped=self.cursor.skipped,
                 batch=wrote.seen,

@@ -63,7 +63,9 @@ _ROWS: Final = """
 WITH RECURSIVE parts AS (
     SELECT $1::oid AS oid
     UNION ALL SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN parts ON parts.oid = i.inhparent)
-SELECT pg_catalog.sum(greatest(c.reltuples, 0))::bigint, pg_catalog.string_agg(c.oid::text, ',')
+SELECT pg_catalog.sum(greatest(c.reltuples, 0)) FILTER (WHERE c.relkind = 'r')::bigint,
+       pg_catalog.bool_or(c.relkind = 'r' AND c.reltuples <= 0 AND pg_catalog.pg_relation_size(c.oid) > 0),
+       pg_catalog.string_agg(c.oid::text, ',')
 FROM pg_catalog.pg_class c JOIN parts USING (oid)
 """
 _NUMBERS_AND_TIMES: Final = frozenset("ND")
@@ -115,7 +117,7 @@ class Table:
     keys: tuple[tuple[str, ...], ...]
     unique: frozenset[str]
     triggers: tuple[Trigger, ...]
-    rows: int
+    rows: int | None
     parts: tuple[int, ...]
 
     @property
@@ -184,7 +186,7 @@ def read_table(session: Session, said: str, *, with_defaults: bool = False) -> T
     defaults = _defaults(session, oid, said) if with_defaults else {}
     columns, doubtful = _columns(session, oid, defaults)
     keys, unique = _keys(session, oid, columns, doubtful)
-    rows, parts = session.ask(_ROWS, [oid])[0]
+    rows, uncounted, parts = session.ask(_ROWS, [oid])[0]
     return Table(
         oid=int(oid),
         schema=schema,
@@ -193,7 +195,7 @@ def read_table(session: Session, said: str, *, with_defaults: bool = False) -> T
         keys=keys,
         unique=unique,
         triggers=tuple(_triggers(session, oid)),
-        rows=int(rows or 0),
+        rows=None if uncounted == "t" else int(rows or 0),
         parts=tuple(int(one) for one in (parts or oid).split(",")),
     )
 

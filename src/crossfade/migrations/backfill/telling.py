@@ -12,7 +12,8 @@ class Began:
     change: str
     table: str
     key: tuple[str, ...]
-    rows: int
+    rows: int | None
+    """As the server guesses; None where nothing has counted them yet."""
     seen: int = 0
     turn: int = 1
     again: bool = False
@@ -24,8 +25,8 @@ class Moved:
     """A batch went through."""
 
     seen: int
-    rows: int
-    """Rows there are, as the server guesses."""
+    rows: int | None
+    """Rows there are, as the server guesses; None where nothing has counted them yet."""
     changed: int
     skipped: int
     batch: int
@@ -80,3 +81,8 @@ class Passed:
 
 
 Told = Began | Moved | Waiting | WentOn | TriedAgain | Passed
+
+
+def at_least(rows: int | None, seen: int) -> int | None:
+    """A guess, mended by what was seen; none is made of what was seen alone."""
+    return None if rows is None else max(rows, seen)

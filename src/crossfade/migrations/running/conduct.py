@@ -39,6 +39,13 @@ class Asked:
 
     accept_blocking: str = ""
     despite_versions: str = ""
+    accepted: str = ""
+    """On whose word a possible counterexample was let through."""
+
+    def kept(self, waived: str) -> str:
+        """What the ledger keeps of it."""
+        despite = f"despite versions: {self.despite_versions}" if self.despite_versions else ""
+        return "; ".join(one for one in (waived, despite, self.accepted) if one)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +56,8 @@ class Outside:
     """Why a contract may not run now, each with the date when it may."""
     needed_by: Callable[[SchemaChange], Sequence[str]] | None = None
     """Versions that need what the change has added."""
+    accepted: Callable[[SchemaChange], str] = lambda _: ""
+    """On whose word nothing stands in the way of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +109,7 @@ class Conductor:
         if now != "contracting":
             self._refuse_early(change, now)
         self._refuse_while_needed(change, asked)
+        asked = replace(asked, accepted=self._outside.accepted(change))
         away = self._taking_away(change, backfill.leave_behind)
         ready = self._ready(change, "contract", change.contract, asked, before=away)
         if now != "contracting":
@@ -143,9 +153,9 @@ class Conductor:
             return None
         row = self._whole(change, chapter, part, whole)
         if not isinstance(part, SqlPart):
-            return _Ready(part=part, row=row)
+            return _Ready(part=part, row=replace(row, note=asked.kept("")))
         script, judged, note = self._judged(change, chapter, part, asked, before)
-        return _Ready(part=part, row=replace(row, note=note), script=script, judged=judged)
+        return _Ready(part=part, row=replace(row, note=asked.kept(note)), script=script, judged=judged)
 
     def _do(self, ready: _Ready | None, *, before: Script = _NOTHING, end: bool = True) -> None:
         """Run what is left of a part; `before` it, once its row is there, what takes a dual write away."""
@@ -269,7 +279,8 @@ class Conductor:
                 "CF9277",
                 f"{change.name}: a version that needs the old shape may come back",
                 "; ".join(found),
-                "wait until then, or take it on: --despite-versions REASON",
+                "wait until then, accept what is only possible (crossfade migrate prove "
+                f"{change.name}), or take it on: --despite-versions REASON",
             )
 
     def _refuse_to_take_away(self, change: SchemaChange, asked: Asked) -> None:

@@ -94,8 +94,9 @@ def _watched(door: Door, change: str, script: Script, sandbox_dsn: str | None) -
 
 def _literals(script: Script) -> Literals:
     """Values that the script speaks of, so that the copy has rows with them; not those it puts in itself."""
-    added = [one.text for one in script.statements if one.lead[:1] == ("insert",)]
-    return Literals([one.text for one in script.statements if one.text not in added], inserts=added)
+    added = [one for one in script.statements if one.lead[:1] == ("insert",)]
+    others = [one.tokens for one in script.statements if one not in added]
+    return Literals(others, inserts=[one.tokens for one in added])
 
 
 @contextmanager

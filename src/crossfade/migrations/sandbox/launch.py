@@ -114,7 +114,7 @@ class Sandbox:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        _remove(self.folder)
         with contextlib.suppress(OSError):
             self._held.close()
 
@@ -144,11 +144,9 @@ class Sandbox:
             *("-D", self.folder / "data", "-U", "postgres", "-A", "trust", "-E", "UTF8"),
             *("--no-sync", "--no-instructions", "--wal-segsize=4", *locale),
         ]
-        said = subprocess.run(
-            command, capture_output=True, text=True, errors="replace", check=False, **self._as_owner()
-        )
-        if said.returncode:
-            raise _not_started(said.stderr[-600:])
+        code, said = _with_its_children(command, self._as_owner())
+        if code:
+            raise _not_started(said[-600:])
         conf = self.folder / "data" / "postgresql.conf"
         lines = [f"{key} = '{value}'" for key, value in self._settings.items()]
         lines.append(f"unix_socket_directories = '{self.folder}'")
@@ -185,6 +183,31 @@ class Sandbox:
                     return Server(info, own=True)
             time.sleep(0.005)
         raise _not_started((self.folder / "log").read_text(errors="replace")[-600:])
+
+
+def _with_its_children(command: list[str | Path], how: dict[str, Any]) -> tuple[int, str]:
+    """Run to its end. Broken off, it dies with all that it started, which would write on."""
+    output = subprocess.PIPE
+    with subprocess.Popen(
+        command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True, **how
+    ) as process:
+        try:
+            said, _ = process.communicate()
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.killpg(process.pid, signal.SIGKILL)
+            raise
+    return process.returncode, said.decode(errors="replace")
+
+
+def _remove(folder: Path) -> None:
+    """Take it away, though a killed process may still make a last file in it."""
+    until = time.monotonic() + _STOP_S
+    while True:
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists() or time.monotonic() > until:
+            return
+        time.sleep(0.01)
 
 
 def _not_started(why: str) -> RefusedError:
