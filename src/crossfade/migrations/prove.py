@@ -11,7 +11,7 @@ What a verdict is made of is pure and stands in `verdict.py`; this file fetches 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final
@@ -40,14 +40,14 @@ from crossfade.migrations.replay import (
 from crossfade.migrations.runs import Casts, Runner, Vector
 from crossfade.migrations.sandbox.server import Database, Server
 from crossfade.migrations.script import Asked, Script, Statement
-from crossfade.migrations.subject import Bench, Tried
+from crossfade.migrations.subject import Bench, Tried, unproved
 from crossfade.migrations.supply import OLD_SALT, casts, context_of, schema_changed, supply_after
 from crossfade.migrations.together import needed, run_together
 from crossfade.migrations.tolerance import Readers, loosened, needs_of
 from crossfade.migrations.touched import Touched
 from crossfade.migrations.trace import run_plain
 from crossfade.migrations.vectors import Supply
-from crossfade.migrations.verdict import Counterexample, Seen, Unproved, Verdict, judge
+from crossfade.migrations.verdict import Counterexample, Seen, Verdict, judge
 from crossfade.migrations.watched import Watched, watch_migration
 from crossfade.migrations.wire import Session
 
@@ -213,8 +213,8 @@ class _Proof:
             reconnect=told.reconnect,
             loosened=frozenset(loose),
             unproved=(
-                *_unproved(self._olds, told.late, self._together),
-                *_unproved(
+                *unproved(self._olds, told.late, self._together),
+                *unproved(
                     [one for one in news if one.statement.said not in {bad.statement for bad in failing}],
                     elsewhere=self._together,
                     source="new",
@@ -368,28 +368,6 @@ class _Proof:
     def _version(self) -> str:
         number = self._server.version
         return f"PostgreSQL {number // 10000}.{number % 10000}"
-
-
-def _unproved(
-    every: Iterable[Tried],
-    late: Collection[str] = (),
-    elsewhere: Collection[str] = (),
-    source: str = "",
-) -> Iterator[Unproved]:
-    """What was not executed, `elsewhere` either, or was not over in time; `source` where all have one."""
-    for tried in every:
-        is_late = tried.statement.text in late
-        executed = tried.executed or tried.untouched or tried.statement.said in elsewhere
-        if executed and not is_late:
-            continue
-        said = tried.refused or next(iter(tried.rejected), None)
-        why = f"not executed on the schema it was written for: {said}" if said else "no values were found"
-        yield Unproved(
-            statement=tried.statement.said,
-            source=source or tried.source,
-            by_new=bool(source),
-            why="after the migration it was not over in time" if is_late else why,
-        )
 
 
 def _defers(question: Question) -> bool:
