@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,6 +24,7 @@ CREATE TABLE customers (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name
 CREATE TABLE orders (id serial PRIMARY KEY, customer bigint REFERENCES customers, cents int NOT NULL,
   state varchar(10) DEFAULT 'new');
 """
+ONE = (("1",),)
 INSERT = "INSERT INTO customers (name, email) VALUES ($1, $2)"
 
 
@@ -141,6 +144,22 @@ class TestHeard:
 
         assert json_log.ask("SELECT datname FROM pg_database ORDER BY 1") == before
         assert json_log.ask("SELECT count(*) FROM pg_db_role_setting") == (("0",),)
+
+    def test_r37_nor_where_it_is_ended_in_the_middle(self, json_log: Yours, tmp_path: Path) -> None:
+        before = json_log.ask("SELECT datname FROM pg_database ORDER BY 1")
+        waits = "import psycopg; psycopg.connect(autocommit=True).execute('SELECT pg_sleep(60)')"
+        process = subprocess.Popen(
+            [sys.executable, "-m", "crossfade", "migrate", "record", "--sandbox-dsn", json_log.dsn(),
+             "--out", str(tmp_path / "shape.json"), "--", sys.executable, "-c", waits],
+        )  # fmt: skip
+        while (
+            json_log.ask("SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(60)'") != ONE
+        ):
+            assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+
+        assert process.wait(60) == 130
+        assert json_log.ask("SELECT datname FROM pg_database ORDER BY 1") == before
 
     def test_no_password_of_the_address_is_kept_or_said(self, json_log: Yours, tmp_path: Path) -> None:
         done = record(tmp_path, f"{json_log.dsn()} password=s3cret")

@@ -56,6 +56,7 @@ def record(
 ) -> int:
     """Exit 0 recorded, 11 refused: the tests failed, or nothing was heard."""
     need_the_extra()
+    from crossfade.migrations.attended import terminable
     from crossfade.migrations.record.listen import Recorder
 
     if bool(command) == (from_ is not None):
@@ -70,7 +71,7 @@ def record(
     spec = _spec(file)
     database = spec.database if spec is not None else None
     variables = () if database is None else (database.url, database.direct)
-    with Recorder(pg, variables=variables, dsn=sandbox_dsn) as recorder:
+    with terminable(), Recorder(pg, variables=variables, dsn=sandbox_dsn) as recorder:
         made = _schema(schema, schema_from, migrations)
         if made is not None:
             made.make(recorder)

@@ -11,7 +11,7 @@ What a verdict is made of is pure and stands in `verdict.py`; this file fetches 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final
@@ -40,19 +40,20 @@ from crossfade.migrations.replay import (
 from crossfade.migrations.runs import Casts, Runner, Vector
 from crossfade.migrations.sandbox.server import Database, Server
 from crossfade.migrations.script import Asked, Script, Statement
-from crossfade.migrations.subject import Bench, Tried
+from crossfade.migrations.subject import Bench, Tried, unproved
 from crossfade.migrations.supply import OLD_SALT, casts, context_of, schema_changed, supply_after
 from crossfade.migrations.together import needed, run_together
 from crossfade.migrations.tolerance import Readers, loosened, needs_of
 from crossfade.migrations.touched import Touched
 from crossfade.migrations.trace import run_plain
 from crossfade.migrations.vectors import Supply
-from crossfade.migrations.verdict import Counterexample, Seen, Unproved, Verdict, judge
+from crossfade.migrations.verdict import Counterexample, Seen, Verdict, judge
 from crossfade.migrations.watched import Watched, watch_migration
 from crossfade.migrations.wire import Session
 
 _VARIED: Final = 160  # of the new version, where its values decide between contract and unsafe
 _SHALLOW: Final = 16
+_AGAIN: Final = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +165,7 @@ class _Proof:
             self._catalog,
             self._ground.content,
             content,
-            _names(self._question.migration),
+            self._question.migration.names,
         )
         self._gained = gained(self._ground.catalog, self._catalog, self._ground.content, content)
         held = read_content(session, self._catalog)
@@ -212,8 +213,8 @@ class _Proof:
             reconnect=told.reconnect,
             loosened=frozenset(loose),
             unproved=(
-                *_unproved(self._olds, told.late, self._together),
-                *_unproved(
+                *unproved(self._olds, told.late, self._together),
+                *unproved(
                     [one for one in news if one.statement.said not in {bad.statement for bad in failing}],
                     elsewhere=self._together,
                     source="new",
@@ -268,8 +269,19 @@ class _Proof:
 
     def _doubt(self, tried: Tried, vectors: Sequence[Vector]) -> bool:
         """Whether a difference is one that time, rows more, or their order make as well."""
-        later = differs(self._before.of(tried), tried, vectors)
-        return later or self._by_rows_more(tried, vectors) or self._by_order(tried, vectors)
+        return (
+            differs(self._before.of(tried), tried, vectors)
+            or self._by_chance(tried, vectors)
+            or self._by_rows_more(tried, vectors)
+            or self._by_order(tried, vectors)
+        )
+
+    def _by_chance(self, tried: Tried, vectors: Sequence[Vector]) -> bool:
+        """Whether it fares the same when asked again: a sequence gave a number that stood there already."""
+        if not (tried.mask.effects or tried.mask.result):
+            return False
+        context = context_of(self._ground.catalog, self._catalog, self._change)
+        return any(fares_the_same(self._after.of(tried), tried, vectors, context) for _ in range(_AGAIN))
 
     def _by_rows_more(self, tried: Tried, vectors: Sequence[Vector]) -> bool:
         if not self._gained:
@@ -358,39 +370,12 @@ class _Proof:
         return f"PostgreSQL {number // 10000}.{number % 10000}"
 
 
-def _unproved(
-    every: Iterable[Tried],
-    late: Collection[str] = (),
-    elsewhere: Collection[str] = (),
-    source: str = "",
-) -> Iterator[Unproved]:
-    """What was not executed, `elsewhere` either, or was not over in time; `source` where all have one."""
-    for tried in every:
-        is_late = tried.statement.text in late
-        executed = tried.executed or tried.untouched or tried.statement.said in elsewhere
-        if executed and not is_late:
-            continue
-        said = tried.refused or next(iter(tried.rejected), None)
-        why = f"not executed on the schema it was written for: {said}" if said else "no values were found"
-        yield Unproved(
-            statement=tried.statement.said,
-            source=source or tried.source,
-            by_new=bool(source),
-            why="after the migration it was not over in time" if is_late else why,
-        )
-
-
 def _defers(question: Question) -> bool:
     """Whether a constraint may be checked as late as at COMMIT, before or after the migration."""
     told = (*question.schema, *question.migration.statements)
     return any({"deferrable"} & {token.value for token in one.tokens} for one in told) or any(
         one.lead[:3] == ("create", "constraint", "trigger") for one in told
     )
-
-
-def _names(script: Script) -> frozenset[str]:
-    """Every name that a migration speaks of."""
-    return frozenset(token.value for one in script.statements for token in one.tokens)
 
 
 def _adds(statement: Statement) -> bool:

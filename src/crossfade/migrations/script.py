@@ -84,6 +84,11 @@ class Script:
     def statements(self) -> tuple[Statement, ...]:
         return tuple(statement for unit in self.units for statement in unit.statements)
 
+    @property
+    def names(self) -> frozenset[str]:
+        """Every word that it speaks of."""
+        return frozenset(token.value for one in self.statements for token in one.tokens)
+
     def apart(self) -> Script:
         """The same statements, each by itself."""
         units = tuple(Unit(statements=(one,), transaction=False) for one in self.statements)

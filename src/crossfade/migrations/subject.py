@@ -7,7 +7,7 @@ shape. A statement of which no vector went well was planned, not executed, and p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import Final
@@ -18,6 +18,7 @@ from crossfade.migrations.compare import Mask, Outcome, mask_of
 from crossfade.migrations.runs import Key, Runner, Vector
 from crossfade.migrations.script import Statement
 from crossfade.migrations.vectors import Choices, Supply
+from crossfade.migrations.verdict import Unproved
 
 _VARIATIONS: Final = 160
 _MIXED: Final = 24
@@ -174,3 +175,25 @@ def vectors_of(tried: Tried) -> Iterator[tuple[Sequence[Vector], Outcome]]:
     singles = (((vector,), outcome) for vector, outcome in ordered)
     pairs = (((one, two), outcome) for one, two, outcome in tried.pairs)
     return chain(singles, pairs)
+
+
+def unproved(
+    every: Iterable[Tried],
+    late: Collection[str] = (),
+    elsewhere: Collection[str] = (),
+    source: str = "",
+) -> Iterator[Unproved]:
+    """What was not executed, `elsewhere` either, or was not over in time; `source` where all have one."""
+    for tried in every:
+        is_late = tried.statement.text in late
+        executed = tried.executed or tried.untouched or tried.statement.said in elsewhere
+        if executed and not is_late:
+            continue
+        said = tried.refused or next(iter(tried.rejected), None)
+        why = f"not executed on the schema it was written for: {said}" if said else "no values were found"
+        yield Unproved(
+            statement=tried.statement.said,
+            source=source or tried.source,
+            by_new=bool(source),
+            why="after the migration it was not over in time" if is_late else why,
+        )
