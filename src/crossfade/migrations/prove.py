@@ -37,11 +37,11 @@ from crossfade.migrations.replay import (
     warm_up,
     write_new,
 )
-from crossfade.migrations.runs import Casts, Runner, Vector
+from crossfade.migrations.runs import Readings, Runner, Vector
 from crossfade.migrations.sandbox.server import Database, Server
 from crossfade.migrations.script import Script, Statement
 from crossfade.migrations.subject import Bench, Tried
-from crossfade.migrations.supply import OLD_SALT, casts, context_of, schema_changed, supply_after
+from crossfade.migrations.supply import OLD_SALT, context_of, readings, schema_changed, supply_after
 from crossfade.migrations.tolerance import Readers, loosened, needs_of
 from crossfade.migrations.touched import Touched
 from crossfade.migrations.trace import run_plain
@@ -99,7 +99,7 @@ class _Proof:
         self._settings = [one.text for one in listed if one.lead[:1] == ("set",)]
         told = (*question.migration.statements, *listed, *question.schema)
         inserts = [one for one in question.migration.statements if _adds(one)]
-        self._casts: Casts = {}  # of the new shape, once it is there
+        self._readings: Readings = {}  # of the new shape, once it is there
         self._literals = Literals(
             [one.tokens for one in told if one not in inserts], inserts=[one.tokens for one in inserts]
         )
@@ -164,7 +164,7 @@ class _Proof:
         held = read_content(session, self._catalog)
         shapes = (self._ground.catalog, self._catalog)
         supply = supply_after(session, shapes, self._ground.seeds, held, self._literals)
-        self._casts = casts(session, self._ground.catalog, self._catalog)
+        self._readings = readings(session, self._ground.catalog, self._catalog)
         self._after = self._bench(self._after_db, supply)
         self._after.stands_in = self._before.is_denied
 
@@ -317,7 +317,7 @@ class _Proof:
             role=role,
             settings=self._settings,
             deferred=self._deferred,
-            casts=self._casts,
+            readings=self._readings,
         )
 
     def _version(self) -> str:
