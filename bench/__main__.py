@@ -33,6 +33,7 @@ def main() -> None:
 
     if short:
         judges.main(["--quick", "--runs", "2", "--without-peers"])
+        sys.exit(classics.main(["--rounds", "1"]))
 
 
 if __name__ == "__main__":

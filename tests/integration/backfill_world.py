@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -95,3 +95,30 @@ def change(invariant: str | None, **more: Any) -> SchemaChange:
 
 def silent(said: Told) -> None:
     """Hear nothing."""
+
+
+def first_pid(why: str) -> int:
+    return int(why.split()[1].rstrip(","))
+
+
+class Resting(Pulse):
+    """A pulse that does something while it rests."""
+
+    def __init__(self, doing: Callable[[float], object]) -> None:
+        super().__init__()
+        object.__setattr__(self, "doing", doing)
+
+    def rest(self, seconds: float) -> None:
+        self.doing(seconds)  # type: ignore[attr-defined]
+
+
+class Hearing(list[Any]):
+    """What is said, heard at once."""
+
+    def __init__(self, heard: Any) -> None:
+        super().__init__()
+        self._heard = heard
+
+    def append(self, said: Any) -> None:
+        super().append(said)
+        self._heard(said)

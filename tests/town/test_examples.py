@@ -32,6 +32,13 @@ def _free_port(text: str) -> Iterator[str]:
         yield "    port: 0\n" if line.startswith("    port: ") else line
 
 
+@pytest.mark.parametrize("example", ["flask-gunicorn", "static-files"], indirect=True)
+def test_a_first_release_serves(example: Town) -> None:
+    assert example.run("deploy", "v1", "--output", "quiet").code == 0
+    assert "v1" in example.run("status").out
+
+
+@pytest.mark.long
 @pytest.mark.parametrize("example", ["flask-gunicorn"], indirect=True)
 def test_flask_behind_gunicorn(example: Town) -> None:
     first = example.run("deploy", "v1", "--output", "quiet")

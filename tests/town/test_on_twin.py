@@ -33,6 +33,7 @@ def cloud(tmp_path: Path) -> Iterator[Cloud]:
             made.close()
 
 
+@pytest.mark.long  # `tests/long/on_twin.py --short` is the same at CI
 def test_a_slow_release_is_caught_at_its_first_weight_and_nobody_is_lost(cloud: Cloud) -> None:
     cloud.build("v1")
     cloud.build("v2", Behaviour.SLOW)

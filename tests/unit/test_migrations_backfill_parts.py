@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from crossfade.errors import RefusedError
@@ -65,6 +65,7 @@ class TestPace:
         assert after.rows < pace.rows or pace.rows == FEWEST
         assert after.rows <= max(pace.rows / times, FEWEST)
 
+    @example(rows=12, target=2.8169411857537687, share=1.0)
     @given(sizes, st.floats(0.01, 5), st.floats(0, 1))
     def test_what_was_quick_grows_by_half_at_most_and_never_shrinks(
         self, rows: int, target: float, share: float

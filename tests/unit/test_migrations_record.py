@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from crossfade.errors import RefusedError
 from crossfade.migrations.lexer import Kind, meaningful
 from crossfade.migrations.record.files import read_told
-from crossfade.migrations.record.gather import Gathered, gather
+from crossfade.migrations.record.gather import Form, Gathered, gather
 from crossfade.migrations.record.literals import fold
-from crossfade.migrations.record.log import heard
+from crossfade.migrations.record.log import Heard, csv_entries, entries, heard
 from crossfade.migrations.record.masked import masked, masked_sql
 from crossfade.migrations.wire import literal
 
@@ -27,8 +27,20 @@ def entry(message: str, detail: str | None = None, **more: Any) -> str:
     return json.dumps(told | ({} if detail is None else {"detail": detail}) | more)
 
 
+def from_json(lines: list[str]) -> tuple[Heard, ...]:
+    return heard(entries(lines), ours="recorder")
+
+
 def gathered(*lines: str) -> Gathered:
-    return gather(heard(lines, ours="recorder"), NAMES)
+    return gather(heard(entries(lines), ours="recorder"), NAMES)
+
+
+def forms_of(found: Gathered) -> list[Form]:
+    return [form for candidate in found.candidates.values() for form in candidate.forms]
+
+
+def forms(*lines: str) -> list[Form]:
+    return forms_of(gathered(*lines))
 
 
 def statements(*lines: str) -> list[str]:
@@ -37,51 +49,63 @@ def statements(*lines: str) -> list[str]:
 
 class TestTheLog:
     def test_both_protocols_are_heard_with_their_values(self) -> None:
-        found = heard(
+        found = from_json(
             [
                 entry("statement: SELECT a FROM t"),
                 entry("execute <unnamed>: SELECT a FROM t WHERE b = $1", "Parameters: $1 = 'it''s\nok'"),
                 entry(
                     "execute _pg3_0: UPDATE t SET a = $1, b = $2", "Parameters: $1 = NULL, $2 = '1, $3 = 4'"
                 ),
-            ],
-            ours="recorder",
+            ]
         )
         assert [one.values for one in found] == [None, ("it's\nok",), (None, "1, $3 = 4")]
         assert found[1].text == "SELECT a FROM t WHERE b = $1"
 
     def test_sessions_of_ours_and_lines_of_no_database_are_not_heard(self) -> None:
         mine = entry("statement: SELECT 1", application_name="recorder")
-        assert heard([mine, entry("ready", dbname=None)], ours="recorder") == ()
+        assert heard(entries([mine, entry("ready", dbname=None)]), ours="recorder") == ()
 
     def test_an_error_marks_the_statement_of_its_session(self) -> None:
-        found = heard(
+        found = from_json(
             [
                 entry("statement: INSERT INTO t VALUES (1)"),
                 entry("statement: SELECT a FROM t", session_id="2"),
                 entry("duplicate key", error_severity="ERROR", state_code="23505"),
-            ],
-            ours="recorder",
+            ]
         )
         assert [one.failed for one in found] == ["23505", None]
 
     def test_what_failed_before_it_ran_is_not_laid_at_the_door_of_the_statement_before(self) -> None:
-        found = heard(
+        found = from_json(
             [
                 entry("execute a: SELECT a FROM t WHERE b = $1", "Parameters: $1 = '1'"),
                 entry(
                     "no such column", error_severity="ERROR", state_code="42703", statement="SELECT x FROM t"
                 ),
-            ],
-            ours="recorder",
+            ]
         )
         assert [one.failed for one in found] == [None]
 
     def test_a_line_that_is_cut_off_ends_it(self) -> None:
-        assert len(heard([entry("statement: SELECT a FROM t"), '{"message": "stat'], ours="")) == 1
+        assert len(heard(entries([entry("statement: SELECT a FROM t"), '{"message": "stat']), ours="")) == 1
+
+    def test_a_csvlog_tells_the_same(self) -> None:
+        line = (
+            '2026-11-28 09:00:00 UTC,"me","shop",1,"[local]",6a.1,2,"SELECT",2026-11-28 09:00:00 UTC,3/4,0,'
+            'LOG,00000,"execute a: SELECT a\nFROM t WHERE b = $1","Parameters: $1 = \'it\'\'s ""it""\'"'
+            ',,,,,,,,"app","client backend",,0\n'
+        )
+        (one,) = heard(csv_entries(line.splitlines(keepends=True)), ours="recorder")
+        assert (one.text, one.values, one.session) == (
+            "SELECT a\nFROM t WHERE b = $1",
+            ('it\'s "it"',),
+            "6a.1",
+        )
+        assert heard(csv_entries(line.splitlines(keepends=True)), ours="app") == ()
+        assert heard(csv_entries(line.splitlines(keepends=True)), ours="", others={"shop"}) == ()
 
     def test_portals_that_go_on_are_the_same_statement(self) -> None:
-        assert heard([entry("execute fetch from p: SELECT a FROM t")], ours="") == ()
+        assert heard(entries([entry("execute fetch from p: SELECT a FROM t")]), ours="") == ()
 
 
 class TestLiterals:
@@ -153,7 +177,7 @@ class TestLiterals:
 class TestGathering:
     def test_a_thousand_texts_are_one_statement_with_some_samples(self) -> None:
         found = gathered(*(entry(f"statement: SELECT a FROM t WHERE b = {n}") for n in range(1000)))
-        (candidate,) = found.candidates.values()
+        (candidate,) = forms_of(found)
         assert candidate.seen == 1000
         assert candidate.samples == [(str(n),) for n in range(8)]
 
@@ -171,7 +195,7 @@ class TestGathering:
             entry("execute a: INSERT INTO t VALUES ($1)", "Parameters: $1 = '1'"),
             entry("duplicate key", error_severity="ERROR", state_code="23505"),
         )
-        (candidate,) = found.candidates.values()
+        (candidate,) = forms_of(found)
         assert candidate.samples == []
 
     def test_cursors_and_prepared_statements_are_the_queries_in_them(self) -> None:
@@ -183,7 +207,7 @@ class TestGathering:
             ),
         )
         assert list(found.candidates) == ["SELECT a FROM t WHERE b > $1", "SELECT b FROM t WHERE a = $1"]
-        assert [one.samples for one in found.candidates.values()] == [[("0",)], [("1", "x", None)]]
+        assert [one.samples for one in forms_of(found)] == [[("0",)], [("1", "x", None)]]
 
     @pytest.mark.parametrize(
         ("given", "samples"),
@@ -200,7 +224,7 @@ class TestGathering:
     ) -> None:
         query = "SELECT a FROM t WHERE b = $1 AND c = $2"
         told = entry(f"statement: EXECUTE p({given})", f"prepare: PREPARE p AS {query}")
-        (candidate,) = gathered(told).candidates.values()
+        (candidate,) = forms(told)
 
         assert candidate.originals == [query]
         assert candidate.samples == samples
@@ -211,7 +235,7 @@ class TestGathering:
             entry("statement: EXECUTE p(5::int)", f"prepare: PREPARE p AS {query}"),
             entry(f"execute a: {query}", "Parameters: $1 = '1'"),
         )
-        (candidate,) = found.candidates.values()
+        (candidate,) = forms_of(found)
 
         assert (candidate.seen, candidate.samples) == (2, [("1",)])
 
@@ -288,12 +312,72 @@ class TestSecrets:
         assert masked_sql(told) == kept
 
 
+ROW = st.lists(st.one_of(st.integers(0, 9), sendable), min_size=2, max_size=2)
+
+
+class TestLengths:
+    def told(self, rows: list[list[int | str]]) -> str:
+        written = ", ".join(f"({', '.join(literal(str(value)) for value in row)})" for row in rows)
+        return entry(f"statement: INSERT INTO t (a, b) VALUES {written}")
+
+    @given(st.lists(st.lists(ROW, min_size=1, max_size=6), min_size=1, max_size=8))
+    def test_an_insert_of_many_rows_is_one_statement_short_and_long(
+        self, inserts: list[list[list[int | str]]]
+    ) -> None:
+        found = gathered(*map(self.told, inserts))
+        (candidate,) = found.candidates.values()
+        counts = [len(rows) for rows in inserts]
+
+        assert candidate.seen == len(inserts)
+        assert {len(form.samples[0]) // 2 for form in candidate.forms} == {min(counts), max(counts)}
+        for form in candidate.forms:
+            of_this_length = [rows for rows in inserts if len(rows) == len(form.samples[0]) // 2]
+            assert form.samples[0] == tuple(str(value) for row in of_this_length[0] for value in row)
+
+    @pytest.mark.parametrize(
+        ("one", "other"),
+        [
+            ("VALUES (1, 'x')", "VALUES (1, 'x'), (NULL, 'y'), (5000000000, NULL)"),
+            ("SELECT a FROM t WHERE b IN (1)", "SELECT a FROM t WHERE b IN (1, 2, 3)"),
+            ("SELECT a FROM t WHERE b = ANY (ARRAY['x'])", "SELECT a FROM t WHERE b = ANY (ARRAY['x', 'y'])"),
+            ("SELECT a FROM t WHERE (a, b) IN ((1, 2))", "SELECT a FROM t WHERE (a, b) IN ((1, 2), (3, 4))"),
+            (
+                "SELECT p FROM (VALUES ($1, 0)) AS t (p, at) WHERE p <> $2",
+                "SELECT p FROM (VALUES ($1, 0), ($2, 1)) AS t (p, at) WHERE p <> $3",
+            ),
+        ],
+    )
+    def test_the_same_in_another_length_counts_as_one(self, one: str, other: str) -> None:
+        short, long = (text if "SELECT" in text else f"INSERT INTO t (a, b) {text}" for text in (one, other))
+        (candidate,) = gathered(*(entry(f"statement: {text}") for text in (long, short))).candidates.values()
+
+        assert [form.originals for form in candidate.forms] == [[short], [long]]
+
+    @pytest.mark.parametrize(
+        ("one", "other"),
+        [
+            ("SELECT a FROM t WHERE b IN (1)", "SELECT a FROM t WHERE b IN (c)"),
+            ("SELECT a FROM t WHERE b IN (1)", "SELECT a FROM t WHERE b IN (SELECT c FROM t WHERE a = 1)"),
+            ("INSERT INTO t (a, b) VALUES (1, 2)", "INSERT INTO t (a, b) VALUES (1, DEFAULT)"),
+            ("INSERT INTO t (a) VALUES (1)", "INSERT INTO t (a) VALUES (1) ON CONFLICT DO NOTHING"),
+        ],
+    )
+    def test_another_statement_does_not(self, one: str, other: str) -> None:
+        assert len(statements(entry(f"statement: {one}"), entry(f"statement: {other}"))) == 2
+
+
 class TestFiles:
     def test_a_dump_of_pg_stat_statements_is_read_and_mended(self) -> None:
         dump = 'query,calls\n"SELECT a FROM t WHERE b > now() - interval $1",7\n'
         (one,) = read_told(dump, "dump.csv")
         assert one.text == "SELECT a FROM t WHERE b > now() - $1::interval"
         assert read_told('[{"query": "SELECT a FROM t"}]', "dump.json")[0].text == "SELECT a FROM t"
+
+    @pytest.mark.parametrize(("calls", "seen"), [("7", 12), (" 7 ", 12), ("", 6), ("²", 6)])
+    def test_the_calls_of_a_dump_are_how_often_it_was_sent(self, calls: str, seen: int) -> None:
+        dump = f'query,calls\n"SELECT a FROM t WHERE b = $1",{calls}\n"SELECT a FROM t WHERE b=$1",5\n'
+        (one,) = gather(read_told(dump, "dump.csv"), NAMES).candidates.values()
+        assert one.seen == seen
 
     def test_sql_is_read_statement_by_statement(self) -> None:
         assert [one.text for one in read_told("SELECT 1; SELECT 2;", "old.sql")] == ["SELECT 1", "SELECT 2"]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from crossfade.errors import RefusedError
 from crossfade.migrations.lexer import UnreadableError, words
-from crossfade.migrations.shape import NotTaken, Sent, Shape, read_shape
+from crossfade.migrations.shape import NotTaken, Sent, Shape, Step, read_shape
 
 
 def readable(text: str) -> bool:
@@ -29,6 +29,9 @@ sent = st.builds(
     samples=st.lists(st.lists(st.none() | texts, max_size=3).map(tuple), max_size=3).map(tuple),
     seen=st.integers(1, 10**6),
 )
+step = st.builds(
+    Step, text=texts, values=st.lists(st.none() | texts, max_size=3).map(tuple), of=st.just("") | texts
+)
 shapes = st.builds(
     Shape,
     statements=st.lists(sent, max_size=4).map(tuple),
@@ -40,6 +43,7 @@ shapes = st.builds(
     app_role=st.none() | texts,
     schema=texts,
     transactions=st.lists(st.lists(texts, max_size=3).map(tuple), max_size=2).map(tuple),
+    replays=st.lists(st.lists(step, max_size=3).map(tuple), max_size=2).map(tuple),
     not_taken=st.lists(st.builds(NotTaken, text=texts, why=texts), max_size=2).map(tuple),
 )
 ONE = Shape(
@@ -101,3 +105,19 @@ def test_what_is_no_shape_of_this_service_is_refused(text: str, error: str) -> N
         read_shape(text, "shape.json", service="shop")
     assert refused.value.id == error
     assert "shape.json" in refused.value.what
+
+
+def test_the_digest_is_of_the_transactions_that_are_run_again_too() -> None:
+    again = replace(ONE, replays=((Step(text="SELECT 1", values=("a",)),),))
+    other = replace(ONE, replays=((Step(text="SELECT 1", values=("b",)),),))
+    assert len({ONE.digest, again.digest, other.digest}) == 3
+
+
+@pytest.mark.parametrize(
+    "step", [{"text": 1}, {}, {"text": "a", "values": [1]}, {"text": "a", "of": None}, 7]
+)
+def test_a_step_that_is_none_is_refused(step: object) -> None:
+    document = json.loads(ONE.as_json()) | {"replays": [[step]]}
+    with pytest.raises(RefusedError) as refused:
+        read_shape(json.dumps(document), "shape.json")
+    assert refused.value.id == "CF9220"

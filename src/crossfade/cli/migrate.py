@@ -120,5 +120,8 @@ def _version(path: Path) -> Version:
 
     text, called = read_text(path), str(path)
     if path.suffix.lower() == ".json":
-        return Version(name=called, statements=read_shape(text, called).as_statements(called))
+        shape = read_shape(text, called)
+        return Version(
+            name=called, statements=shape.as_statements(called), transactions=shape.as_transactions()
+        )
     return Version(name=called, statements=read_statements(text, called))

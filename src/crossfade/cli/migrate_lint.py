@@ -6,43 +6,56 @@ import json
 import shutil
 import subprocess
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from crossfade.cli.migrate_options import read_text
+from crossfade.cli.migrate_sarif import LEVELS, sarif
 from crossfade.cli.options import file_option
 from crossfade.errors import CrossfadeError, UsageError
 
 if TYPE_CHECKING:
-    from crossfade.migrations.lint.check import Finding
+    from crossfade.migrations.lint.check import Finding, Spoken
 
 _ERROR, _UNKNOWN = 4, 11
 _PATIENCE_S: Final = 60
-_LEVELS: Final = {"error": "error", "warning": "warning", "unknown": "note"}
+_OLDEST, _NEWEST = 14, 18
 
 
 @click.command(help="Read migrations and say what would keep others waiting or break an old version.")
 @click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path))
 @click.option("--json", "form", flag_value="json", help="One object a finding.")
 @click.option("--sarif", "form", flag_value="sarif", help="For code scanning.")
+@click.option(
+    "--pg",
+    type=click.IntRange(_OLDEST, _NEWEST),
+    default=_NEWEST,
+    show_default=True,
+    help="PostgreSQL's major version.",
+)
+@click.option(
+    "--schema",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="What is there before: pg_dump --schema-only.",
+)
 @file_option
-def lint(paths: tuple[Path, ...], form: str | None, file: Path) -> int:
+def lint(paths: tuple[Path, ...], form: str | None, pg: int, schema: Path | None, file: Path) -> int:
     """Exit 0 nothing but warnings, 4 an error, 11 something could not be read."""
-    from crossfade.migrations.lint.check import lint as lint_one
+    from crossfade.migrations.lint.check import read, schema_of
 
     files = list(_files(paths or (_folder(file),)))
-    found: list[Finding] = []
-    for one in files:
-        found += lint_one(_text(one), str(one))
-    found += _squawk(files, found)
+    known = schema_of(read_text(schema), str(schema)) if schema else None
+    readings = {str(one): read(_text(one), str(one), pg=pg, schema=known) for one in files}
+    found = [finding for reading in readings.values() for finding in reading.findings]
+    found += _squawk(files, {name: reading.spoken for name, reading in readings.items()}, pg)
     if form == "json":
         click.echo(json.dumps([asdict(one) for one in found], ensure_ascii=False))
     elif form == "sarif":
-        click.echo(json.dumps(_sarif(found), ensure_ascii=False, indent=1))
+        click.echo(json.dumps(sarif(found), ensure_ascii=False, indent=1))
     else:
         click.echo(_as_text(found, len(files)))
     levels = {one.level for one in found}
@@ -89,60 +102,29 @@ def _as_text(found: Sequence[Finding], files: int) -> str:
         lines.append(f"    {one.why}")
         lines += [f"    {text}" for text in (one.instead.splitlines() if one.instead else ())]
     counted: Counter[str] = Counter(one.level for one in found)
-    told = ", ".join(f"{counted[level]} {level}" for level in _LEVELS if counted[level])
+    told = ", ".join(f"{counted[level]} {level}" for level in LEVELS if counted[level])
     lines.append(f"{files} file(s): {told or 'nothing found; crossfade migrate prove runs them'}")
     return "\n".join(lines)
 
 
-def _sarif(found: Sequence[Finding]) -> dict[str, Any]:
-    from crossfade.migrations.lint.rules import RULES
-
-    rules = [
-        {"id": one.name, "shortDescription": {"text": one.why},
-         "defaultConfiguration": {"level": _LEVELS[one.level]}}
-        for one in RULES.values()
-    ]  # fmt: skip
-    results = [
-        {
-            "ruleId": one.rule,
-            "level": _LEVELS[one.level],
-            "message": {"text": f"{one.what}: {one.why}" + (f"\n{one.instead}" if one.instead else "")},
-            "locations": [
-                {
-                    "physicalLocation": {
-                        "artifactLocation": {"uri": Path(one.file).as_posix()},
-                        "region": {"startLine": one.line, "startColumn": one.column},
-                    }
-                }
-            ],
-        }
-        for one in found
-    ]
-    return {
-        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
-        "version": "2.1.0",
-        "runs": [{"tool": {"driver": {"name": "crossfade", "rules": rules}}, "results": results}],
-    }
-
-
-def _squawk(files: Sequence[Path], ours: Sequence[Finding]) -> list[Finding]:
-    """What squawk finds where it is installed, on lines of which we have nothing to say."""
+def _squawk(files: Sequence[Path], spoken: Mapping[str, Sequence[Spoken]], pg: int) -> list[Finding]:
+    """What squawk finds where it is installed, unless a rule of ours says the same of the same statement."""
     from crossfade.migrations.lint.check import Finding
+    from crossfade.migrations.lint.squawk import is_said
 
     program = shutil.which("squawk")
     if program is None:
         return []
     try:
         done = subprocess.run(
-            [program, "--reporter", "json", *map(str, files)],
+            [program, "--reporter", "json", "--pg-version", str(pg), *map(str, files)],
             capture_output=True, text=True, errors="replace", check=False, timeout=_PATIENCE_S,
         )  # fmt: skip
         told = json.loads(done.stdout)
     except (OSError, ValueError, subprocess.TimeoutExpired):
         click.echo("squawk is installed and could not be asked", err=True)
         return []
-    known = {(one.file, one.line) for one in ours}
-    return [
+    found = [
         Finding(
             file=str(one["file"]),
             line=int(one["line"]) + 1,
@@ -153,5 +135,9 @@ def _squawk(files: Sequence[Path], ours: Sequence[Finding]) -> list[Finding]:
             why=str(one.get("help") or "by squawk"),
         )
         for one in told
-        if (str(one["file"]), int(one["line"]) + 1) not in known
+    ]
+    return [
+        one
+        for one in found
+        if not is_said(one.rule.partition("/")[2], (one.line, one.column), spoken.get(one.file, ()))
     ]

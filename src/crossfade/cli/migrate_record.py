@@ -35,6 +35,7 @@ _LISTED = 8
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Default: database.shape.")
 @click.option("--revision", help="The version that is recorded.")
 @click.option("--pg", type=int, help="Major version of PostgreSQL; 18 by default.")
+@click.option("--sandbox-dsn", help="A real server to hear on instead, where extensions are needed.")
 @click.option("--keep", is_flag=True, help="Keep it for --revision, which was released before.")
 @click.option("--allow-failing", is_flag=True, help="Keep what was heard though the tests failed.")
 @file_option
@@ -47,6 +48,7 @@ def record(
     out: Path | None,
     revision: str | None,
     pg: int | None,
+    sandbox_dsn: str | None,
     keep: bool,
     allow_failing: bool,
     file: Path,
@@ -61,10 +63,14 @@ def record(
             "CF9230", "what is to be recorded?", "either a command behind --, or a file behind --from",
             "crossfade migrate record --schema-from 'alembic upgrade head' -- pytest -q",
         )  # fmt: skip
+    if pg is not None and sandbox_dsn is not None:
+        raise UsageError(
+            "CF9212", "--pg and --sandbox-dsn exclude each other", "a server has its own version"
+        )
     spec = _spec(file)
     database = spec.database if spec is not None else None
     variables = () if database is None else (database.url, database.direct)
-    with Recorder(pg, variables=variables) as recorder:
+    with Recorder(pg, variables=variables, dsn=sandbox_dsn) as recorder:
         made = _schema(schema, schema_from, migrations)
         if made is not None:
             made.make(recorder)

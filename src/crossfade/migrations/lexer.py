@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import Final
 
 
@@ -43,6 +44,8 @@ class UnreadableError(Exception):
         self.what = what
         self.at = at
 
+
+_REMEMBERED: Final = 256  # texts: a recorded suite sends the same ones again and again
 
 _BLANK: Final = re.compile(r"\s+")
 _WORD: Final = re.compile(r"[A-Za-z_\u0080-\U0010ffff][A-Za-z0-9_$\u0080-\U0010ffff]*")
@@ -163,6 +166,7 @@ def _dollar(sql: str, at: int) -> Token:
     return Token(Kind.STRING, sql[at:stop], sql[tag.end() : end], at, stop)
 
 
+@lru_cache(_REMEMBERED)
 def meaningful(sql: str) -> tuple[Token, ...]:
     """The tokens without comments."""
     return tuple(token for token in words(sql) if token.kind is not Kind.COMMENT)

@@ -39,15 +39,17 @@ from crossfade.migrations.replay import (
 )
 from crossfade.migrations.runs import Readings, Runner, Vector
 from crossfade.migrations.sandbox.server import Database, Server
-from crossfade.migrations.script import Script, Statement
+from crossfade.migrations.script import Asked, Script, Statement
 from crossfade.migrations.subject import Bench, Tried
 from crossfade.migrations.supply import OLD_SALT, context_of, readings, schema_changed, supply_after
+from crossfade.migrations.together import needed, run_together
 from crossfade.migrations.tolerance import Readers, loosened, needs_of
 from crossfade.migrations.touched import Touched
 from crossfade.migrations.trace import run_plain
 from crossfade.migrations.vectors import Supply
 from crossfade.migrations.verdict import Counterexample, Seen, Unproved, Verdict, judge
 from crossfade.migrations.watched import Watched, watch_migration
+from crossfade.migrations.wire import Session
 
 _VARIED: Final = 160  # of the new version, where its values decide between contract and unsafe
 _SHALLOW: Final = 16
@@ -59,6 +61,8 @@ class Version:
 
     name: str
     statements: tuple[Statement, ...]
+    transactions: tuple[tuple[Asked, ...], ...] = ()
+    """Of several statements, with the values they had: run as a whole as well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +104,8 @@ class _Proof:
         told = (*question.migration.statements, *listed, *question.schema)
         inserts = [one for one in question.migration.statements if _adds(one)]
         self._readings: Readings = {}  # of the new shape, once it is there
+        self._together: frozenset[str] = frozenset()  # statements that went well in a transaction of theirs
+        self._only_together: frozenset[str] = frozenset()
         self._literals = Literals(
             [one.tokens for one in told if one not in inserts], inserts=[one.tokens for one in inserts]
         )
@@ -171,6 +177,7 @@ class _Proof:
     def _seen(self, watched: Watched) -> Seen:
         before, after, change = self._ground.catalog, self._catalog, self._change
         told = replay(self._after, self._olds, context_of(before, after, change), self._doubt)
+        told.wrong += self._in_transactions({one.statement for one in told.wrong})
         wrong = {one.statement for one in told.wrong}
         told.reconnect = self._warm.fails(lambda one: one.statement.said not in wrong)
         self._after.variations = _VARIED if wrong else _SHALLOW
@@ -205,15 +212,32 @@ class _Proof:
             reconnect=told.reconnect,
             loosened=frozenset(loose),
             unproved=(
-                *_unproved(self._olds, told.late),
+                *_unproved(self._olds, told.late, self._together),
                 *_unproved(
                     [one for one in news if one.statement.said not in {bad.statement for bad in failing}],
+                    elsewhere=self._together,
                     source="new",
                 ),
             ),
-            proved=told.good,
+            proved=told.good + len(self._only_together),
             notes=self._ground.notes,
         )
+
+    def _in_transactions(self, wrong: set[str]) -> list[Counterexample]:
+        """What fails only as a part of its transaction, or can only be tried as one."""
+        alone = frozenset(one.statement.said for one in self._olds if one.executed or one.untouched)
+        found: list[Counterexample] = []
+        for version in self._question.old:
+            if not needed(version.transactions, alone):
+                continue
+            places = [self._ground.template.clone() for _ in range(3)]
+            run_plain(places[-1], self._script)
+            context = context_of(self._ground.catalog, self._catalog, self._change)
+            told = run_together(version.transactions, version.name, places, self._runner_on, context)
+            found += [one for one in told.wrong if one.statement not in wrong]
+            self._together |= told.proved
+        self._only_together = self._together - alone
+        return found
 
     def _after_writes(self, news: Sequence[Tried], wrong: set[str]) -> list[Counterexample]:
         """What fails only after the new version wrote, and would not have failed without the migration."""
@@ -236,8 +260,9 @@ class _Proof:
         return warm.fails(lambda _: True)
 
     def _doubt(self, tried: Tried, vectors: Sequence[Vector]) -> bool:
-        """Whether a difference is one that rows more, or their order, make as well."""
-        return self._by_rows_more(tried, vectors) or self._by_order(tried, vectors)
+        """Whether a difference is one that time, rows more, or their order make as well."""
+        later = differs(self._before.of(tried), tried, vectors)
+        return later or self._by_rows_more(tried, vectors) or self._by_order(tried, vectors)
 
     def _by_rows_more(self, tried: Tried, vectors: Sequence[Vector]) -> bool:
         if not self._gained:
@@ -305,16 +330,17 @@ class _Proof:
         return Bench(runner, owner, supply)
 
     def _runner(self, database: Database, *, owner: bool = False) -> Runner:
+        return self._runner_on(self._open.enter_context(database.connect()), owner=owner)
+
+    def _runner_on(self, session: Session, *, owner: bool = False) -> Runner:
         columns = {
             one.key: [column.name for column in one.columns]
             for one in self._ground.catalog.relations.values()
         }
-        session = self._open.enter_context(database.connect())
-        role = None if owner else self._ground.role
         return Runner(
             session,
             columns,
-            role=role,
+            role=None if owner else self._ground.role,
             settings=self._settings,
             deferred=self._deferred,
             readings=self._readings,
@@ -325,11 +351,17 @@ class _Proof:
         return f"PostgreSQL {number // 10000}.{number % 10000}"
 
 
-def _unproved(every: Iterable[Tried], late: Collection[str] = (), source: str = "") -> Iterator[Unproved]:
-    """What was not executed, or not over in time; `source` where it is not each one's own."""
+def _unproved(
+    every: Iterable[Tried],
+    late: Collection[str] = (),
+    elsewhere: Collection[str] = (),
+    source: str = "",
+) -> Iterator[Unproved]:
+    """What was not executed, `elsewhere` either, or was not over in time; `source` where all have one."""
     for tried in every:
         is_late = tried.statement.text in late
-        if (tried.executed or tried.untouched) and not is_late:
+        executed = tried.executed or tried.untouched or tried.statement.said in elsewhere
+        if executed and not is_late:
             continue
         said = tried.refused or next(iter(tried.rejected), None)
         why = f"not executed on the schema it was written for: {said}" if said else "no values were found"

@@ -35,11 +35,12 @@ _SECTION: Final = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """One statement, its text without the semicolon, the line it begins on, its tokens."""
+    """One statement, its text without the semicolon, the line and column it begins at, its tokens."""
 
     text: str
     line: int
     tokens: tuple[Token, ...]
+    column: int = 1
     samples: tuple[tuple[str | None, ...], ...] = ()
     """Values that it was really sent with, where somebody listened."""
     sent: str = ""  # as the version sends it, where something else is tried in its place
@@ -54,6 +55,15 @@ class Statement:
     def lead(self) -> tuple[str, ...]:
         """The first words, lower case: what kind of statement it is."""
         return tuple(token.value for token in self.tokens[:6] if token.kind is Kind.WORD)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A statement of a recorded transaction with its values; `said` is the version's statement that it is."""
+
+    text: str
+    values: tuple[str | None, ...] = ()
+    said: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,7 +207,8 @@ def _split(sql: str, name: str) -> Iterator[Statement]:
 def _statement(sql: str, tokens: Sequence[Token]) -> Statement:
     start, end = tokens[0].start, tokens[-1].end
     moved = tuple(Token(one.kind, one.text, one.value, one.start - start, one.end - start) for one in tokens)
-    return Statement(text=sql[start:end], line=_line(sql, start), tokens=moved)
+    column = start - sql.rfind("\n", 0, start)
+    return Statement(text=sql[start:end], line=_line(sql, start), column=column, tokens=moved)
 
 
 def _refuse_psql(sql: str, name: str, token: Token, now: _Gathering) -> None:

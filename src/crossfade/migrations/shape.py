@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from crossfade.errors import RefusedError
 from crossfade.migrations.lexer import Kind, words
-from crossfade.migrations.script import Statement, read_statements
+from crossfade.migrations.script import Asked, Statement, read_statements
 
 FORMAT: Final = "crossfade.shape/1"
 SAMPLES: Final = 8
@@ -44,6 +44,15 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """A statement of a transaction as it was sent; `of` is its id, where it is one of the shape."""
+
+    text: str
+    values: Values = ()
+    of: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NotTaken:
     """A statement that is no part of the shape, and why."""
 
@@ -68,12 +77,15 @@ class Shape:
     """DDL that they were recorded on; empty where unknown."""
     transactions: tuple[tuple[str, ...], ...] = ()
     """Distinct sequences of statement ids that were sent as one transaction."""
+    replays: tuple[tuple[Step, ...], ...] = ()
+    """Transactions with the values they had, to be run again as a whole, in the order in which they came."""
     not_taken: tuple[NotTaken, ...] = ()
 
     @property
     def digest(self) -> str:
         """Of what a proof depends on: the statements and their values, not when or where."""
         told = sorted(json.dumps([one.text, one.samples]) for one in self.statements)
+        told += [json.dumps([[one.text, one.values] for one in steps]) for steps in self.replays]
         return hashlib.sha256(json.dumps([FORMAT, *told]).encode()).hexdigest()
 
     def as_json(self) -> str:
@@ -92,6 +104,10 @@ class Shape:
                 for one in self.statements
             ],
             "transactions": [list(one) for one in self.transactions],
+            "replays": [
+                [{"text": one.text, "values": list(one.values), "of": one.of} for one in steps]
+                for steps in self.replays
+            ],
             "not_taken": [{"text": one.text, "why": one.why} for one in self.not_taken],
             "schema": self.schema,
         }
@@ -103,6 +119,14 @@ class Shape:
             replace(statement, samples=one.samples)
             for one in self.statements
             for statement in read_statements(one.text, name)
+        )
+
+    def as_transactions(self) -> tuple[tuple[Asked, ...], ...]:
+        """As a proof runs them again; each step with the statement of the shape that it is."""
+        told = {one.id: one.text for one in self.statements}
+        return tuple(
+            tuple(Asked(text=one.text, values=one.values, said=told.get(one.of, one.text)) for one in steps)
+            for steps in self.replays
         )
 
 
@@ -158,6 +182,7 @@ def _shape(document: Mapping[str, Any]) -> Shape:
         schema=_text(document, "schema") or "",
         statements=tuple(_sent(one) for one in document["statements"]),
         transactions=tuple(tuple(str(key) for key in one) for one in document.get("transactions", ())),
+        replays=tuple(tuple(_step(one) for one in steps) for steps in document.get("replays", ())),
         not_taken=tuple(
             NotTaken(text=str(one["text"]), why=str(one["why"])) for one in document.get("not_taken", ())
         ),
@@ -179,6 +204,14 @@ def _sent(one: Mapping[str, Any]) -> Sent:
     if not isinstance(one["text"], str) or not isinstance(seen, int):
         raise TypeError("a statement is no text, or was not counted")
     return Sent(text=one["text"], samples=samples, seen=seen)
+
+
+def _step(one: Mapping[str, Any]) -> Step:
+    values = tuple(one.get("values", ()))
+    told = (one["text"], one.get("of", ""), *(value for value in values if value is not None))
+    if not all(isinstance(part, str) for part in told):
+        raise TypeError("a step of a transaction is not a text")
+    return Step(text=one["text"], values=values, of=one.get("of", ""))
 
 
 def _no_shape(name: str, why: str) -> RefusedError:

@@ -57,7 +57,11 @@ class Prover:
 
     def prove(self, case: Case, revision: str, shape: Shape) -> tuple[Proved, Verdict]:
         """One part against one version's statements."""
-        old = Sends(name=revision, statements=shape.as_statements(revision))
+        old = Sends(
+            name=revision,
+            statements=shape.as_statements(revision),
+            transactions=shape.as_transactions(),
+        )
         new = old if case.new is None else Sends(name="new", statements=case.new.as_statements("new"))
         question = Question(
             schema=case.schema,

@@ -38,10 +38,11 @@ class Pace:
             return replace(self, rows=_bounded(self.rows // 2), rest_s=min(took_s, self.target_s))
         if took_s <= 0:
             return replace(self, rows=_bounded(int(self.rows * _GROWTH)), rest_s=0.0)
-        ideal = self.rows * self.target_s / took_s
+        ideal = int(self.rows * self.target_s / took_s * (_CAUTION if took_s > self.target_s else 1.0))
         if took_s > self.target_s:
-            return replace(self, rows=_bounded(int(ideal * _CAUTION)), rest_s=0.0)
-        return replace(self, rows=_bounded(int(min(ideal, self.rows * _GROWTH))), rest_s=0.0)
+            return replace(self, rows=_bounded(ideal), rest_s=0.0)
+        wanted = max(self.rows, min(ideal, int(self.rows * _GROWTH)))  # 12 * t / t may be 11.999
+        return replace(self, rows=_bounded(wanted), rest_s=0.0)
 
     def refused(self, tries: int, jitter: float) -> Pace:
         """A batch was rolled back for the `tries`-th time; `jitter` is between 0 and 1."""

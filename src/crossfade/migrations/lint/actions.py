@@ -1,17 +1,26 @@
-"""A migration's statements as what they do: one action a statement, one a clause of ALTER TABLE. Pure."""
+"""What a migration does: an action is a statement, a clause of ALTER TABLE, a thing that is dropped. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from crossfade.migrations.lexer import Kind, Token
+from crossfade.migrations.lint.names import NOBODY, Name, bracket_at, name_at, names_at, split_at_commas
 from crossfade.migrations.script import Script, Statement
 
 TEXT: Final = "'…'"
 """A string, among words."""
-_SKIPPED: Final = frozenset({"if", "not", "exists", "only", "concurrently"})
+ROWS: Final = frozenset({"insert", "update", "delete", "merge"})
+_PASSED: Final = frozenset(
+    {"or", "replace", "unique", "temp", "temporary", "unlogged", "global", "local", "constraint", "recursive"}
+)
+_TWO_WORDS: Final = frozenset({"materialized", "foreign", "event", "access", "text", "default"})
+_LISTED: Final = frozenset({"truncate", "lock"})
+_ON_A_TABLE: Final = frozenset(
+    {"create index", "create trigger", "create policy", "alter policy", "alter trigger"}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +32,7 @@ class Action:
     """The first words: `alter table`, `create index`, `update`."""
     words: tuple[str, ...]
     tokens: tuple[Token, ...]
-    table: str
+    table: Name
     at_place: int
     """Number of its statement in the migration."""
     unit: int
@@ -43,26 +52,26 @@ class Action:
     def begins(self, *phrase: str) -> bool:
         return self.words[: len(phrase)] == phrase
 
-    def after(self, *phrase: str) -> str:
-        """The name behind these words, as it is written; IF EXISTS and the like are passed over."""
+    def has_any(self, *some: str) -> bool:
+        return not set(some).isdisjoint(self.words)
+
+    def after(self, *phrase: str) -> Name:
+        """The name behind these words; IF EXISTS and the like are passed over."""
         here = self.at(*phrase)
-        if here < 0:
-            return ""
-        here += len(phrase)
-        while here < len(self.words) and self.words[here] in _SKIPPED:
-            here += 1
-        return named_at(self.tokens, here)
+        return NOBODY if here < 0 else name_at(self.tokens, here + len(phrase))[0]
 
+    def column(self, verb: str) -> Name:
+        """The column of `ADD [COLUMN] [IF NOT EXISTS] c`."""
+        return self.after(verb, "column") if self.begins(verb, "column") else self.after(verb)
 
-def named_at(tokens: Sequence[Token], at: int) -> str:
-    """A name with its schema, as it is written."""
-    if at >= len(tokens):
-        return ""
-    parts = [tokens[at].text]
-    while at + 2 < len(tokens) and tokens[at + 1].text == ".":
-        parts.append(tokens[at + 2].text)
-        at += 2
-    return ".".join(parts)
+    def slice(self, begin: int, end: int | None = None) -> str:
+        """Its words from one number to another, as they are written."""
+        part = self.tokens[begin:end]
+        return self.statement.text[part[0].start : part[-1].end] if part else ""
+
+    @property
+    def text(self) -> str:
+        return self.slice(0)
 
 
 def actions(script: Script) -> Iterator[Action]:
@@ -71,79 +80,100 @@ def actions(script: Script) -> Iterator[Action]:
     for number, unit in enumerate(script.units):
         for statement in unit.statements:
             place += 1
-            yield from _of(statement, place, number, transaction=unit.transaction)
+            tokens = tuple(one for one in statement.tokens if one.kind is not Kind.COMMENT)
+            yield from _of(
+                Action(
+                    statement=statement,
+                    kind="",
+                    words=words_of(tokens),
+                    tokens=tokens,
+                    table=NOBODY,
+                    at_place=place,
+                    unit=number,
+                    transaction=unit.transaction,
+                )
+            )
 
 
-def _of(statement: Statement, place: int, unit: int, *, transaction: bool) -> Iterator[Action]:
-    tokens = tuple(one for one in statement.tokens if one.kind is not Kind.COMMENT)
-    words = words_of(tokens)
-    kind = _kind(words)
+def _of(whole: Action) -> Iterator[Action]:
+    """The actions of one statement, or of what stands in it."""
+    whole = replace(whole, kind=_kind(whole.words))
+    if whole.kind == "alter table" and not whole.begins("alter", "table", "all"):
+        table, begin = name_at(whole.tokens, whole.at("table") + 1)
+        begin += whole.words[begin : begin + 1] == ("*",)
+        for clause in split_at_commas(whole.tokens[begin:]):
+            yield _part(whole, clause, table=table)
+    elif whole.kind == "with" or (whole.kind == "explain" and whole.has("analyze")):
+        yield from _inside(whole)
+    elif whole.kind.startswith("drop ") or whole.kind in _LISTED:
+        for one in tuple(_listed(whole)) or (NOBODY,):
+            yield replace(whole, table=one)
+    else:
+        yield replace(whole, table=_table(whole))
 
-    def made(part: tuple[Token, ...], table: str) -> Action:
-        return Action(
-            statement=statement,
-            kind=kind,
-            words=words_of(part),
-            tokens=part,
-            table=table,
-            at_place=place,
-            unit=unit,
-            transaction=transaction,
-        )
 
-    if kind != "alter table":
-        yield made(tokens, _table(kind, words, tokens))
-        return
-    begin = _name_begins(words, 2)
-    table = named_at(tokens, begin)
-    for clause in _clauses(tokens[begin + 2 * table.count(".") + 1 :]):
-        yield made(clause, table)
+def _part(whole: Action, tokens: tuple[Token, ...], *, table: Name = NOBODY) -> Action:
+    return replace(whole, tokens=tokens, words=words_of(tokens), table=table)
+
+
+def _inside(whole: Action) -> Iterator[Action]:
+    """What WITH and EXPLAIN ANALYZE run: each statement in brackets, and the one they stand before."""
+    depth = 0
+    for at, token in enumerate(whole.tokens):
+        before = whole.words[at - 1] if at else ""
+        if token.text == "(" and before in {"as", "materialized"}:
+            body = bracket_at(whole.tokens, at)
+            if body and body[0].value in ROWS | {"with", "select", "values"}:
+                yield from _of(_part(whole, body))
+        depth += {"(": 1, ")": -1}.get(token.text, 0)
+        if at and depth == 0 and token.kind is Kind.WORD and token.value in ROWS | {"select", "create"}:
+            yield from _of(_part(whole, whole.tokens[at:]))
+            return
 
 
 def words_of(tokens: Sequence[Token]) -> tuple[str, ...]:
-    return tuple(TEXT if one.kind is Kind.STRING else one.value for one in tokens)
+    """Words as PostgreSQL reads them: a quoted name keeps its quotes, and so is no key word."""
+    return tuple(map(_word, tokens))
+
+
+def _word(token: Token) -> str:
+    if token.kind is Kind.STRING:
+        return TEXT
+    return token.text if token.kind is Kind.QUOTED else token.value
 
 
 def _kind(words: Sequence[str]) -> str:
-    """`create index` whatever stands between: UNIQUE, OR REPLACE, MATERIALIZED."""
+    """`create index` whatever stands between: UNIQUE, OR REPLACE, TEMP."""
     if not words:
         return ""
     lead = words[0]
-    if lead in {"create", "drop", "alter"}:
-        passed = {"or", "replace", "unique", "temp", "temporary", "unlogged", "global", "local", "constraint"}
-        rest = [one for one in words[1:6] if one not in passed]
-        if rest[:1] == ["materialized"]:
-            return f"{lead} materialized view"
-        return f"{lead} {rest[0]}" if rest else lead
-    return lead
+    if lead not in {"create", "drop", "alter"}:
+        return lead
+    rest = [one for one in words[1:8] if one not in _PASSED]
+    width = 2 if rest[:1] and (rest[0] in _TWO_WORDS or rest[:2] == ["user", "mapping"]) else 1
+    return " ".join((lead, *rest[:width]))
 
 
-def _name_begins(words: Sequence[str], at: int) -> int:
-    while at < len(words) and words[at] in _SKIPPED:
-        at += 1
-    return at
+def _listed(whole: Action) -> Iterator[Name]:
+    """All names of `DROP TABLE a, b` and `TRUNCATE a, b`."""
+    last = whole.kind.split()[-1]
+    begin = whole.words.index(last) + 1
+    begin += whole.kind in _LISTED and whole.words[begin : begin + 1] == ("table",)
+    yield from names_at(whole.tokens, begin)
 
 
-def _table(kind: str, words: tuple[str, ...], tokens: tuple[Token, ...]) -> str:
-    """The table that a statement is about, where it is about one."""
-    lead, *rest = kind.split() or [""]
-    if kind in {"create index", "create trigger", "create policy"} and "on" in words:
-        return named_at(tokens, _name_begins(words, words.index("on") + 1))
-    if lead in {"create", "drop", "alter"} and rest and rest[-1] in words:
-        return named_at(tokens, _name_begins(words, words.index(rest[-1]) + 1))
-    if kind in {"update", "truncate", "cluster", "lock"}:
-        at = _name_begins(words, 1)
-        return named_at(tokens, at + (at < len(words) and words[at] == "table"))
-    if kind in {"delete", "insert"}:
-        return named_at(tokens, _name_begins(words, 2))
-    return ""
-
-
-def _clauses(tokens: tuple[Token, ...]) -> Iterator[tuple[Token, ...]]:
-    depth, begin = 0, 0
-    for at, token in enumerate(tokens):
-        depth += {"(": 1, "[": 1, ")": -1, "]": -1}.get(token.text, 0)
-        if token.text == "," and depth == 0:
-            yield tokens[begin:at]
-            begin = at + 1
-    yield tokens[begin:]
+def _table(action: Action) -> Name:
+    """The thing that a statement is about."""
+    kind, words, tokens = action.kind, action.words, action.tokens
+    if kind in _ON_A_TABLE and "on" in words:
+        return name_at(tokens, words.index("on") + 1)[0]
+    if kind == "create rule" and "to" in words:
+        return name_at(tokens, words.index("to") + 1)[0]
+    last = kind.split()[-1] if kind else ""
+    if " " in kind and last in words:
+        return name_at(tokens, words.index(last) + 1)[0]
+    if kind in {"update", "cluster"}:
+        return name_at(tokens, 1)[0]
+    if kind in {"delete", "insert", "merge"}:
+        return name_at(tokens, 2)[0]
+    return NOBODY

@@ -5,168 +5,90 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from crossfade.migrations.lint.actions import Action
+from crossfade.migrations.lexer import Kind
+from crossfade.migrations.lint.asked import PROVE, Asked, later
+from crossfade.migrations.lint.changed_columns import of_column
+from crossfade.migrations.lint.columns import is_table_rule
+from crossfade.migrations.lint.constraints import of_constraint
+from crossfade.migrations.lint.new_columns import of_new_column
 from crossfade.migrations.lint.rules import Found
 
-_CONSTRAINTS: Final = frozenset({"constraint", "check", "unique", "primary", "foreign", "exclude", "not"})
-_SERIAL: Final = frozenset({"serial", "bigserial", "smallserial", "serial4", "serial8", "serial2"})
-_STEADY: Final = frozenset(
-    {
-        "now",
-        "current_timestamp",
-        "current_date",
-        "current_time",
-        "localtimestamp",
-        "localtime",
-        "statement_timestamp",
-        "transaction_timestamp",
-        "current_user",
-        "session_user",
-        "current_setting",
-        "to_timestamp",
-        "make_date",
-        "date",
-        "jsonb_build_object",
-        "json_build_object",
-        "jsonb_build_array",
-        "array",
-        "row",
-        "lower",
-        "upper",
-        "coalesce",
-    }
+_REWRITING: Final = (
+    ("set", "tablespace"),
+    ("set", "logged"),
+    ("set", "unlogged"),
+    ("set", "access", "method"),
 )
-_WIDE: Final = frozenset({"text", "varchar"})
+_QUIET: Final = frozenset({"validate", "cluster", "replica", "reset", "of", "not"})
+_QUIET_SETS: Final = frozenset({("set", "("), ("set", "without")})
+_ACCESS_METHOD_SINCE: Final = 15
 
 
-def of_alter(action: Action) -> Iterator[Found]:
+def of_alter(asked: Asked) -> Iterator[Found]:
     """All that one clause meets."""
+    action = asked.action
     words = action.words
     if not words:
         return
-    if words[0] == "add" and _is_constraint(action):
-        yield from _constraint(action)
+    if action.begins("alter", "table", "all"):
+        yield Found(rule="rebuild", what="every table of a tablespace", instead=_REPACK)
+    elif words[0] == "add" and _is_constraint(asked):
+        yield from of_constraint(asked)
     elif words[0] == "add":
-        yield from _new_column(action)
+        yield from of_new_column(asked)
     elif words[0] == "drop":
-        yield from _drop(action)
+        yield from _drop(asked)
     elif words[0] == "rename":
-        yield from _rename(action)
-    elif words[0] == "alter" and words[1:2] != ("constraint",):
-        yield from _column(action)
+        yield from _rename(asked)
+    elif action.begins("alter", "constraint"):
+        yield from _enforced(asked)
+    elif words[0] == "alter":
+        yield from of_column(asked)
     else:
-        yield from _rest(action)
+        yield from _whole(asked)
 
 
-def _is_constraint(action: Action) -> bool:
-    return (
-        action.words[1:2] != ()
-        and action.words[1] in _CONSTRAINTS
-        and not action.begins("add", "not", "exists")
-    )
+_GRANTS: Final = "-- and GRANT on the view what others may do with the table"
+_REPACK: Final = "-- pg_repack, or a time when nobody is there"
 
 
-def _constraint(action: Action) -> Iterator[Found]:
-    table, named = action.table, action.after("add", "constraint") or f"{_bare(action.table)}_rule"
-    later = f"ALTER TABLE {table} VALIDATE CONSTRAINT {named};  -- in a transaction of its own"
-    whole = action.statement.text[action.tokens[0].start : action.tokens[-1].end]
-    if action.has("using", "index"):
-        return
-    if action.has("unique") or action.has("primary", "key"):
-        kind = "UNIQUE" if action.has("unique") else "PRIMARY KEY"
-        yield Found(
-            rule="add-unique",
-            what=f"{kind} on {table}",
-            instead=f"CREATE UNIQUE INDEX CONCURRENTLY {named} ON {table} {_bracket(action)};\n"
-            f"ALTER TABLE {table} ADD CONSTRAINT {named} {kind} USING INDEX {named};",
-        )
-    elif action.has("exclude"):
-        yield Found(rule="add-exclude", what=f"EXCLUDE on {table}", instead="a new table, filled in batches")
-    elif not action.has("not", "valid") and not action.begins("add", "not", "null"):
-        rule = "add-foreign-key" if action.has("foreign", "key") else "add-check"
-        yield Found(
-            rule=rule, what=f"{named} on {table}", instead=f"ALTER TABLE {table} {whole} NOT VALID;\n{later}"
-        )
+def _is_constraint(asked: Asked) -> bool:
+    action = asked.action
+    return is_table_rule(action.tokens[1:]) or action.begins("add", "not", "null")
 
 
-def _new_column(action: Action) -> Iterator[Found]:
-    column = action.after("add", "column") or action.after("add")
-    table, kept = action.table, set(action.words)
-    default = action.at("default")
-    if kept & _SERIAL or action.has("as", "identity"):
-        yield _computed(table, column, "a number for each row")
-    elif action.has("generated", "always", "as") and not action.has("virtual"):
-        yield _computed(table, column, "a stored value for each row")
-    elif default >= 0 and (called := _varies(action, default)):
-        yield Found(
-            rule="volatile-default",
-            what=f"{table}.{column} with the default {called}()",
-            instead=f"ALTER TABLE {table} ADD COLUMN {column} …;\n"
-            f"ALTER TABLE {table} ALTER COLUMN {column} SET DEFAULT {called}();  -- then a backfill",
-        )
-    elif action.has("not", "null") and default < 0:
-        yield Found(
-            rule="not-null-without-default",
-            what=f"{table}.{column}",
-            instead=f"ALTER TABLE {table} ADD COLUMN {column} … NOT NULL DEFAULT …;  -- constant, and kept",
-        )
-    checked = "check" in kept or ("references" in kept and default >= 0)  # NULL in all rows refers to nothing
-    if action.has("unique") or action.has("primary", "key") or checked:
-        yield Found(
-            rule="column-with-constraint",
-            what=f"{table}.{column}",
-            instead=f"ALTER TABLE {table} ADD COLUMN {column} …;\n"
-            "-- the constraint apart: NOT VALID and VALIDATE, or USING INDEX",
-        )
-
-
-def _computed(table: str, column: str, what: str) -> Found:
-    return Found(
-        rule="computed-column",
-        what=f"{table}.{column}: {what}",
-        instead=f"ALTER TABLE {table} ADD COLUMN {column} …;  -- filled by a dual write and a backfill",
-    )
-
-
-def _varies(action: Action, default: int) -> str:
-    """The function that a default calls, where it may give each row another value."""
-    for at in range(default + 1, len(action.words) - 1):
-        word = action.words[at]
-        if action.words[at + 1] == "(" and word.isidentifier() and word not in _STEADY:
-            return "" if word in {"check", "references", "numeric", "varchar", "char", "decimal"} else word
-    return ""
-
-
-def _drop(action: Action) -> Iterator[Found]:
+def _drop(asked: Asked) -> Iterator[Found]:
+    action, table = asked.action, asked.action.table
     if action.begins("drop", "constraint"):
-        yield Found(rule="drop-constraint", what=f"{action.after('drop', 'constraint')} on {action.table}")
+        yield Found(rule="drop-constraint", what=f"{action.after('constraint')} on {table}")
         return
-    column = action.after("drop", "column") or action.after("drop")
-    sql = f"ALTER TABLE {action.table} DROP COLUMN {column};"
-    yield Found(rule="drop-column", what=f"{action.table}.{column}", instead=_later(sql))
+    column = action.column("drop")
     yield Found(
-        rule="data-loss", what=f"{action.table}.{column}", instead="a copy, if anybody may want it back"
+        rule="drop-column",
+        what=f"{table}.{column}",
+        instead=later(f"ALTER TABLE {table} DROP COLUMN {column};"),
     )
+    yield Found(rule="data-loss", what=f"{table}.{column}", instead="-- a copy, if anybody may want it back")
 
 
-def _rename(action: Action) -> Iterator[Found]:
-    table = action.table
+def _rename(asked: Asked) -> Iterator[Found]:
+    action, table = asked.action, asked.action.table
     if action.begins("rename", "to"):
-        new = action.after("rename", "to")
+        new = table.in_same_schema(action.after("to").bare)
         yield Found(
             rule="rename-table",
-            what=f"{table} becomes {new}",
-            instead=f"BEGIN;\nALTER TABLE {table} RENAME TO {new};\n"
-            f"CREATE VIEW {table} AS SELECT * FROM {new};\nCOMMIT;",
+            what=f"{table} becomes {action.after('to')}",
+            instead=f"BEGIN;\nALTER TABLE {table} RENAME TO {action.after('to')};\n"
+            f"CREATE VIEW {table} AS SELECT * FROM {new};\n{_GRANTS}\nCOMMIT;",
         )
     elif action.begins("rename", "constraint"):
         yield Found(
             rule="rename-object",
-            what=f"{action.after('rename', 'constraint')} of {table}",
-            instead="leave its name",
+            what=f"{action.after('constraint')} of {table}",
+            instead="-- leave its name",
         )
     else:
-        old, new = action.after("rename", "column") or action.after("rename"), action.after("to")
+        old, new = action.column("rename"), action.after("to")
         yield Found(
             rule="rename-column",
             what=f"{table}.{old} becomes {new}",
@@ -175,82 +97,94 @@ def _rename(action: Action) -> Iterator[Found]:
         )
 
 
-def _column(action: Action) -> Iterator[Found]:
-    table, column = action.table, action.after("alter", "column") or action.after("alter")
-    if action.has("type"):
-        kind = action.words[action.at("type") + 1 :]
-        if kind[:1] and kind[0] in _WIDE and len(kind) == 1:
-            return
+def _enforced(asked: Asked) -> Iterator[Found]:
+    """ALTER CONSTRAINT … ENFORCED reads every row, as adding it would."""
+    action = asked.action
+    if action.has("enforced") and not action.has("not", "enforced"):
         yield Found(
-            rule="change-type",
-            what=f"{table}.{column}",
-            instead=f"ALTER TABLE {table} ADD COLUMN {_bare(column)}_new …;\n"
-            "-- dual_write and backfill, then a contract; a wider varchar or numeric is quick: prove it",
+            rule="add-foreign-key", what=f"{action.after('constraint')} on {action.table} is enforced"
         )
-    elif action.has("set", "not", "null"):
-        check = f"{_bare(table)}_{_bare(column)}_not_null"
-        yield Found(
-            rule="set-not-null",
-            what=f"{table}.{column}",
-            instead=f"ALTER TABLE {table} ADD CONSTRAINT {check} CHECK ({column} IS NOT NULL) NOT VALID;\n"
-            f"ALTER TABLE {table} VALIDATE CONSTRAINT {check};  -- in a transaction of its own\n"
-            f"ALTER TABLE {table} ALTER COLUMN {column} SET NOT NULL;\n"
-            f"ALTER TABLE {table} DROP CONSTRAINT {check};",
-        )
-    elif action.has("drop", "not", "null"):
-        yield Found(rule="drop-not-null", what=f"{table}.{column}")
-    elif action.has("drop", "default"):
-        sql = f"ALTER TABLE {table} ALTER COLUMN {column} DROP DEFAULT;"
-        yield Found(rule="drop-default", what=f"{table}.{column}", instead=_later(sql))
-    elif action.has("set", "default"):
-        yield Found(rule="change-default", what=f"{table}.{column}")
-    elif action.has("add", "generated"):
-        yield _computed(table, column, "a number for each row")
 
 
-def _rest(action: Action) -> Iterator[Found]:
-    table = action.table
-    if action.has("set", "schema"):
+def _whole(asked: Asked) -> Iterator[Found]:
+    """What is done to the table as a whole."""
+    action, table = asked.action, asked.action.table
+    if action.begins("set", "schema"):
+        schema = action.after("schema")
         yield Found(
             rule="rename-table",
-            what=f"{table} moves to {action.after('set', 'schema')}",
-            instead=f"a view of the old name in the same transaction as the move of {table}",
+            what=f"{table} moves to {schema}",
+            instead=f"BEGIN;\n{_statement(asked)}\n"
+            f"CREATE VIEW {table} AS SELECT * FROM {schema}.{table.last};\n{_GRANTS}\nCOMMIT;",
         )
-    elif action.has("set", "tablespace") or action.has("set", "logged") or action.has("set", "unlogged"):
-        yield Found(rule="rebuild", what=table, instead="pg_repack, or a time when nobody is there")
-    elif action.begins("attach", "partition"):
-        part = action.after("attach", "partition")
+    elif any(action.begins(*one) for one in _REWRITING):
+        if action.has("access", "method"):
+            yield from asked.since(_ACCESS_METHOD_SINCE, "SET ACCESS METHOD")
+        yield Found(rule="rebuild", what=str(table), instead=_REPACK)
+    elif action.has("partition"):
+        yield from _partition(asked)
+    elif action.has("row", "level", "security"):
+        if action.has_any("enable", "force") and not action.begins("no"):
+            why = "-- CREATE POLICY … first, and tried as the application's role"
+            yield Found(rule="row-security", what=str(table), instead=why)
+    elif action.begins("owner", "to"):
+        yield Found(rule="change-owner", what=f"{table} is {action.after('to')}'s")
+    elif action.begins("no", "inherit"):
         yield Found(
-            rule="attach-partition",
-            what=f"{part} to {table}",
-            instead=f"ALTER TABLE {part} ADD CONSTRAINT … CHECK (… its bounds) NOT VALID;\n"
-            f"ALTER TABLE {part} VALIDATE CONSTRAINT …;  -- then attach: it is not read again",
+            rule="detach-partition",
+            what=f"{table} from {action.after('inherit')}",
+            instead=later(_statement(asked)),
         )
-    elif action.begins("detach", "partition"):
-        part = action.after("detach", "partition")
+    elif action.words[0] == "inherit":
+        yield Found(
+            rule="replace-object", what=f"{action.after('inherit')}, which has the rows of {table} too"
+        )
+    elif action.words[0] in {"enable", "disable"}:
+        which = action.tokens[-1].text if action.tokens[-1].kind is Kind.QUOTED else action.words[-1]
+        yield Found(rule="trigger", what=f"{which} on {table} is {action.words[0]}d")
+    elif action.words[0] not in _QUIET and action.words[:2] not in _QUIET_SETS:
+        yield Found(rule="not-readable", what=f"ALTER TABLE … {action.words[0].upper()}", instead=PROVE)
+
+
+def _statement(asked: Asked) -> str:
+    return f"ALTER TABLE {asked.action.table} {asked.action.text};"
+
+
+def _partition(asked: Asked) -> Iterator[Found]:
+    action, table = asked.action, asked.action.table
+    part = action.after("partition")
+    if action.begins("attach"):
+        if asked.table.default_partition:
+            yield Found(
+                rule="beside-default-partition", what=f"{part} to {table}", instead=_DEFAULT_PARTITION
+            )
+        if not asked.known.is_new(part) and action.words[-1] != "default":
+            yield Found(
+                rule="attach-partition",
+                what=f"{part} to {table}",
+                instead=f"ALTER TABLE {part} ADD CONSTRAINT … CHECK (… its bounds) NOT VALID;\n"
+                f"ALTER TABLE {part} VALIDATE CONSTRAINT …;  -- then attach: it is not read again",
+            )
+        elif not asked.known.is_new(part):
+            yield Found(
+                rule="attach-partition", what=f"{part} to {table}, for every value that no other takes"
+            )
+    elif action.begins("detach"):
         sql = f"ALTER TABLE {table} DETACH PARTITION {part} CONCURRENTLY;"
-        yield Found(rule="detach-partition", what=f"{part} from {table}", instead=_later(sql))
-    elif action.has("row", "level", "security") and words_in(action, "enable", "force"):
+        yield Found(rule="detach-partition", what=f"{part} from {table}", instead=later(sql))
+        if action.has("concurrently") and action.transaction:
+            yield Found(
+                rule="concurrently-in-transaction",
+                what="DETACH PARTITION … CONCURRENTLY",
+                instead="-- without BEGIN and COMMIT around it, or: -- crossfade: no-transaction",
+            )
+    else:
         yield Found(
-            rule="row-security", what=table, instead="CREATE POLICY … first, and tried as the app's role"
+            rule="not-readable", what=f"ALTER TABLE … {action.words[0].upper()} PARTITION", instead=PROVE
         )
 
 
-def words_in(action: Action, *some: str) -> bool:
-    return bool(set(some) & set(action.words))
-
-
-def _bracket(action: Action) -> str:
-    texts = [one.text for one in action.tokens]
-    if "(" not in texts:
-        return "(…)"
-    begin = texts.index("(")
-    return f"({', '.join(one for one in texts[begin + 1 : texts.index(')', begin)] if one != ',')})"
-
-
-def _bare(name: str) -> str:
-    return name.rpartition(".")[2].strip('"')
-
-
-def _later(sql: str) -> str:
-    return f"-- in NAME.contract.sql, for when no version that needs it can come back:\n{sql}"
+_DEFAULT_PARTITION: Final = (
+    "-- first a valid CHECK on the default partition that rules out the values of the new one,"
+    " which is not read then"
+)

@@ -1,27 +1,32 @@
 """
-A migration, asked by every rule; what stands beside others in a transaction; and what was allowed on purpose.
+A migration, asked by every rule, statement by statement, with what is known when the turn of each comes.
 
-`-- crossfade: allow RULE REASON` above or behind a statement answers one rule, and only with a reason.
+`allow.py` hears what was allowed on purpose, `together.py` looks at transactions as wholes.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Final
 
 from crossfade.errors import RefusedError
-from crossfade.migrations.lexer import Kind, UnreadableError, words
+from crossfade.migrations.lexer import UnreadableError
 from crossfade.migrations.lint.actions import Action, actions, words_of
+from crossfade.migrations.lint.allow import Allowed, allowed
 from crossfade.migrations.lint.alters import of_alter
+from crossfade.migrations.lint.asked import NEWEST, Asked
+from crossfade.migrations.lint.known import Known
 from crossfade.migrations.lint.others import of_other
 from crossfade.migrations.lint.rules import RULES, Found, Level
-from crossfade.migrations.script import read_script
+from crossfade.migrations.lint.together import together
+from crossfade.migrations.script import Script, Unit, read_script, read_statements
 
-_ALLOW: Final = re.compile(r"crossfade:\s*allow\s+([a-z-]+)\s*(.*)", re.IGNORECASE | re.DOTALL)
-_QUIET: Final = ("set", "reset", "select", "insert", "update", "delete", "comment", "grant", "create table")
-_WEAK: Final = frozenset({"validate"})
+Place = tuple[int, int]
+_UTC: Final = frozenset({"utc", "etc/utc", "gmt", "z"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,160 +43,137 @@ class Finding:
     instead: str = ""
 
 
-def lint(sql: str, name: str, *, contract: bool | None = None) -> tuple[Finding, ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spoken:
+    """A rule that spoke on a statement, from one place to another, or was allowed there."""
+
+    begin: Place
+    end: Place
+    rule: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What was found in a file, and every rule that spoke, whether it was allowed or not."""
+
+    findings: tuple[Finding, ...]
+    spoken: tuple[Spoken, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Met:
+    finding: Finding
+    action: Action
+
+
+def schema_of(sql: str, name: str) -> Known:
+    """What is there before, as `pg_dump --schema-only` writes it. Raises RefusedError (CF9201)."""
+    known = Known()
+    unit = Unit(statements=read_statements(sql, name), transaction=True)
+    for action in actions(Script(units=(unit,), explicit=True)):
+        known.tell(action)
+    known.next_file()
+    return known
+
+
+def lint(
+    sql: str, name: str, *, contract: bool | None = None, pg: int = NEWEST, schema: Known | None = None
+) -> tuple[Finding, ...]:
     """
     All findings of a migration file; never raises for its text.
 
-    `contract`: it runs when no version that needs the old shape can come back (None: as its name says).
+    `contract`: it runs when no version that needs the old shape can come back (None: as its name says);
+    `schema`: what is there before it, where that is known.
     """
+    return read(sql, name, contract=contract, pg=pg, schema=schema).findings
+
+
+def read(
+    sql: str, name: str, *, contract: bool | None = None, pg: int = NEWEST, schema: Known | None = None
+) -> Reading:
+    """The same, and which rule spoke on which statement."""
     late = name.endswith(".contract.sql") if contract is None else contract
     try:
         script = read_script(sql, name)
-        allowed = tuple(_allowed(sql))
+        answers = tuple(allowed(sql))
     except (RefusedError, UnreadableError) as error:
         line = re.search(r":(\d+)", str(error))
-        return (
-            _finding(name, int(line.group(1)) if line else 1, 1, Found(rule="not-readable", what=str(error))),
-        )
+        place = (int(line.group(1)) if line else 1, 1)
+        return Reading(findings=(_finding(name, place, Found(rule="not-readable", what=str(error))),))
     if not script.explicit and any("concurrently" in words_of(one.tokens) for one in script.statements):
         script = script.apart()  # as a runner does it: PostgreSQL takes it no other way
-    every = tuple(actions(script))
-    met = [(one, found) for one in every for found in _of(one)] + list(_together(every))
-    made = _made(every)
-    kept = [
-        _place(name, sql, action, found)
-        for action, found in met
-        if not (late and RULES[found.rule].breaks) and not _on_new(action, found, made)
+    met = [
+        _Met(_finding(name, place_of(action), found), action)
+        for action, found in _asked(script, pg, deepcopy(schema) or Known())
+        if not (late and RULES[found.rule].breaks)
     ]
-    return tuple(sorted(_without(kept, allowed, name), key=lambda one: (one.line, one.column)))
+    kept = [*_unanswered(met, answers), *_wrong(answers, name)]
+    return Reading(
+        findings=tuple(sorted(kept, key=lambda one: (one.line, one.column))),
+        spoken=tuple(_spoken(one) for one in met),
+    )
 
 
-def _of(action: Action) -> Iterator[Found]:
-    yield from of_alter(action) if action.kind == "alter table" else of_other(action)
+def _asked(script: Script, pg: int, known: Known) -> Iterator[tuple[Action, Found]]:
+    utc = False
+    every: list[tuple[Action, bool]] = []
+    statements = tuple(actions(script))
+    views = {(one.unit, one.table.key) for one in statements if one.kind == "create view" and one.transaction}
+    for action in statements:
+        asked = Asked(action=action, known=known, pg=pg, utc=utc)
+        new = known.is_new(action.table)
+        every.append((action, new))
+        for found in of_alter(asked) if action.kind == "alter table" else of_other(asked):
+            if found.rule == "rename-table" and (action.unit, action.table.key) in views:
+                yield (
+                    action,
+                    Found(rule="replace-object", what=f"{action.table}, which is a view from now on"),
+                )
+            elif not _keeps_nobody_waiting(asked, found, new=new):
+                yield action, found
+        known.tell(action)
+        utc = _is_utc(action) if action.kind == "set" and action.has_any("timezone", "zone") else utc
+    yield from together(every)
 
 
-def _made(every: Sequence[Action]) -> dict[str, int]:
-    """Tables that the migration itself makes, with where: nobody waits for those."""
-    found: dict[str, int] = {}
-    for one in every:
-        if one.kind in {"create table", "create materialized view"}:
-            found.setdefault(one.table.lower(), one.at_place)
-    return found
-
-
-def _on_new(action: Action, found: Found, made: dict[str, int]) -> bool:
-    if RULES[found.rule].level == "unknown":
+def _keeps_nobody_waiting(asked: Asked, found: Found, *, new: bool) -> bool:
+    """What the migration itself made, no other session sees yet."""
+    if RULES[found.rule].level == "unknown" or found.rule == "newer-server":
         return False
-    return made.get(action.table.lower(), action.at_place + 1) <= action.at_place
+    kind = asked.action.kind.partition(" ")[2]
+    return new or asked.known.made(kind, asked.action.table)
 
 
-def _together(every: Sequence[Action]) -> Iterator[tuple[Action, Found]]:
-    yield from _untimed(every)
-    units: dict[int, list[Action]] = {}
-    for one in every:
-        units.setdefault(one.unit, []).append(one)
-    for unit in units.values():
-        if unit[0].transaction:
-            yield from _validated(unit)
-            yield from _several(unit)
-            yield from _labels(unit)
+def _is_utc(action: Action) -> bool:
+    return action.tokens[-1].value.lower() in _UTC
 
 
-def _strong(action: Action) -> bool:
-    if action.kind == "alter table":
-        return not action.begins("validate")
-    return action.kind in {
-        "drop table",
-        "drop view",
-        "drop index",
-        "create trigger",
-        "truncate",
-        "cluster",
-        "lock",
-    }
+def place_of(action: Action) -> Place:
+    """Line and column of the first word of an action."""
+    at = action.tokens[0].start if action.tokens else 0
+    return _place(action, at)
 
 
-def _untimed(every: Sequence[Action]) -> Iterator[tuple[Action, Found]]:
-    made = _made(every)
-    for one in every:
-        if one.kind == "set" and "lock_timeout" in one.words:
-            return
-        if _strong(one) and one.table.lower() not in made:
-            yield (
-                one,
-                Found(
-                    rule="no-lock-timeout",
-                    what=one.table,
-                    instead="SET lock_timeout = '2s';  -- and try again",
-                ),
-            )
-            return
+def _place(action: Action, at: int) -> Place:
+    statement = action.statement
+    before = statement.text[:at]
+    lines = before.count("\n")
+    column = at - (before.rfind("\n") + 1) + 1
+    return (statement.line + lines, column if lines else statement.column + at)
 
 
-def _validated(unit: Sequence[Action]) -> Iterator[tuple[Action, Found]]:
-    locked: set[str] = set()
-    beside = {one.at_place for one in unit if _strong(one) and one.kind == "alter table"}
-    for one in unit:
-        validates = one.kind == "alter table" and one.begins("validate", "constraint")
-        if validates and (one.table in locked or one.at_place in beside):
-            yield (
-                one,
-                Found(
-                    rule="validate-in-same-transaction",
-                    what=one.table,
-                    instead="-- in a file of its own, or behind COMMIT;",
-                ),
-            )
-        elif one.kind == "alter table":
-            locked.add(one.table)
+def _spoken(met: _Met) -> Spoken:
+    action = met.action
+    begin, end = _place(action, 0), _place(action, len(action.statement.text))
+    return Spoken(begin=begin, end=end, rule=met.finding.rule)
 
 
-def _several(unit: Sequence[Action]) -> Iterator[tuple[Action, Found]]:
-    made = _made(unit)
-    first: str | None = None
-    for one in unit:
-        if not _strong(one) or one.table.lower() in made:
-            continue
-        if first is not None and one.table != first:
-            yield one, Found(rule="several-locks", what=f"{first} and {one.table}", instead="a file for each")
-            return
-        first = one.table
-
-
-def _labels(unit: Sequence[Action]) -> Iterator[tuple[Action, Found]]:
-    added: set[str] = set()
-    for one in unit:
-        strings = {token.value for token in one.tokens if token.kind is Kind.STRING}
-        if one.kind == "alter type" and one.has("add", "value"):
-            added |= strings
-        elif added & strings:
-            label = min(added & strings)
-            yield (
-                one,
-                Found(
-                    rule="enum-value-used",
-                    what=f"'{label}'",
-                    instead="-- in a file of its own, behind the first",
-                ),
-            )
-
-
-def _place(name: str, sql: str, action: Action, found: Found) -> Finding:
-    token = action.tokens[0] if action.tokens else None
-    at = sql.find(action.statement.text)
-    begin = at + (token.start if token is not None else 0) if at >= 0 else -1
-    if begin < 0:
-        return _finding(name, action.statement.line, 1, found)
-    line = sql.count("\n", 0, begin) + 1
-    return _finding(name, line, begin - (sql.rfind("\n", 0, begin) + 1) + 1, found)
-
-
-def _finding(name: str, line: int, column: int, found: Found) -> Finding:
+def _finding(name: str, place: Place, found: Found) -> Finding:
     rule = RULES[found.rule]
     return Finding(
         file=name,
-        line=line,
-        column=column,
+        line=place[0],
+        column=place[1],
         rule=rule.name,
         level=rule.level,
         what=found.what,
@@ -200,30 +182,28 @@ def _finding(name: str, line: int, column: int, found: Found) -> Finding:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Allowed:
-    rule: str
-    reason: str
-    line: int
+def _unanswered(met: Sequence[_Met], answers: Sequence[Allowed]) -> Iterator[Finding]:
+    for one in met:
+        if not any(answer.reason and _is_answered(one, answer) for answer in answers):
+            yield one.finding
 
 
-def _allowed(sql: str) -> Iterator[_Allowed]:
-    for token in words(sql):
-        found = _ALLOW.search(token.value) if token.kind is Kind.COMMENT else None
-        if found:
-            line = sql.count("\n", 0, token.start) + 1
-            yield _Allowed(found.group(1).lower(), found.group(2).strip(), line)
+def _is_answered(met: _Met, answer: Allowed) -> bool:
+    if answer.rule != met.finding.rule:
+        return False
+    begins = answer.above and answer.of_line == met.action.statement.line
+    return begins or answer.of_line == met.finding.line
 
 
-def _without(found: Sequence[Finding], allowed: Sequence[_Allowed], name: str) -> Iterator[Finding]:
-    for one in found:
-        near = [other for other in allowed if other.rule == one.rule and 0 <= one.line - other.line <= 1]
-        if not near:
-            yield one
-        elif not near[0].reason:
-            why = Found(
-                rule="not-readable",
-                what=f"{one.rule} is allowed without a reason",
-                instead=f"-- crossfade: allow {one.rule} because …",
-            )
-            yield _finding(name, near[0].line, 1, why)
+def _wrong(answers: Sequence[Allowed], name: str) -> Iterator[Finding]:
+    """Answers that answer nothing: to no rule, or without a reason."""
+    for one in answers:
+        if one.rule not in RULES:
+            near = get_close_matches(one.rule, RULES, 1) or ["RULE"]
+            what = f"`{one.rule}`, which is allowed here, is no rule"
+            instead = f"-- crossfade: allow {near[0]} {one.reason or 'because …'}"
+            yield _finding(name, (one.line, 1), Found(rule="not-readable", what=what, instead=instead))
+        elif not one.reason:
+            what = f"{one.rule} is allowed without a reason"
+            instead = f"-- crossfade: allow {one.rule} because …"
+            yield _finding(name, (one.line, 1), Found(rule="not-readable", what=what, instead=instead))

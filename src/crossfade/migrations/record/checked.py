@@ -9,34 +9,56 @@ and then the texts themselves are taken. What cannot be prepared at all is left 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from itertools import count
 
 from crossfade.migrations.answers import Failure, Prepared
 from crossfade.migrations.asked import asked
-from crossfade.migrations.record.gather import Candidate, Gathered
+from crossfade.migrations.record.gather import Form, Gathered
 from crossfade.migrations.record.literals import fold
 from crossfade.migrations.record.masked import masked_sql
 from crossfade.migrations.script import read_statements
-from crossfade.migrations.shape import SAMPLES, NotTaken, Sent
+from crossfade.migrations.shape import SAMPLES, NotTaken, Sent, Step
 from crossfade.migrations.wire import Session
 
 
-def checked(
-    session: Session, gathered: Gathered
-) -> tuple[tuple[Sent, ...], tuple[tuple[str, ...], ...], tuple[NotTaken, ...]]:
-    """Statements, transactions as sequences of their ids, and what was left out."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """The parts of a shape that were heard; transactions are sequences of ids, replays have their values."""
+
+    statements: tuple[Sent, ...]
+    transactions: tuple[tuple[str, ...], ...]
+    replays: tuple[tuple[Step, ...], ...]
+    not_taken: tuple[NotTaken, ...]
+
+
+def checked(session: Session, gathered: Gathered) -> Checked:
+    """What stands in a shape, of what was gathered."""
     asked = _Asked(session)
     statements: dict[str, Sent] = {}
     left = [NotTaken(text=masked_sql(text), why=why) for text, why in gathered.left_out.items()]
     ids: dict[str, str] = {}
     for key, candidate in gathered.candidates.items():
-        found = list(asked.agreed(candidate))
-        if not found:
-            left.append(NotTaken(text=candidate.originals[0], why=asked.why(candidate.originals[0])))
-        for one in found:
-            statements[one.id] = one
-            ids.setdefault(key, one.id)
-    return tuple(statements.values()), _sequences(gathered, ids), tuple(left)
+        for form in candidate.forms:
+            found = list(asked.agreed(form))
+            if not found:
+                left.append(NotTaken(text=form.originals[0], why=asked.why(form.originals[0])))
+            for one in found:
+                statements[one.id] = one
+                ids.setdefault(key, one.id)
+    return Checked(
+        statements=tuple(statements.values()),
+        transactions=_sequences(gathered, ids),
+        replays=_replays(gathered, ids),
+        not_taken=tuple(left),
+    )
+
+
+def _replays(gathered: Gathered, ids: Mapping[str, str]) -> tuple[tuple[Step, ...], ...]:
+    return tuple(
+        tuple(Step(text=one.text, values=one.values, of=ids.get(one.key or "", "")) for one in taken)
+        for taken in gathered.sequences.kept()
+    )
 
 
 def _sequences(gathered: Gathered, ids: Mapping[str, str]) -> tuple[tuple[str, ...], ...]:
@@ -51,26 +73,26 @@ class _Asked:
         self._session = session
         self._names = (f"asked{number}" for number in count())
 
-    def agreed(self, candidate: Candidate) -> Iterator[Sent]:
-        first = candidate.originals[0]
-        if candidate.folded is None:
+    def agreed(self, form: Form) -> Iterator[Sent]:
+        first = form.originals[0]
+        if form.folded is None:
             if self._prepare(first) is not None:
-                yield Sent(text=first, samples=_full(candidate.samples), seen=candidate.seen)
+                yield Sent(text=first, samples=_full(form.samples), seen=form.seen)
             return
         was = self._prepare(first)
         if was is None:
             return
-        if self._same(was, candidate.folded.text):
-            fitting = [one for one in candidate.samples if len(one) == len(candidate.folded.values)]
-            yield Sent(text=candidate.folded.text, samples=_full(fitting), seen=candidate.seen)
+        if self._same(was, form.folded.text):
+            fitting = [one for one in form.samples if len(one) == len(form.folded.values)]
+            yield Sent(text=form.folded.text, samples=_full(fitting), seen=form.seen)
             return
         shared = fold(first, shared=True)
         if shared is not None and self._same(was, shared.text):
-            yield Sent(text=shared.text, samples=(shared.values,), seen=candidate.seen)
+            yield Sent(text=shared.text, samples=(shared.values,), seen=form.seen)
             return
-        for text in candidate.originals:
+        for text in form.originals:
             if self._prepare(text) is not None:
-                yield Sent(text=text, seen=candidate.seen)
+                yield Sent(text=text, seen=form.seen)
 
     def why(self, text: str) -> str:
         said = self._ask(text)

@@ -52,7 +52,13 @@ def _of_dump(rows: Sequence[Mapping[str, Any]], name: str) -> Iterator[Heard]:
     if not rows or not all(isinstance(one.get("query"), str) for one in rows):
         raise _no_dump(name, "it has no column `query`")
     for one in rows[:_MOST]:
-        yield Heard(session=name, database=name, text=_mended(one["query"]))
+        yield Heard(session=name, database=name, text=_mended(one["query"]), times=_calls(one))
+
+
+def _calls(row: Mapping[str, Any]) -> int:
+    """The column `calls`; one where the dump has none."""
+    told = str(row.get("calls", "")).strip()
+    return int(told) if told.isdecimal() else 1
 
 
 def _mended(query: str) -> str:

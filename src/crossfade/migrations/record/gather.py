@@ -4,27 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from crossfade.errors import RefusedError
-from crossfade.migrations.lexer import Kind, Token, UnreadableError, meaningful
+from crossfade.migrations.lexer import Token, UnreadableError, meaningful
+from crossfade.migrations.record.lengths import length
 from crossfade.migrations.record.literals import Folded, fold
 from crossfade.migrations.record.log import Heard, Values
+from crossfade.migrations.record.sequences import Sequences
 from crossfade.migrations.record.sorting import SILENT, arguments, inner, left_out, prepared_query
 from crossfade.migrations.script import read_statements
 from crossfade.migrations.shape import SAMPLES
 
 _MOST_TRANSACTIONS: Final = 200
 _LONGEST_TRANSACTION: Final = 100
+_LENGTHS: Final = 2
+_REMEMBERED: Final = 256
 _TEXTS: Final = 3
 """Texts as they were sent, kept of one fold: where the server does not agree with the fold, they stand."""
 
 
 @dataclass(slots=True)
-class Candidate:
-    """One statement, as it may stand in a shape."""
+class Form:
+    """One statement at one length of its lists and rows."""
 
     text: str
+    size: int
     folded: Folded | None = None
     """Set where values were taken out of the text."""
     originals: list[str] = field(default_factory=list)
@@ -33,7 +39,7 @@ class Candidate:
     seen: int = 0
 
     def add(self, one: _One) -> None:
-        self.seen += 1
+        self.seen += one.times
         if one.text not in self.originals and len(self.originals) < _TEXTS:
             self.originals.append(one.text)
         if one.values is None or one.failed is not None:
@@ -41,6 +47,30 @@ class Candidate:
         fits = not self.samples or len(one.values) == len(self.samples[0])
         if fits and one.values not in self.samples and len(self.samples) < SAMPLES:
             self.samples.append(one.values)
+
+
+@dataclass(slots=True)
+class Candidate:
+    """One statement, as it may stand in a shape: the shortest form and the longest that were sent."""
+
+    forms: list[Form] = field(default_factory=list)
+
+    @property
+    def seen(self) -> int:
+        """How often, at any length."""
+        return sum(one.seen for one in self.forms)
+
+    def add(self, one: _One) -> None:
+        """Of a length between, only that it was sent is kept."""
+        form = next((form for form in self.forms if form.text == one.form), None)
+        if form is None:
+            form = Form(one.form, one.size, one.folded)
+            self.forms = sorted((*self.forms, form), key=lambda form: (form.size, form.text))
+        form.add(one)
+        if len(self.forms) > _LENGTHS:
+            (between,) = self.forms[1:-1]
+            self.forms.remove(between)
+            self.forms[0].seen += between.seen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +81,11 @@ class _One:
     values: Values | None
     """None where nobody knows them."""
     key: str
+    form: str
+    size: int
     folded: Folded | None
     failed: str | None
+    times: int
 
 
 @dataclass(slots=True)
@@ -63,6 +96,7 @@ class Gathered:
     left_out: dict[str, str] = field(default_factory=dict)
     """Text to reason."""
     transactions: list[tuple[str, ...]] = field(default_factory=list)
+    sequences: Sequences = field(default_factory=Sequences)
 
 
 def gather(heard: Iterable[Heard], names: Collection[str]) -> Gathered:
@@ -74,22 +108,30 @@ def gather(heard: Iterable[Heard], names: Collection[str]) -> Gathered:
             lead = tokens[0].value if tokens else ""
             if lead in {"begin", "start"}:
                 open_[one.session] = []
+                found.sequences.begin(one.session)
             elif lead in {"commit", "end", "rollback", "abort"} and _ends(tokens):
                 _close(found, open_.pop(one.session, []))
+                found.sequences.end(one.session, text)
             sent = _sent(one, text, tokens)
             if sent is None:
                 found.left_out.setdefault(text, "what it executes is not in the log")
                 continue
             why = left_out(meaningful(sent.text), names)
+            if one.failed is None and sent.values is not None:
+                values = () if sent.folded else sent.values
+                whole = sent.text if lead == "execute" else text
+                key = None if why else sent.key
+                found.sequences.take(one.session, whole, meaningful(whole), values, key)
             if why is not None:
                 if lead not in SILENT:
                     found.left_out.setdefault(sent.text, why)
                 continue
-            found.candidates.setdefault(sent.key, Candidate(sent.key, sent.folded)).add(sent)
+            found.candidates.setdefault(sent.key, Candidate()).add(sent)
             if one.session in open_:
                 open_[one.session].append(sent.key)
     for keys in open_.values():
         _close(found, keys)
+    found.sequences.finish()
     return found
 
 
@@ -107,67 +149,40 @@ def _close(found: Gathered, keys: list[str]) -> None:
 def _statements(one: Heard, found: Gathered) -> Iterator[tuple[str, tuple[Token, ...]]]:
     """The statements of one message: the simple protocol sends several at once."""
     try:
-        for statement in read_statements(one.text, "a statement"):
-            yield statement.text, meaningful(statement.text)
+        for text in _apart(one.text):
+            yield text, meaningful(text)
     except (RefusedError, UnreadableError) as error:
         found.left_out.setdefault(one.text, f"cannot be read: {error}")
 
 
+@lru_cache(_REMEMBERED)
+def _apart(text: str) -> tuple[str, ...]:
+    return tuple(one.text for one in read_statements(text, "a statement"))
+
+
 def _sent(one: Heard, text: str, tokens: tuple[Token, ...]) -> _One | None:
     """As it would be sent with parameters."""
-    values = one.values
+    values, folded = one.values, None
     if one.prepared is not None and tokens and tokens[0].value == "execute":
         query = prepared_query(meaningful(one.prepared), one.prepared)
         if query is None:
             return None
         text, values = query.rstrip("; \n"), arguments(tokens)
-        return _One(text=text, values=values, key=_collapsed(text), folded=None, failed=one.failed)
-    cursor = inner(meaningful(text), text)
-    if cursor is not None:
-        text = cursor
-    if values:
-        return _One(text=text, values=values, key=_collapsed(text), folded=None, failed=one.failed)
-    folded = None if tokens and tokens[0].value == "copy" else fold(text)
-    if folded is None:
-        return _One(text=text, values=(), key=text, folded=None, failed=one.failed)
-    key = _collapsed(folded.text)
-    return _One(text=text, values=folded.values, key=key, folded=folded, failed=one.failed)
-
-
-def _collapsed(text: str) -> str:
-    """
-    The text under which sendings count as one: blanks folded.
-
-    Lists of parameters differ in length from call to call (`IN ($1, $2)`); what stands for all of them is the
-    first that came, and the key is the text with each list cut to its first element.
-    """
-    try:
-        tokens = meaningful(text)
-    except UnreadableError:
-        return text
-    pieces: list[str] = []
-    numbers: dict[str, int] = {}
-    at = 0
-    while at < len(tokens):
-        token = tokens[at]
-        if token.kind is Kind.PARAM:
-            number = numbers.setdefault(token.value, len(numbers) + 1)
-            pieces.append(f"${number}")
-            at = _behind_list(tokens, at)
-        else:
-            pieces.append(token.text)
-            at += 1
-    return " ".join(pieces)
-
-
-def _behind_list(tokens: tuple[Token, ...], at: int) -> int:
-    """Behind `$1::integer, $2::integer` inside IN ( … ): at its bracket; else the next token."""
-    if at < 2 or tokens[at - 1].text != "(" or tokens[at - 2].value != "in":
-        return at + 1
-    here, depth = at + 1, 0
-    while here < len(tokens) and (depth or tokens[here].text != ")"):
-        depth += {"(": 1, ")": -1}.get(tokens[here].text, 0)
-        here += 1
-    listed = tokens[at + 1 : here]
-    plain = all(one.kind in (Kind.PARAM, Kind.WORD) or one.text in {",", "::"} for one in listed)
-    return here if plain else at + 1
+    else:
+        text = inner(meaningful(text), text) or text
+        if not values:
+            values = ()
+            folded = None if tokens and tokens[0].value == "copy" else fold(text)
+    if folded is not None:
+        values = folded.values
+    told = length(text if folded is None else folded.text)
+    return _One(
+        text=text,
+        values=values,
+        key=told.key,
+        form=told.form,
+        size=told.size,
+        folded=folded,
+        failed=one.failed,
+        times=one.times,
+    )

@@ -12,10 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from crossfade.migrations.lexer import Kind, Token, UnreadableError, words
 
+_REMEMBERED: Final = 256
 _INT4: Final = 2**31
 _INT8: Final = 2**63
 _VALUE_WORDS: Final = """
@@ -42,6 +44,7 @@ class Folded:
     shared: bool = False
 
 
+@lru_cache(_REMEMBERED)
 def fold(text: str, *, shared: bool = False) -> Folded | None:
     """
     The statement with its values taken out; None where there is nothing to take, or parameters already.

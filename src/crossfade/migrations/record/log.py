@@ -8,21 +8,31 @@ ones, pipelines. A failing one is there twice, the second time as an error; one 
 
 from __future__ import annotations
 
+import csv
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from crossfade.migrations.lexer import Kind, UnreadableError, meaningful
 
 Values = tuple[str | None, ...]
+Entry = Mapping[str, Any]
+"""One entry of a log, by the names that jsonlog gives its parts."""
 
 _SIMPLE: Final = re.compile(r"statement: ", re.DOTALL)
 _EXTENDED: Final = re.compile(r"execute [^:]*: ", re.DOTALL)
 _AGAIN: Final = re.compile(r"execute fetch from ")
 _PARAMETERS: Final = re.compile(r"[Pp]arameters: ")
 _PREPARED: Final = "prepare: "
+_CSV_COLUMNS: Final = """
+    timestamp user dbname pid connection_from session_id line_num ps session_start vxid txid error_severity
+    state_code message detail hint internal_query internal_position context statement cursor_position location
+    application_name
+"""
+_LONGEST_FIELD: Final = 1 << 30
+_CSV: Final = tuple(_CSV_COLUMNS.split())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,23 +47,22 @@ class Heard:
     """The text of PREPARE, where this is its EXECUTE."""
     failed: str | None = None
     """The SQLSTATE with which it failed."""
+    times: int = 1
+    """How often it was sent, where somebody else has counted."""
 
 
-def heard(lines: Iterable[str], *, ours: str) -> tuple[Heard, ...]:
-    """
-    Every statement of the log but those of sessions whose application is `ours`.
-
-    A line that is cut off (the server was killed) ends the log.
-    """
+def heard(told: Iterable[Entry], *, ours: str, others: Collection[str] = ()) -> tuple[Heard, ...]:
+    """Every statement of the log but those of applications called `ours`, and of the databases `others`."""
     found: list[Heard] = []
     last: dict[str, int] = {}
-    for entry in _entries(lines):
+    for entry in told:
         session = str(entry.get("session_id"))
-        if entry.get("application_name") == ours or not entry.get("dbname"):
+        database = entry.get("dbname")
+        if entry.get("application_name") == ours or not database or database in others:
             continue
         if entry.get("error_severity") in ("ERROR", "FATAL"):
             at = last.get(session)
-            if at is not None and entry.get("statement") in (None, found[at].text):
+            if at is not None and entry.get("statement") in (None, "", found[at].text):
                 found[at] = replace(found[at], failed=str(entry.get("state_code")))
             continue
         one = _statement(entry, session)
@@ -63,7 +72,8 @@ def heard(lines: Iterable[str], *, ours: str) -> tuple[Heard, ...]:
     return tuple(found)
 
 
-def _entries(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
+def entries(lines: Iterable[str]) -> Iterator[Entry]:
+    """The entries of a jsonlog. A line that is cut off (the server was killed) ends it."""
     for line in lines:
         try:
             entry = json.loads(line)
@@ -73,7 +83,15 @@ def _entries(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
             yield entry
 
 
-def _statement(entry: dict[str, Any], session: str) -> Heard | None:
+def csv_entries(lines: Iterable[str]) -> Iterator[Entry]:
+    """The entries of a csvlog, PostgreSQL 13 and later."""
+    csv.field_size_limit(_LONGEST_FIELD)
+    for row in csv.reader(lines, strict=True):
+        if len(row) >= len(_CSV):
+            yield dict(zip(_CSV, row, strict=False))
+
+
+def _statement(entry: Entry, session: str) -> Heard | None:
     message, detail = str(entry.get("message", "")), str(entry.get("detail") or "")
     database = str(entry["dbname"])
     if simple := _SIMPLE.match(message):

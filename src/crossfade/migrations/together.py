@@ -1,0 +1,127 @@
+"""
+Recorded transactions run again as a whole, before and after the migration.
+
+A statement may rest on those before it: a setting that row security reads, a temp table, a cursor. The
+sequences of a version run in the order in which they were recorded, each in a session of its own, and what
+they committed stays: twice on the shape they were written for, since what is not the same twice says
+nothing, then on the other. A statement that goes well there each time is proved there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from crossfade.migrations.answers import Failure, Rows
+from crossfade.migrations.compare import Compared, Context, Outcome, compare, mask_of, said
+from crossfade.migrations.runs import Runner
+from crossfade.migrations.sandbox.server import Database
+from crossfade.migrations.script import Asked
+from crossfade.migrations.verdict import Counterexample
+from crossfade.migrations.wire import Session
+
+_ENDS: Final = frozenset({"commit", "end", "rollback", "abort"})
+_CONTROL: Final = frozenset({"savepoint", "release", "rollback"})
+_UNDETERMINED: Final = frozenset({"42P18", "42P08"})
+_TEXT: Final = 25
+_MARK: Final = "crossfade_step"
+
+Steps = tuple[Asked, ...]
+RunnerOn = Callable[[Session], Runner]
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """What came of it: counterexamples, and the statements that went well in their transactions."""
+
+    wrong: tuple[Counterexample, ...] = ()
+    proved: frozenset[str] = frozenset()
+
+
+def needed(sequences: Iterable[Steps], alone: frozenset[str]) -> bool:
+    """Whether a sequence shows more than its statements did by themselves."""
+    return any(one.said not in alone for steps in sequences for one in steps if not _ends(one))
+
+
+def run_together(
+    sequences: Sequence[Steps],
+    source: str,
+    databases: Sequence[Database],
+    runner_on: RunnerOn,
+    context: Context,
+) -> Together:
+    """`databases`: twice the shape that they were written for, and the other."""
+    first, again, after = (list(_run(one, sequences, runner_on)) for one in databases)
+    wrong: list[Counterexample] = []
+    good: set[str] = set()
+    for steps, one, two, now in zip(sequences, first, again, after, strict=True):
+        for step, before, repeated, outcome in zip(steps, one, two, now, strict=True):
+            if before.failure is not None or repeated.failure is not None or _ends(step):
+                continue
+            compared = compare(before, outcome, mask_of(before, repeated), context)
+            if _is_wrong(compared, before, outcome):
+                wrong.append(_example(step, source, before, compared))
+                break
+            good.add(step.said)
+    failing = {one.statement for one in wrong}
+    firsts = {one.statement: one for one in reversed(wrong)}
+    return Together(tuple(firsts.values()), frozenset(good - failing))
+
+
+def _is_wrong(compared: Compared, before: Outcome, now: Outcome) -> bool:
+    """Errors, columns that go; of rows only that there are fewer: others may follow from what ran before."""
+    return compared.wrong in {"error", "columns"} or (
+        compared.wrong == "rows" and now.affected < before.affected
+    )
+
+
+def _example(step: Asked, source: str, before: Outcome, compared: Compared) -> Counterexample:
+    return Counterexample(
+        statement=step.said,
+        source=source,
+        values=step.values,
+        before=f"in its transaction: {said(before)}",
+        after=compared.after,
+        kind="observed",
+        wrong=compared.wrong,
+    )
+
+
+def _run(database: Database, sequences: Sequence[Steps], runner_on: RunnerOn) -> Iterator[list[Outcome]]:
+    for steps in sequences:
+        with database.connect() as session:
+            runner = runner_on(session)
+            session.attempt("BEGIN")
+            yield [_step(runner, session, one) for one in steps]
+            session.attempt("COMMIT")
+
+
+def _step(runner: Runner, session: Session, one: Asked) -> Outcome:
+    """A step that fails is taken back alone: those behind it may still tell something."""
+    if _ends(one) or _lead(one) in _CONTROL:
+        return _outcome(session.attempt(one.text))
+    session.attempt(f"SAVEPOINT {_MARK}")
+    answer = session.attempt(one.text, one.values)
+    if isinstance(answer, Failure) and answer.sqlstate in _UNDETERMINED:
+        session.attempt(f"ROLLBACK TO SAVEPOINT {_MARK}")
+        prepared = runner.prepare(one.text, [_TEXT] * len(one.values))
+        answer = prepared if isinstance(prepared, Failure) else session.execute(prepared.name, one.values)
+    if isinstance(answer, Failure):
+        session.attempt(f"ROLLBACK TO SAVEPOINT {_MARK}")
+    session.attempt(f"RELEASE SAVEPOINT {_MARK}")
+    return _outcome(answer)
+
+
+def _outcome(answer: Rows | Failure) -> Outcome:
+    if isinstance(answer, Failure):
+        return Outcome(failure=answer)
+    return Outcome(fields=answer.fields, rows=answer.rows, affected=answer.affected)
+
+
+def _lead(one: Asked) -> str:
+    return one.text.split(None, 1)[0].rstrip(";").lower() if one.text.strip() else ""
+
+
+def _ends(one: Asked) -> bool:
+    return _lead(one) in _ENDS and " to " not in f" {one.text.lower()} "
