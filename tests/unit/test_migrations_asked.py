@@ -38,6 +38,26 @@ class TestAsked:
 
         assert tried(sent) == []
 
+    def test_constraints_that_are_named_may_be_gone_and_all_of_them_may_not(self) -> None:
+        named = 'SET CONSTRAINTS a, "B" DEFERRED'
+
+        assert tried(f"{named}; SET CONSTRAINTS ALL DEFERRED") == [named]
+
+    @pytest.mark.parametrize(
+        ("sent", "anew"),
+        [
+            ("COPY t (a) TO STDOUT", True),
+            ("DECLARE c CURSOR FOR SELECT a FROM t", True),
+            ("PREPARE p AS SELECT a FROM t", False),
+            ("SELECT currval('s')", False),
+            ("SELECT a FROM t", False),
+        ],
+    )
+    def test_what_no_session_keeps_prepared(self, sent: str, *, anew: bool) -> None:
+        (one,) = asked(read_statements(sent, "old.sql"))
+
+        assert one.anew is anew
+
     def test_a_copy_of_all_columns_inwards_stays_what_it_is(self) -> None:
         assert tried("COPY t FROM STDIN") == ["COPY t FROM STDIN"]
 

@@ -3,8 +3,8 @@ What a version sends, as something that can be prepared. Pure.
 
 A cursor is its query; COPY out is a SELECT, COPY in an INSERT of the same columns; PREPARE is what it
 prepares; currval, which needs a statement before it, is the nextval of its sequence. What asks no table
-anything (a transaction's bounds, channels, settings) is broken by no migration and left out. The verdict
-shows each statement as it was sent.
+anything (a transaction's bounds, channels, settings) is broken by no migration and left out; SET CONSTRAINTS
+is, by one that renames a constraint it names. The verdict shows each statement as it was sent.
 """
 
 from __future__ import annotations
@@ -23,18 +23,25 @@ _NO_QUESTION: Final = frozenset(
         *("fetch", "move", "close", "deallocate", "execute"),
     )
 )
+_ANEW: Final = frozenset({"copy", "declare"})
 
 
 def asked(statements: Sequence[Statement]) -> list[Statement]:
     """The statements that are tried, without what asks nothing."""
-    return [_tried(one) for one in statements if not _NO_QUESTION & set(one.lead[:1])]
+    return [_tried(one) for one in statements if not _asks_nothing(one)]
+
+
+def _asks_nothing(statement: Statement) -> bool:
+    names_constraints = statement.lead[:2] == ("set", "constraints") and statement.lead[2:3] != ("all",)
+    return bool(_NO_QUESTION & set(statement.lead[:1])) and not names_constraints
 
 
 def _tried(statement: Statement) -> Statement:
     text = next(_read(statement), None)
     if text is None:
         return statement
-    return replace(statement, text=text, tokens=meaningful(text), sent=statement.text)
+    anew = bool(_ANEW & set(statement.lead[:1]))
+    return replace(statement, text=text, tokens=meaningful(text), sent=statement.text, anew=anew)
 
 
 def _read(statement: Statement) -> Iterator[str]:

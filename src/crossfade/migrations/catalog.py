@@ -123,6 +123,11 @@ class Relation:
     def column(self, attnum: int) -> Column | None:
         return next((one for one in self.columns if one.attnum == attnum), None)
 
+    def now_of(self, was: Column) -> Column | None:
+        """The column that `was` is here: by its name, else by its number, since names may change."""
+        numbered = self.column(was.attnum) if self.oid == was.relation else None
+        return self.named(was.name) or numbered
+
     @property
     def is_bookkeeping(self) -> bool:
         return self.name.lower() in BOOKKEEPING

@@ -10,6 +10,9 @@ from crossfade.migrations.catalog import Catalog, Column, Index, Relation, Rule
 from crossfade.migrations.wire import Session
 
 _OURS: Final = """n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"""
+_ENFORCED: Final = (
+    """COALESCE((to_jsonb(k) ->> 'conenforced')::boolean, true)"""  # a column since PostgreSQL 18
+)
 _RELATIONS: Final = f"""
 SELECT c.oid, n.nspname AS schema, c.relname AS name, c.relkind AS kind, c.relfilenode AS node,
   c.reltablespace AS tablespace, c.relispartition AS is_partition,
@@ -26,8 +29,8 @@ ORDER BY c.oid
 _COLUMNS: Final = f"""
 SELECT a.attrelid AS relation, a.attnum, a.attname AS name, a.atttypid AS type, a.atttypmod AS mod,
   format_type(a.atttypid, a.atttypmod) AS type_name, a.attnotnull AS not_null, a.attidentity AS identity,
-  a.attgenerated AS generated, pg_get_expr(d.adbin, d.adrelid) AS default, t.typtype AS kind,
-  t.typcategory AS category, COALESCE(b.oid, t.oid) AS base,
+  a.attgenerated AS generated, COALESCE(pg_get_expr(d.adbin, d.adrelid), t.typdefault) AS default,
+  t.typtype AS kind, t.typcategory AS category, COALESCE(b.oid, t.oid) AS base,
   COALESCE(format_type(b.oid, NULL), format_type(t.oid, NULL)) AS base_name,
   CASE WHEN b.oid IS NULL THEN a.atttypmod ELSE t.typtypmod END AS base_mod, a.attacl::text AS acl
 FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -42,7 +45,7 @@ SELECT k.conrelid AS relation, k.conname AS name, k.contype AS kind, k.conkey AS
   k.confrelid AS target, k.confkey AS target_columns, pg_get_constraintdef(k.oid) AS definition,
   pg_get_expr(k.conbin, k.conrelid) AS expr, k.convalidated AS validated
 FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE {_OURS} AND k.contype IN ('p', 'u', 'f', 'c', 'x', 'n') ORDER BY k.conrelid, k.conname
+WHERE {_OURS} AND k.contype IN ('p', 'u', 'f', 'c', 'x', 'n') AND {_ENFORCED} ORDER BY k.conrelid, k.conname
 """
 _INDEXES: Final = f"""
 SELECT i.indexrelid AS oid, i.indrelid AS relation, c.relname AS name, i.indisunique AS unique,
@@ -60,13 +63,16 @@ WHERE t.typtype <> 'c' AND t.typname !~ '^_pg_'
 """
 _OTHER: Final = f"""
 SELECT 'function:' || p.oid::regprocedure AS key, concat_ws('|', p.oid, p.prosrc, p.prosqlbody::text,
-  p.prorettype, p.proacl, p.prosecdef, p.provolatile, p.proconfig, p.pronargdefaults) AS said
+  p.prorettype, p.proacl, p.prosecdef, p.provolatile, p.proconfig, p.pronargdefaults,
+  p.proisstrict) AS said
 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE {_OURS}
 UNION ALL SELECT 'trigger:' || t.tgrelid || ':' || t.tgname,
   concat_ws('|', pg_get_triggerdef(t.oid), t.tgenabled) FROM pg_trigger t WHERE NOT t.tgisinternal
 UNION ALL SELECT 'rule:' || r.ev_class || ':' || r.rulename,
   concat_ws('|', pg_get_ruledef(r.oid), r.ev_enabled) FROM pg_rewrite r
 WHERE r.rulename <> '_RETURN' AND r.ev_class >= 16384
+UNION ALL SELECT 'unenforced:' || k.conrelid || ':' || k.conname, pg_get_constraintdef(k.oid)
+FROM pg_constraint k WHERE NOT {_ENFORCED}
 UNION ALL SELECT 'policy:' || polrelid || ':' || polname, concat_ws('|', polcmd, polpermissive, polroles,
   pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid)) FROM pg_policy
 UNION ALL SELECT 'sequence:' || seqrelid,

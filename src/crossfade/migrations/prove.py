@@ -37,11 +37,11 @@ from crossfade.migrations.replay import (
     warm_up,
     write_new,
 )
-from crossfade.migrations.runs import Casts, Runner, Vector
+from crossfade.migrations.runs import Readings, Runner, Vector
 from crossfade.migrations.sandbox.server import Database, Server
 from crossfade.migrations.script import Asked, Script, Statement
 from crossfade.migrations.subject import Bench, Tried, unproved
-from crossfade.migrations.supply import OLD_SALT, casts, context_of, schema_changed, supply_after
+from crossfade.migrations.supply import OLD_SALT, context_of, readings, schema_changed, supply_after
 from crossfade.migrations.together import needed, run_together
 from crossfade.migrations.tolerance import Readers, loosened, needs_of
 from crossfade.migrations.touched import Touched
@@ -104,7 +104,7 @@ class _Proof:
         self._settings = [one.text for one in listed if one.lead[:1] == ("set",)]
         told = (*question.migration.statements, *listed, *question.schema)
         inserts = [one for one in question.migration.statements if _adds(one)]
-        self._casts: Casts = {}  # of the new shape, once it is there
+        self._readings: Readings = {}  # of the new shape, once it is there
         self._together: frozenset[str] = frozenset()  # statements that went well in a transaction of theirs
         self._only_together: frozenset[str] = frozenset()
         self._literals = Literals(
@@ -171,7 +171,7 @@ class _Proof:
         held = read_content(session, self._catalog)
         shapes = (self._ground.catalog, self._catalog)
         supply = supply_after(session, shapes, self._ground.seeds, held, self._literals)
-        self._casts = casts(session, self._ground.catalog, self._catalog)
+        self._readings = readings(session, self._ground.catalog, self._catalog)
         self._after = self._bench(self._after_db, supply)
         self._after.stands_in = self._before.is_denied
 
@@ -362,7 +362,7 @@ class _Proof:
             role=None if owner else self._ground.role,
             settings=self._settings,
             deferred=self._deferred,
-            casts=self._casts,
+            readings=self._readings,
         )
 
     def _version(self) -> str:

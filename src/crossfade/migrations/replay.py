@@ -173,7 +173,7 @@ def warm_up(runner: Runner, all_tried: Iterable[Tried]) -> Warm:
     """Prepare and run each statement once, as a session that was there before."""
     known = []
     for tried in all_tried:
-        if not tried.executed or tried.as_owner:
+        if not tried.executed or tried.as_owner or tried.statement.anew:
             continue
         prepared = runner.prepare(tried.statement.text, tried.types(), tried.hints)
         if isinstance(prepared, Failure):

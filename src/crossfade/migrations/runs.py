@@ -19,7 +19,7 @@ from crossfade.migrations.wire import Session, name
 
 Vector = tuple[str | None, ...]
 Key = tuple[str, str]
-Casts = Mapping[Key, Mapping[str, str]]
+Readings = Mapping[Key, Mapping[str, str]]
 _LARGEST_TABLE: Final = 2000  # rows; what a bigger one gets is not read back
 _WRITTEN: Final = """
 SELECT relation::int8 FROM pg_catalog.pg_locks
@@ -59,11 +59,11 @@ class Runner:
         role: str | None = None,
         settings: Iterable[str] = (),
         deferred: bool = True,
-        casts: Casts | None = None,
+        readings: Readings | None = None,
     ) -> None:
         self.session = self._session = session
         self._columns = columns
-        self._casts = casts or {}  # of columns that have another type here, the one they had
+        self._readings = readings or {}  # columns of another name or type here, as what they were
         self._tables: dict[Key, _Table | None] = {}
         self._count = 0
         self._deferred = deferred  # whether some constraint may wait until the end of a transaction
@@ -113,7 +113,7 @@ class Runner:
     ) -> list[Outcome]:
         """Each run is vectors in one transaction: the outcome of its last, or its failure."""
         wanted = [(one, known) for one in tables if (known := self._known(one)) is not None]
-        reads = [Order(_reading(key, known.columns, self._casts.get(key, {}))) for key, known in wanted]
+        reads = [Order(_reading(key, known.columns, self._readings.get(key, {}))) for key, known in wanted]
         groups = [self._group(prepared, vectors, reads) for vectors in runs]
         answers = self._session.batch([*groups, [Order("ROLLBACK")]])
         return [
@@ -166,19 +166,17 @@ class Runner:
             "AND a.attnum > 0 AND NOT a.attisdropped",
             [name(*key)],
         )
-        present = {row[0] for row in said}
+        present = {row[0] for row in said} | self._readings.get(key, {}).keys()
         return tuple(one for one in self._columns.get(key, ()) if one in present)
 
     def _read(self, key: Key, columns: Sequence[str]) -> Counter[Row] | None:
-        said = self._session.attempt(_reading(key, columns, self._casts.get(key, {})))
+        said = self._session.attempt(_reading(key, columns, self._readings.get(key, {})))
         return None if isinstance(said, Failure) else Counter(said.rows)
 
 
-def _reading(key: Key, columns: Sequence[str], casts: Mapping[str, str]) -> str:
+def _reading(key: Key, columns: Sequence[str], readings: Mapping[str, str]) -> str:
     """A table's rows, each as one text: most are the same as before and never looked into."""
-    listed = ", ".join(
-        f"{name(one)}::{casts[one]}::text" if one in casts else f"{name(one)}::text" for one in columns
-    )
+    listed = ", ".join(f"{readings.get(one, name(one))}::text" for one in columns)
     return f"SELECT ROW({listed})::text FROM {name(*key)} LIMIT {_LARGEST_TABLE + 1}"
 
 

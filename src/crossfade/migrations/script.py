@@ -44,6 +44,7 @@ class Statement:
     samples: tuple[tuple[str | None, ...], ...] = ()
     """Values that it was really sent with, where somebody listened."""
     sent: str = ""  # as the version sends it, where something else is tried in its place
+    anew: bool = False  # analysed each time that it is sent: no session keeps it prepared
 
     @property
     def said(self) -> str:

@@ -10,10 +10,11 @@ from crossfade.migrations.catalog import TABLES, Catalog, Column, Relation
 from crossfade.migrations.compare import Context
 from crossfade.migrations.data import Change, Content
 from crossfade.migrations.legal import Judge, Literals, Value, candidates
+from crossfade.migrations.runs import Key, Readings
 from crossfade.migrations.seed import Seeds
 from crossfade.migrations.touched import shapes
 from crossfade.migrations.vectors import Supply
-from crossfade.migrations.wire import Session
+from crossfade.migrations.wire import Session, name
 
 OLD_SALT: Final = 0
 NEW_SALT: Final = 10_000  # the two versions never meet over a fresh value of ours
@@ -54,7 +55,7 @@ def context_of(before: Catalog, after: Catalog, change: Change) -> Context:
     for table in before.relations.values():
         now = after.relations.get(table.oid) or after.by_name.get(table.key)
         for column in table.columns if now is not None else ():
-            other = now.named(column.name) if now is not None else None
+            other = now.now_of(column) if now is not None else None
             if other is None or column.generated or other.generated:
                 continue  # what was computed, or is, is no default
             if (other.default, other.identity) != (column.default, column.identity):
@@ -84,16 +85,27 @@ def _shape(catalog: Catalog) -> object:
     return shapes(catalog), catalog.enum_oids, catalog.other
 
 
-def casts(session: Session, before: Catalog, after: Catalog) -> dict[tuple[str, str], dict[str, str]]:
-    """By table and column of another type, the type it had, where a value can be turned back into it."""
-    found: dict[tuple[str, str], dict[str, str]] = {}
+def readings(session: Session, before: Catalog, after: Catalog) -> Readings:
+    """
+    By table and column, how a column that got another name or type is read as what it was.
+
+    One of another type is turned back into the one it had, where that can be done.
+    """
+    found: dict[Key, dict[str, str]] = {}
     for table in before.relations.values():
         now = after.by_name.get(table.key)
         for column in table.columns if now is not None and now.kind in TABLES else ():
-            other = now.named(column.name) if now is not None else None
-            if other is None or (other.type, other.mod) == (column.type, column.mod):
+            other = now.now_of(column) if now is not None else None
+            if other is None:
                 continue
-            probe = f"SELECT NULL::{other.type_name}::{column.type_name}"
-            if other.category == column.category and not isinstance(session.attempt(probe), Failure):
-                found.setdefault(table.key, {})[column.name] = column.type_name
+            expression = name(other.name) + _back(session, column, other)
+            if expression != name(column.name):
+                found.setdefault(table.key, {})[column.name] = expression
     return found
+
+
+def _back(session: Session, was: Column, now: Column) -> str:
+    if (now.type, now.mod) == (was.type, was.mod) or now.category != was.category:
+        return ""
+    probe = f"SELECT NULL::{now.type_name}::{was.type_name}"
+    return "" if isinstance(session.attempt(probe), Failure) else f"::{was.type_name}"
