@@ -237,6 +237,8 @@ BEYOND_THE_SPEC = {
     "CF9312": "A shape can only be kept for a revision of a service that was released before.",
     "CF9313": "The service has no database section, or was never released.",
     "CF9314": "There is no earlier version of this service.",
+    "CF9315": "A standby of `database.standbys` has no address.",
+    "CF9316": "The schema change has run, in part or to its end: nothing is proved on what it left.",
 }
 
 

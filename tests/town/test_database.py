@@ -249,7 +249,7 @@ def test_R38_R45_a_value_that_nobody_sent_is_accepted_by_a_person_or_nobody_cont
     taken = shop.run("migrate", "contract", "0045_city", "--accept-blocking", "a small table")
     assert taken.code == 0, taken
     over = shop.run("migrate", "prove", "0045_city")
-    assert (over.code, "CF9602 0045_city has run to its end" in over.err) == (11, True)
+    assert (over.code, "CF9316 0045_city has run to its end" in over.err) == (11, True)
     said = "1 possible counterexample accepted by ana (the form asks for it)"
     (note,) = shop.rows("SELECT note FROM crossfade.ledger WHERE part = 'contract' AND number = 0")
     assert note == f"blocking accepted: a small table; v2: {said}"
@@ -285,7 +285,7 @@ def test_R38_a_session_of_a_version_that_is_gone_keeps_the_contract_waiting(shop
     assert "CF9277" not in half.err
     assert half.code != 0, half
     again = shop.run("migrate", "prove", "0042_full_name")
-    assert "CF9602 0042_full_name has run in part" in again.err, again
+    assert "CF9316 0042_full_name has run in part" in again.err, again
     shop.sql("UPDATE customers SET full_name = 'Ada'")
     taken = shop.run(*contract)  # what it was proved on is half gone, and the proof holds
     assert taken.code == 0, taken

@@ -325,7 +325,7 @@ def test_R40_a_standby_whose_address_is_nowhere_is_not_forgotten(monkeypatch: py
     monkeypatch.delenv("WEST_URL", raising=False)
     with pytest.raises(UsageError) as caught:
         standbys_of(where)
-    assert (caught.value.id, "WEST_URL" in caught.value.what) == ("CF9601", True)
+    assert (caught.value.id, "WEST_URL" in caught.value.what) == ("CF9315", True)
     monkeypatch.setenv("WEST_URL", "postgresql://west/shop")
     found = standbys_of(where)
     assert [one.variable for one in found] == ["EAST_URL", "WEST_URL"]

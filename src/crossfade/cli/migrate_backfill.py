@@ -150,13 +150,13 @@ def _ask(live: Live, wanted: tuple[SchemaChange, ...], *, pause: bool) -> int:
 
 
 def standbys_of(where: Where) -> tuple[Standby, ...]:
-    """Those that have an address of their own. Raises UsageError (CF9601) where a variable holds none."""
+    """Those that have an address of their own. Raises UsageError (CF9315) where a variable holds none."""
     from crossfade.migrations.backfill import Standby
 
     for one in where.standbys:
         if not os.environ.get(one):
             raise UsageError(
-                "CF9601", f"the variable {one} holds no address of a standby", "it is not set, or empty",
+                "CF9315", f"the variable {one} holds no address of a standby", "it is not set, or empty",
                 f"export {one}=postgresql://…, or take it out of `database.standbys`",
             )  # fmt: skip
     return tuple(Standby(one, os.environ[one]) for one in where.standbys)

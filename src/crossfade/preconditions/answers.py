@@ -92,7 +92,7 @@ class Answers:
         over = any((one.change, one.part) == (change.name, which) for one in self._side.done(ledger))
         if over or standing(change, ledger) in {"expanding", "contracting"}:
             raise RefusedError(
-                "CF9602", f"{change.name} has {'run to its end' if over else 'run in part'}",
+                "CF9316", f"{change.name} has {'run to its end' if over else 'run in part'}",
                 "a proof on what it left would be of something else",
                 "crossfade can-rollback tells what was proved",
             )  # fmt: skip
