@@ -88,9 +88,10 @@ def prove(question: Question, server: Server) -> Verdict:
             "a proof against nothing proves nothing",
             "--old names a file with the statements that it sends, one per semicolon",
         )
-    with ExitStack() as open_:
-        seen = _Proof(question, server, open_).run()
-    return judge(seen, time.monotonic() - began)
+    with server.tidy():
+        with ExitStack() as open_:
+            seen = _Proof(question, server, open_).run()
+        return judge(seen, time.monotonic() - began)
 
 
 class _Proof:

@@ -186,7 +186,7 @@ class Sandbox:
 
 
 def _with_its_children(command: list[str | Path], how: dict[str, Any]) -> tuple[int, str]:
-    """Run to its end. Broken off, it dies with all that it started, which would write on."""
+    """Run to its end, which is near even if we are broken off: killed, it leaves shared memory behind."""
     output = subprocess.PIPE
     with subprocess.Popen(
         command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True, **how
@@ -194,7 +194,9 @@ def _with_its_children(command: list[str | Path], how: dict[str, Any]) -> tuple[
         try:
             said, _ = process.communicate()
         except BaseException:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.communicate(timeout=_STOP_S)
+            if process.returncode is None:
                 os.killpg(process.pid, signal.SIGKILL)
             raise
     return process.returncode, said.decode(errors="replace")

@@ -8,8 +8,12 @@ create databases, and had better be a superuser: locks of other sessions and pri
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
 import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Final, Self
 
@@ -57,6 +61,7 @@ class Server:
         self._own = own
         self._admin = self.connect(None)
         self._made: list[str] = []
+        self._numbers = itertools.count()
         self._stem = f"crossfade_{os.getpid()}_{secrets.token_hex(3)}"
         self._roles = self._all_roles()
         self.version = self._admin.version
@@ -131,7 +136,7 @@ class Server:
         return Session(dsn.make_conninfo(self._conninfo, **named))
 
     def create(self, template: str = "template0") -> Database:
-        called = f"{self._stem}_{len(self._made)}"
+        called = f"{self._stem}_{next(self._numbers)}"
         said = self._admin.attempt(
             f"CREATE DATABASE {name(called)} TEMPLATE {name(template)} STRATEGY file_copy"
             if self.version >= 150000
@@ -149,10 +154,24 @@ class Server:
 
     def drop(self, database: Database) -> None:
         """Take a database away. Our own server goes as a whole: it keeps some rather than wait."""
+        self._drop([database.name])
+
+    @contextmanager
+    def tidy(self) -> Iterator[None]:
+        """Every database that is made meanwhile is taken away at the end; of our own server as by `drop`."""
+        before = len(self._made)
+        try:
+            yield
+        finally:
+            with contextlib.suppress(RefusedError):  # a server that is gone holds none
+                self._drop(self._made[before:])
+
+    def _drop(self, databases: Sequence[str]) -> None:
         if self._own and len(self._made) < _KEPT:
             return
-        self._admin.attempt(f"DROP DATABASE IF EXISTS {name(database.name)} WITH (FORCE)")
-        self._made.remove(database.name)
+        for called in databases:
+            self._admin.attempt(f"DROP DATABASE IF EXISTS {name(called)} WITH (FORCE)")
+            self._made.remove(called)
 
     def close(self) -> None:
         """Drop what we made. On our own server there is nothing to do: it goes as a whole."""
