@@ -260,6 +260,14 @@ class TestGathering:
     def test_sequences_copies_and_locks_are_the_version_s(self, text: str) -> None:
         assert statements(entry(f"statement: {text}")) == [text]
 
+    def test_constraints_that_are_named_are_heard_and_all_of_them_are_not(self) -> None:
+        told = (
+            "SET CONSTRAINTS ALL DEFERRED",
+            'SET CONSTRAINTS a, "B" DEFERRED',
+            "SET CONSTRAINTS b IMMEDIATE",
+        )
+        assert statements(*(entry(f"statement: {text}") for text in told)) == list(told[1:])
+
     def test_what_is_left_out_is_named_with_its_reason(self) -> None:
         texts = ("CREATE TABLE x ()", "TRUNCATE t", "COPY t FROM STDIN", "DO $$ $$", "SELECT version()",
                  "COPY t TO '/a/file'",

@@ -31,9 +31,14 @@ def asked(statements: Sequence[Statement]) -> list[Statement]:
     return [_tried(one) for one in statements if not _asks_nothing(one)]
 
 
+def names_constraints(tokens: Sequence[Token]) -> bool:
+    """SET CONSTRAINTS with names, which may be gone; ALL of them never are."""
+    lead = [one.value for one in tokens[:3] if one.kind is Kind.WORD]
+    return lead[:2] == ["set", "constraints"] and lead[2:] != ["all"]
+
+
 def _asks_nothing(statement: Statement) -> bool:
-    names_constraints = statement.lead[:2] == ("set", "constraints") and statement.lead[2:3] != ("all",)
-    return bool(_NO_QUESTION & set(statement.lead[:1])) and not names_constraints
+    return bool(_NO_QUESTION & set(statement.lead[:1])) and not names_constraints(statement.tokens)
 
 
 def _tried(statement: Statement) -> Statement:

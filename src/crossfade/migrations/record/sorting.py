@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Final
 
+from crossfade.migrations.asked import names_constraints
 from crossfade.migrations.catalog import BOOKKEEPING
 from crossfade.migrations.lexer import Kind, Token
 
@@ -40,6 +41,8 @@ def left_out(tokens: Sequence[Token], names: Collection[str]) -> str | None:
         return "changes the schema: set-up"
     if lead == "truncate":
         return "empties a table: set-up of a test"
+    if names_constraints(tokens):
+        return None
     if lead in _SESSION:
         return f"{lead.upper()}: of the session, no statement on data"
     if lead == "do":
