@@ -24,22 +24,25 @@ def attended(work: Callable[[], T], stop: Callable[[], None]) -> T:
     """The work's result, or what it raised. KeyboardInterrupt once it was stopped, for SIGTERM as well."""
     told: list[T] = []
     raised: list[BaseException] = []
+    over = threading.Event()  # `Thread.join` may take a thread for ended once a signal broke into it
 
     def run() -> None:
         try:
             told.append(work())
         except BaseException as error:  # noqa: BLE001 raised again below, in the thread that asked
             raised.append(error)
+        finally:
+            over.set()
 
     worker = threading.Thread(target=run, daemon=True)
     with terminable():
         try:
             worker.start()
-            while worker.is_alive():
-                worker.join(_LOOK_S)
+            while not over.wait(_LOOK_S):
+                pass
         except BaseException:
             stop()
-            worker.join(_END_S)
+            over.wait(_END_S)
             raise
     if raised:
         raise raised[0]
