@@ -52,7 +52,7 @@ SHORT_CLOCK: Final = 60.0
 PATIENT: Final = f"{EASY}deadlines: {{no_data: 60m, ready: 60m, rollback: 60m}}\n"
 """Five minutes of such a clock pass in five seconds, for which a busy machine may well be silent."""
 
-SHORT: Final = "{canary: {steps: [{weight: 10%, bake: 7m}], keep_old: 1m}}"
+SHORT: Final = "{canary: {steps: [{weight: 10%, bake: 12m}], keep_old: 1m}}"
 
 
 @dataclass
