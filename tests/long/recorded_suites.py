@@ -239,6 +239,8 @@ def main() -> int:
     asked = parser.parse_args()
     chosen = [one for one in ALL if one.__name__ == asked.only] or (SHORT if asked.short else ALL)
     rows, good = [], True
+    if asked.keep:
+        Path(asked.keep).mkdir(parents=True, exist_ok=True)
     for make in chosen:
         folder = Path(tempfile.mkdtemp(prefix=f"crossfade-{make.__name__}-", dir=asked.keep))
         try:

@@ -271,7 +271,7 @@ class _Proof:
     def _doubt(self, tried: Tried, vectors: Sequence[Vector]) -> bool:
         """Whether a difference is one that time, rows more, or their order make as well."""
         return (
-            differs(self._before.of(tried), tried, vectors)
+            differs(self._before.of(tried), tried, vectors, failing=True)
             or self._by_chance(tried, vectors)
             or self._by_rows_more(tried, vectors)
             or self._by_order(tried, vectors)

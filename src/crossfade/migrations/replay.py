@@ -283,15 +283,15 @@ def shuffle(session: Session, tables: Iterable[tuple[tuple[str, str], str]]) -> 
     session.ask("RESET session_replication_role")
 
 
-def differs(runner: Runner, tried: Tried, vectors: Sequence[Vector]) -> bool:
-    """Whether a run gives something else on the same shape with its rows laid otherwise."""
+def differs(runner: Runner, tried: Tried, vectors: Sequence[Vector], *, failing: bool = False) -> bool:
+    """Whether a run gives something else on the same shape, where rows lie otherwise, or a moment later."""
     prepared = runner.prepare(tried.statement.text, tried.types(), tried.hints)
     if isinstance(prepared, Failure):
         return False
     now = runner.run(prepared, [vectors], tried.writes)[0]
     before = next(outcome for run, outcome in vectors_of(tried) if list(run) == list(vectors))
     if now.failure is not None:
-        return False
+        return failing and not now.late
     mask = mask_of(before, now)
     return bool((mask.result | mask.effects) - (tried.mask.result | tried.mask.effects)) or mask.counts
 
