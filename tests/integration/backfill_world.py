@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
+
+from crossfade.errors import CrossfadeError
 from crossfade.migrations.backfill import Live, Outcome, Pulse, backfill, live
 from crossfade.migrations.backfill.telling import Told
 from crossfade.migrations.running.doors import open_door
@@ -122,3 +125,17 @@ class Hearing(list[Any]):
     def append(self, said: Any) -> None:
         super().append(said)
         self._heard(said)
+
+
+def left(world: World) -> str | None:
+    return world.one("SELECT count(*) FROM customers WHERE full_name IS DISTINCT FROM name")
+
+
+def told(world: World, kind: type) -> list[Any]:
+    return [one for one in world.said if isinstance(one, kind)]
+
+
+def refused(world: World, **more: Any) -> CrossfadeError:
+    with pytest.raises(CrossfadeError) as caught:
+        world.backfill(**more)
+    return caught.value

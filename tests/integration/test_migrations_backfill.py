@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from backfill_world import AUDITED, CHANGE, FULL_NAME, Hearing, World, first_pid, still
+from backfill_world import AUDITED, CHANGE, FULL_NAME, Hearing, World, first_pid, left, refused, still, told
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crossfade.errors import CrossfadeError, HeldError
+from crossfade.errors import HeldError
 from crossfade.migrations.backfill.live import RefusedStatementError
 from crossfade.migrations.backfill.telling import Began, Moved
 from crossfade.migrations.sandbox import Sandbox
@@ -36,20 +36,6 @@ def sandbox() -> Iterator[Sandbox]:
 @pytest.fixture
 def world(sandbox: Sandbox) -> World:
     return World(sandbox)
-
-
-def left(world: World) -> str | None:
-    return world.one("SELECT count(*) FROM customers WHERE full_name IS DISTINCT FROM name")
-
-
-def told(world: World, kind: type) -> list[Any]:
-    return [one for one in world.said if isinstance(one, kind)]
-
-
-def refused(world: World, **more: Any) -> CrossfadeError:
-    with pytest.raises(CrossfadeError) as caught:
-        world.backfill(**more)
-    return caught.value
 
 
 class TestDone:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
-from backfill_world import AUDITED, CHANGE, FULL_NAME, Hearing, Resting, World, still
+from backfill_world import AUDITED, CHANGE, FULL_NAME, Hearing, Resting, World, left, refused, still, told
 
 from crossfade.errors import CrossfadeError, PlatformError, RefusedError
 from crossfade.migrations.backfill import cursor
@@ -17,7 +16,6 @@ from crossfade.migrations.sandbox import Sandbox
 from crossfade.spec.change_models import PauseOn
 
 pytestmark = pytest.mark.real
-ON_ITS_OWN = Path(__file__).with_name("backfill_alone.py")
 
 
 @pytest.fixture(scope="module")
@@ -29,20 +27,6 @@ def sandbox() -> Iterator[Sandbox]:
 @pytest.fixture
 def world(sandbox: Sandbox) -> World:
     return World(sandbox)
-
-
-def left(world: World) -> str | None:
-    return world.one("SELECT count(*) FROM customers WHERE full_name IS DISTINCT FROM name")
-
-
-def told(world: World, kind: type) -> list[Any]:
-    return [one for one in world.said if isinstance(one, kind)]
-
-
-def refused(world: World, **more: Any) -> CrossfadeError:
-    with pytest.raises(CrossfadeError) as caught:
-        world.backfill(**more)
-    return caught.value
 
 
 class TestOthers:

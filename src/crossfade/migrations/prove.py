@@ -184,11 +184,11 @@ class _Proof:
         told.reconnect = self._warm.fails(lambda one: one.statement.said not in wrong)
         self._after.variations = _VARIED if wrong else _SHALLOW
         news = [self._tried_after(one) for one in asked(self._question.new.statements)]
-        new_before: list[Counterexample] = []
         failing = tuple(found for one in news if (found := fails_by_itself(one)))
         loose = self._loosened()
         told.wrong += self._after_writes(news, told.wrong)
-        if told.wrong and not new_before:
+        new_before: list[Counterexample] = []
+        if told.wrong:
             new_before = fails_on(self._before, news, context_of(after, before, Change()))
             told.reconnect = told.reconnect or (not new_before and self._new_reconnects(news))
         tables, indexes, steps = before.relations, before.index_table(), watched.traced.steps

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -21,48 +20,16 @@ SETS: dict[str, Case] = {name: usual for file in FILES for name, usual in file["
 CASES: list[Case] = [case for file in FILES for case in file["case"]]
 
 
-CASES_EACH = 25
-
-
-class Sandboxes:
-    """A sandbox keeps its databases until it goes, often in memory: after some cases a new one is due."""
-
-    def __init__(self, version: int) -> None:
-        self._version = version
-        self._open = ExitStack()
-        self._given = 0
-
-    def next(self) -> Sandbox:
-        if self._given % CASES_EACH == 0:
-            self.close()
-            self._running = self._open.enter_context(Sandbox(self._version))
-        self._given += 1
-        return self._running
-
-    def close(self) -> None:
-        self._open.close()
-
-
 @pytest.fixture(scope="session")
-def sandboxes() -> Iterator[Sandboxes]:
-    with closing(Sandboxes(18)) as running:
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(18) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
-def sandboxes_16() -> Iterator[Sandboxes]:
-    with closing(Sandboxes(16)) as running:
+def sandbox_16() -> Iterator[Sandbox]:
+    with Sandbox(16) as running:
         yield running
-
-
-@pytest.fixture
-def sandbox(sandboxes: Sandboxes) -> Sandbox:
-    return sandboxes.next()
-
-
-@pytest.fixture
-def sandbox_16(sandboxes_16: Sandboxes) -> Sandbox:
-    return sandboxes_16.next()
 
 
 def verdict(case: Case, sandbox: Sandbox) -> Verdict:
