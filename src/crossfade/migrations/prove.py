@@ -42,10 +42,10 @@ from crossfade.migrations.sandbox.server import Database, Server
 from crossfade.migrations.script import Asked, Script, Statement
 from crossfade.migrations.subject import Bench, Tried, unproved
 from crossfade.migrations.supply import OLD_SALT, context_of, readings, schema_changed, supply_after
-from crossfade.migrations.together import needed, run_together
 from crossfade.migrations.tolerance import Readers, loosened, needs_of
 from crossfade.migrations.touched import Touched
 from crossfade.migrations.trace import run_plain
+from crossfade.migrations.transactions import needed, run_together
 from crossfade.migrations.vectors import Supply
 from crossfade.migrations.verdict import Counterexample, Seen, Verdict, judge
 from crossfade.migrations.watched import Watched, watch_migration
