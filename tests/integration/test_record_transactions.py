@@ -101,6 +101,7 @@ class TestRowSecurity:
 
         assert told["not_proved"] == []
         assert told["rollback_safe"] is True
+        assert told["needs"] == []
 
     def test_r37_a_policy_that_reads_another_setting_hides_every_row(self, tenants: Path) -> None:
         told = proved(tenants, POLICY.format("app.customer"))
@@ -130,3 +131,17 @@ class TestTempTables:
         told = proved(temp, "SET lock_timeout = '1s'; ALTER TABLE orders ADD COLUMN note text;")
 
         assert (told["rollback_safe"], told["not_proved"]) == (True, [])
+
+
+def test_r37_a_new_version_that_only_works_in_its_transactions_fails_by_nothing(temp: Path) -> None:
+    told = proved(temp, "SET lock_timeout = '1s'; ALTER TABLE orders ADD COLUMN note text;")
+
+    assert (told["new_version"], told["needs"]) == ([], [])
+
+
+def test_r37_a_new_version_whose_transaction_is_refused_fails(temp: Path) -> None:
+    told = proved(temp, "SET lock_timeout = '1s'; ALTER TABLE orders RENAME amount TO pieces;")
+
+    listed = told["new_version"]
+    assert isinstance(listed, list)
+    assert MOVES in {one["statement"] for one in listed}

@@ -14,12 +14,14 @@ from hypothesis import strategies as st
 
 from crossfade.engine.drawer import FolderDrawer
 from crossfade.errors import RefusedError
+from crossfade.migrations.fits import Fit
 from crossfade.migrations.record.log import Heard
 from crossfade.migrations.shape import Sent, Shape
+from crossfade.migrations.verdict import Unproved
 from crossfade.preconditions.heard import script_of_heard, written_out
 from crossfade.preconditions.reach import Past, reachable
 from crossfade.preconditions.records import Part, Proved, Records, Version
-from crossfade.preconditions.say import footing, since
+from crossfade.preconditions.say import footing, on_the_schema, since
 from crossfade.release.plan import Footing
 from crossfade.release.policy import Objection, Record, Waivers, objections
 from crossfade.release.values import Verb
@@ -221,3 +223,23 @@ class TestHeardCommands:
             session="1", database="d", text="INSERT INTO t VALUES ($2, $1, '$1')", values=("it's", None)
         )
         assert written_out(one) == "INSERT INTO t VALUES (NULL, 'it''s', '$1')"
+
+
+class TestOnTheSchema:
+    def test_R45_what_could_not_be_executed_is_said_with_its_reason(self) -> None:
+        why = "not executed on the schema it was written for: error 22P02: no number"
+        one = Unproved(statement="SELECT\n  $1::int", source="v41", why=why)
+        proved = Footing(holds=True, why="proved")
+
+        found = on_the_schema("v41", proved, Fit(failing=(), ran=4, not_run=(one,)))
+
+        assert found == Footing(
+            holds=True,
+            why="proved; 4 of its 5 statements ran on the schema as it is, 1 could not be executed, "
+            f"as SELECT $1::int ({why})",
+        )
+
+    def test_R45_all_that_ran_is_all_of_them(self) -> None:
+        found = on_the_schema("v41", Footing(holds=True, why="proved"), Fit(failing=(), ran=5, not_run=()))
+
+        assert found.why == "proved; all of them ran on the schema as it is"

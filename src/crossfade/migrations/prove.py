@@ -45,7 +45,7 @@ from crossfade.migrations.supply import OLD_SALT, context_of, readings, schema_c
 from crossfade.migrations.tolerance import Readers, loosened, needs_of
 from crossfade.migrations.touched import Touched
 from crossfade.migrations.trace import run_plain
-from crossfade.migrations.transactions import needed, run_together
+from crossfade.migrations.transactions import Together, needed, run_on_one, run_together
 from crossfade.migrations.vectors import Supply
 from crossfade.migrations.verdict import Counterexample, Seen, Verdict, judge
 from crossfade.migrations.watched import Watched, watch_migration
@@ -184,7 +184,7 @@ class _Proof:
         told.reconnect = self._warm.fails(lambda one: one.statement.said not in wrong)
         self._after.variations = _VARIED if wrong else _SHALLOW
         news = [self._tried_after(one) for one in asked(self._question.new.statements)]
-        failing = tuple(found for one in news if (found := fails_by_itself(one)))
+        failing = self._new_fails(news)
         loose = self._loosened()
         told.wrong += self._after_writes(news, told.wrong)
         new_before: list[Counterexample] = []
@@ -240,6 +240,18 @@ class _Proof:
             self._together |= told.proved
         self._only_together = self._together - alone
         return found
+
+    def _new_fails(self, news: Sequence[Tried]) -> tuple[Counterexample, ...]:
+        """New statements that the new shape refuses, by themselves and in the transactions they belong to."""
+        version, told = self._question.new, Together()
+        if needed(version.transactions, frozenset(one.statement.said for one in news if one.executed)):
+            clone = self._ground.template.clone()
+            run_plain(clone, self._script)
+            told = run_on_one(version.transactions, version.name, clone, self._runner_on)
+            self._together |= told.proved
+        refused = {one.statement: one for one in told.wrong}
+        alone = [fails_by_itself(one) for one in news if one.statement.said not in told.proved]
+        return tuple((refused | {one.statement: one for one in alone if one is not None}).values())
 
     def _after_writes(self, news: Sequence[Tried], wrong: Sequence[Counterexample]) -> list[Counterexample]:
         """What fails only after the new version wrote, and would not have failed without the migration."""

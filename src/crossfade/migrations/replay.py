@@ -24,6 +24,7 @@ _DUPLICATE: Final = "23505"
 _NEW_WRITES: Final = 4
 _RUNS_LATER: Final = 48  # after the new version's writes: every row once is enough
 _STRUCTURAL: Final = frozenset({"23502", "42501", "428C9"})
+_NOT_SET: Final = "42704"  # of what could be prepared: a setting that another statement makes before it
 _UNREADABLE: Final = frozenset({"42601", "42P18", "42P08", "42P02"})
 
 Doubt = Callable[[Tried, Sequence[Vector]], bool]
@@ -208,17 +209,15 @@ def _of_values(failure: Failure) -> bool:
 
 def fails_by_itself(tried: Tried) -> Counterexample | None:
     """Whether a version's statement cannot run on the very shape it was written for."""
-    if (
-        tried.executed
-        or tried.untouched
-        or (tried.refused is not None and tried.refused.sqlstate in _UNREADABLE)
-    ):
+    refused = tried.refused
+    if tried.executed or tried.untouched or (refused is not None and refused.sqlstate in _UNREADABLE):
         return None
-    if tried.refused is not None:
-        return _example(tried, None, str(tried.refused), "observed", "error")
+    if refused is not None:
+        unset = tried.prepared is not None and refused.sqlstate == _NOT_SET
+        return None if unset else _example(tried, None, str(refused), "observed", "error")
     states = {one.sqlstate for one in tried.rejected}
     structural = states <= _STRUCTURAL or all(one[:2] in {"42", "0A"} for one in states)
-    if states and structural and len(states) == 1:
+    if structural and len(states) == 1 and states != {_NOT_SET}:
         return _example(tried, None, str(tried.rejected[0]), "possible", "error")
     return None
 

@@ -74,6 +74,15 @@ class Runner:
         if role is not None:
             session.attempt(f"SET ROLE {name(role)}")
 
+    def log_in(self) -> None:
+        """
+        As if the role itself had opened the session: a role that it is no member of is refused to it.
+
+        For a session that need not come back from it. Where the server does not let us, SET ROLE stays.
+        """
+        if self._role is not None:
+            self._session.attempt(f"SET SESSION AUTHORIZATION {name(self._role)}")
+
     def prepare(
         self, sql: str, types: Sequence[int] = (), hints: Mapping[int, int] | None = None
     ) -> Prepared | Failure:

@@ -4,7 +4,8 @@ Recorded transactions run again as a whole, before and after the migration.
 A statement may rest on those before it: a setting that row security reads, a temp table, a cursor. The
 sequences of a version run in the order in which they were recorded, each in a session of its own, and what
 they committed stays: twice on the shape they were written for, since what is not the same twice says
-nothing, then on the other. A statement that goes well there each time is proved there.
+nothing, then on the other. A statement that goes well there each time is proved there. Where there is one
+shape only, they run on that, and what its structure refuses is what fails.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from crossfade.migrations.wire import Session
 _ENDS: Final = frozenset({"commit", "end", "rollback", "abort"})
 _CONTROL: Final = frozenset({"savepoint", "release", "rollback"})
 _UNDETERMINED: Final = frozenset({"42P18", "42P08"})
+_REFUSED: Final = frozenset({"42", "0A", "3F"})
+"""Classes of errors that no row is to blame for: names, types, rights; what is not supported; a schema."""
 _TEXT: Final = 25
 _MARK: Final = "crossfade_step"
 
@@ -37,6 +40,36 @@ class Together:
 
     wrong: tuple[Counterexample, ...] = ()
     proved: frozenset[str] = frozenset()
+
+
+def run_on_one(sequences: Sequence[Steps], source: str, database: Database, runner_on: RunnerOn) -> Together:
+    """
+    On one shape, with nothing to compare: of what went well when it was recorded, what is refused now.
+
+    A value that meets no row here, or a rule that rows break, says nothing against the shape.
+    """
+    wrong: dict[str, Counterexample] = {}
+    good: set[str] = set()
+    for steps, outcomes in zip(sequences, _run(database, sequences, runner_on), strict=True):
+        for step, now in zip(steps, outcomes, strict=True):
+            if now.failure is None:
+                good.add(step.said or step.text)
+            elif now.failure.sqlstate[:2] in _REFUSED:
+                wrong.setdefault(step.said or step.text, _refused(step, source, now.failure))
+                break
+    return Together(tuple(wrong.values()), frozenset(good - wrong.keys()))
+
+
+def _refused(step: Asked, source: str, failure: Failure) -> Counterexample:
+    return Counterexample(
+        statement=step.said or step.text,
+        source=source,
+        values=step.values,
+        before="in its transaction: it went well when it was recorded",
+        after=str(failure),
+        kind="observed",
+        wrong="error",
+    )
 
 
 def needed(sequences: Iterable[Steps], alone: frozenset[str]) -> bool:
@@ -92,6 +125,7 @@ def _run(database: Database, sequences: Sequence[Steps], runner_on: RunnerOn) ->
     for steps in sequences:
         with database.connect() as session:
             runner = runner_on(session)
+            runner.log_in()
             session.attempt("BEGIN")
             yield [_step(runner, session, one) for one in steps]
             session.attempt("COMMIT")

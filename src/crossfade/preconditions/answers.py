@@ -21,10 +21,10 @@ from crossfade.preconditions.accepting import weigh
 from crossfade.preconditions.booting import boot
 from crossfade.preconditions.heard import counted, heard_script
 from crossfade.preconditions.in_step import behind, taken_away, with_dual_write
-from crossfade.preconditions.proving import Case, Prover, said, script_of, statements_of
+from crossfade.preconditions.proving import Case, Prover, script_of, statements_of
 from crossfade.preconditions.records import Part, Proved
 from crossfade.preconditions.same_ground import ground_of
-from crossfade.preconditions.say import footing, since
+from crossfade.preconditions.say import footing, on_the_schema, since
 from crossfade.release.plan import Footing
 from crossfade.spec.change_models import CommandPart, SqlPart
 
@@ -215,15 +215,14 @@ class Answers:
             if found.holds is False:
                 return found
             fits = fit(
-                prover.server, live.statements, shape.as_statements(revision), revision, self._side.role
+                prover.server,
+                live.statements,
+                shape.as_statements(revision),
+                revision,
+                self._side.role,
+                transactions=shape.as_transactions(),
             )
-        if fits.failing:
-            return Footing(
-                holds=False, why=f"{revision} fails on the schema as it is: {said(fits.failing[0])}"
-            )
-        if found.holds and fits.planned == 0:
-            return replace(found, why=f"{found.why}; all of them ran on the schema as it is")
-        return replace(found, why=f"{found.why}; {fits.ran} of its statements ran on the schema as it is")
+        return on_the_schema(revision, found, fits)
 
     def _prove_what_ran(self, prover: Prover, revision: str, shape: Shape, ran: Sequence[Part]) -> None:
         """Proofs that nobody made before: on the schema that the version was recorded on, part by part."""

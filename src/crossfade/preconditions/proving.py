@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Self
 
 from crossfade.migrations.prove import Question, prove
 from crossfade.migrations.prove import Version as Sends
@@ -12,12 +12,11 @@ from crossfade.migrations.running.dump import major_for
 from crossfade.migrations.sandbox import Sandbox, Server
 from crossfade.migrations.script import Script, Statement, read_script, read_statements
 from crossfade.migrations.shape import Shape
-from crossfade.migrations.verdict import Counterexample, Verdict
+from crossfade.migrations.verdict import Verdict
 from crossfade.preconditions.accepting import Possible, possible_of
 from crossfade.preconditions.records import Part, Proved
+from crossfade.preconditions.say import said
 from crossfade.spec.change_models import SqlPart
-
-_SHOWN: Final = 80
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,12 +65,8 @@ class Prover:
 
     def prove(self, case: Case, revision: str, shape: Shape) -> tuple[Proved, Verdict]:
         """One part against one version's statements."""
-        old = Sends(
-            name=revision,
-            statements=shape.as_statements(revision),
-            transactions=shape.as_transactions(),
-        )
-        new = old if case.new is None else Sends(name="new", statements=case.new.as_statements("new"))
+        old = _sends(revision, shape)
+        new = old if case.new is None else _sends("new", case.new)
         question = Question(
             schema=case.schema,
             schema_name=case.schema_name,
@@ -82,6 +77,10 @@ class Prover:
         )
         verdict = prove(question, self.server)
         return _kept(case.part, revision, shape, verdict, self._at), verdict
+
+
+def _sends(name: str, shape: Shape) -> Sends:
+    return Sends(name=name, statements=shape.as_statements(name), transactions=shape.as_transactions())
 
 
 def _kept(part: Part, revision: str, shape: Shape, verdict: Verdict, at: str) -> Proved:
@@ -120,10 +119,3 @@ def _undecided(unproved: Sequence[object]) -> str:
     if not count:
         return "it could not be decided"
     return f"{count} of its statements could not be executed"
-
-
-def said(example: Counterexample) -> str:
-    """A counterexample on one line, without its values."""
-    told = " ".join(example.statement.split())
-    short = told if len(told) <= _SHOWN else f"{told[: _SHOWN - 1]}…"
-    return f"{short} ({example.after.splitlines()[0] if example.after else example.wrong})"

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
 from crossfade.preconditions.accepting import weigh
 from crossfade.preconditions.records import Part, Proved, Version
 from crossfade.release.plan import Footing
 from crossfade.spec.change_models import Accept
+
+if TYPE_CHECKING:
+    from crossfade.migrations.fits import Fit
+    from crossfade.migrations.verdict import Counterexample
+
+_SHOWN: Final = 80
 
 Asked = Callable[[Part, str], Proved | None]
 """A part and a shape's digest → what was proved."""
@@ -65,3 +73,27 @@ def _proved(revision: str, version: Version, proofs: Sequence[Proved]) -> str:
     names = list(dict.fromkeys(one.change for one in proofs))
     listed = f"migration {names[0]}" if len(names) == 1 else f"migrations {', '.join(names)}"
     return f"{listed} proved against {version.statements} of {revision}'s statements"
+
+
+def on_the_schema(revision: str, found: Footing, fits: Fit) -> Footing:
+    """What the proofs say, with what came of running the version's statements on the schema as it is."""
+    if fits.failing:
+        return Footing(holds=False, why=f"{revision} fails on the schema as it is: {said(fits.failing[0])}")
+    if not fits.not_run:
+        every = "all of them" if found.holds else f"all {fits.ran} of its statements"
+        return replace(found, why=f"{found.why}; {every} ran on the schema as it is")
+    count, first = len(fits.not_run), fits.not_run[0]
+    ran = f"{fits.ran} of its {fits.ran + count} statements ran on the schema as it is"
+    could_not = f"{count} could not be executed, as {_short(first.statement)} ({first.why.splitlines()[0]})"
+    return replace(found, why=f"{found.why}; {ran}, {could_not}")
+
+
+def said(example: Counterexample) -> str:
+    """A counterexample on one line, without its values."""
+    told = _short(example.statement)
+    return f"{told} ({example.after.splitlines()[0] if example.after else example.wrong})"
+
+
+def _short(statement: str) -> str:
+    told = " ".join(statement.split())
+    return told if len(told) <= _SHOWN else f"{told[: _SHOWN - 1]}…"
