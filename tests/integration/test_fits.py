@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from crossfade.migrations.fits import Fit, fit
+from crossfade.migrations.question import Version
 from crossfade.migrations.sandbox import Sandbox
 from crossfade.migrations.script import Asked, read_statements
 
@@ -40,14 +41,8 @@ def step(text: str, *values: str | None) -> Asked:
 
 
 def fits(sandbox: Sandbox, more: str, *transactions: tuple[Asked, ...], statements: str = READS) -> Fit:
-    return fit(
-        sandbox.server,
-        read_statements(NOTES + more, "schema"),
-        read_statements(statements, "v1"),
-        "v1",
-        "fits_app",
-        transactions=transactions,
-    )
+    version = Version(name="v1", statements=read_statements(statements, "v1"), transactions=transactions)
+    return fit(sandbox.server, read_statements(NOTES + more, "schema"), version, "fits_app")
 
 
 def test_R45_what_row_security_hides_without_its_setting_ran_in_its_transaction(sandbox: Sandbox) -> None:

@@ -16,13 +16,14 @@ from functools import partial
 from crossfade.migrations.asked import asked
 from crossfade.migrations.ground import Ground, lay
 from crossfade.migrations.legal import Literals
+from crossfade.migrations.question import Version
 from crossfade.migrations.replay import fails_by_itself
 from crossfade.migrations.runs import Runner
 from crossfade.migrations.sandbox.server import Server
 from crossfade.migrations.script import Statement
 from crossfade.migrations.subject import Bench, Tried, unproved
 from crossfade.migrations.supply import OLD_SALT
-from crossfade.migrations.transactions import Steps, Together, needed, run_on_one
+from crossfade.migrations.transactions import Together, needed, run_on_one
 from crossfade.migrations.vectors import Supply
 from crossfade.migrations.verdict import Counterexample, Unproved
 from crossfade.migrations.wire import Session
@@ -41,23 +42,20 @@ class Fit:
 def fit(
     server: Server,
     schema: Sequence[Statement],
-    version: Sequence[Statement],
-    source: str,
+    version: Version,
     role: str | None,
-    *,
-    transactions: Sequence[Steps] = (),
 ) -> Fit:
     """Every statement of the version on the schema. Raises RefusedError (CF9210) where it does not load."""
-    sent = asked(version)
-    told = [one.tokens for one in (*schema, *version)]
+    sent = asked(version.statements)
+    told = [one.tokens for one in (*schema, *version.statements)]
     ground = lay(server, schema, "the schema of the database", Literals(told), role)
     with ExitStack() as open_:
-        alone = _alone(ground, version, sent, source, open_)
+        alone = _alone(ground, version, sent, open_)
         good = frozenset(one.statement.said for one in alone if one.executed)
         together = Together()
-        if needed(transactions, good):
+        if needed(version.transactions, good):
             runner_on = partial(_runner, ground, version, role=ground.role)
-            together = run_on_one(transactions, source, ground.template.clone(), runner_on)
+            together = run_on_one(version.transactions, version.name, ground.template.clone(), runner_on)
     failing = {one.statement: one for one in together.wrong}
     for one in alone:
         found = None if one.statement.said in together.proved else fails_by_itself(one)
@@ -72,9 +70,7 @@ def fit(
     )
 
 
-def _alone(
-    ground: Ground, version: Sequence[Statement], sent: Sequence[Statement], source: str, open_: ExitStack
-) -> list[Tried]:
+def _alone(ground: Ground, version: Version, sent: Sequence[Statement], open_: ExitStack) -> list[Tried]:
     supply = Supply(
         catalog=ground.catalog,
         rows=ground.content.rows,
@@ -88,10 +84,9 @@ def _alone(
     if ground.role is not None:
         runner = _runner(ground, version, open_.enter_context(database.connect()), role=ground.role)
     bench = Bench(runner, owner, supply)
-    return [bench.try_one(one, source) for one in sent]
+    return [bench.try_one(one, version.name) for one in sent]
 
 
-def _runner(ground: Ground, version: Sequence[Statement], session: Session, *, role: str | None) -> Runner:
+def _runner(ground: Ground, version: Version, session: Session, *, role: str | None) -> Runner:
     columns = {one.key: [column.name for column in one.columns] for one in ground.catalog.relations.values()}
-    settings = [one.text for one in version if one.lead[:1] == ("set",)]
-    return Runner(session, columns, role=role, settings=settings)
+    return Runner(session, columns, role=role, settings=version.settings)

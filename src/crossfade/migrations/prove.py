@@ -11,9 +11,8 @@ What a verdict is made of is pure and stands in `verdict.py`; this file fetches 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Final
 
 from crossfade.errors import RefusedError
@@ -26,6 +25,7 @@ from crossfade.migrations.gained import gained, without_gained
 from crossfade.migrations.ground import lay
 from crossfade.migrations.legal import Literals
 from crossfade.migrations.locks import blocked, without_timeout
+from crossfade.migrations.question import Question, Version
 from crossfade.migrations.replay import (
     after_writes,
     differs,
@@ -37,9 +37,10 @@ from crossfade.migrations.replay import (
     warm_up,
     write_new,
 )
+from crossfade.migrations.roles import Able, Roles, speaks_of_roles
 from crossfade.migrations.runs import Readings, Runner, Vector
 from crossfade.migrations.sandbox.server import Database, Server
-from crossfade.migrations.script import Asked, Script, Statement
+from crossfade.migrations.script import Statement
 from crossfade.migrations.subject import Bench, Tried, unproved
 from crossfade.migrations.supply import OLD_SALT, context_of, readings, schema_changed, supply_after
 from crossfade.migrations.tolerance import Readers, loosened, needs_of
@@ -51,31 +52,11 @@ from crossfade.migrations.verdict import Counterexample, Seen, Verdict, judge
 from crossfade.migrations.watched import Watched, watch_migration
 from crossfade.migrations.wire import Session
 
+__all__ = ["Question", "Version", "prove"]
+
 _VARIED: Final = 160  # of the new version, where its values decide between contract and unsafe
 _SHALLOW: Final = 16
 _AGAIN: Final = 3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Version:
-    """A version's statements; `name` is where they come from."""
-
-    name: str
-    statements: tuple[Statement, ...]
-    transactions: tuple[tuple[Asked, ...], ...] = ()
-    """Of several statements, with the values they had: run as a whole as well."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """What is to be proved."""
-
-    schema: tuple[Statement, ...]
-    schema_name: str
-    old: tuple[Version, ...]
-    new: Version
-    migration: Script
-    app_role: str | None = None
 
 
 def prove(question: Question, server: Server) -> Verdict:
@@ -102,9 +83,9 @@ class _Proof:
         self._server = server
         self._open = open_
         listed = [one for version in (*question.old, question.new) for one in version.statements]
-        self._settings = [one.text for one in listed if one.lead[:1] == ("set",)]
+        self._settings = [one for version in (*question.old, question.new) for one in version.settings]
         told = (*question.migration.statements, *listed, *question.schema)
-        inserts = [one for one in question.migration.statements if _adds(one)]
+        inserts = [one for one in question.migration.statements if one.lead[:1] == ("insert",)]
         self._readings: Readings = {}  # of the new shape, once it is there
         self._together: frozenset[str] = frozenset()  # statements that went well in a transaction of theirs
         self._only_together: frozenset[str] = frozenset()
@@ -115,11 +96,12 @@ class _Proof:
     def run(self) -> Seen:
         question = self._question
         ground = lay(self._server, question.schema, question.schema_name, self._literals, question.app_role)
+        self._roles = Roles.of(self._server.admin) if speaks_of_roles(question.migration) else None
         watched = watch_migration(ground, question.migration)
         self._ground = watched.ground
         if watched.fails:
             return self._failed(watched)
-        self._deferred = _defers(question)
+        self._deferred = question.defers
         self._run_before(watched.touched)
         self._migrate(watched)
         return self._seen(watched)
@@ -136,6 +118,8 @@ class _Proof:
 
     def _run_before(self, touched: Touched | None) -> None:
         ground = self._ground
+        self._as_before()
+        self._able = self._may_take_on()
         self._before_db = ground.template.clone()
         supply = Supply(
             catalog=ground.catalog,
@@ -179,6 +163,7 @@ class _Proof:
     def _seen(self, watched: Watched) -> Seen:
         before, after, change = self._ground.catalog, self._catalog, self._change
         told = replay(self._after, self._olds, context_of(before, after, change), self._doubt)
+        told.wrong += self._able.lost(self._may_take_on(), self._ground.role)
         told.wrong += self._in_transactions({one.statement for one in told.wrong if not one.beyond})
         wrong = {one.statement for one in told.wrong}
         told.reconnect = self._warm.fails(lambda one: one.statement.said not in wrong)
@@ -232,14 +217,28 @@ class _Proof:
         for version in self._question.old:
             if not needed(version.transactions, alone):
                 continue
-            places = [self._ground.template.clone() for _ in range(3)]
-            run_plain(places[-1], self._script)
             context = context_of(self._ground.catalog, self._catalog, self._change)
-            told = run_together(version.transactions, version.name, places, self._runner_on, context)
+            told = run_together(version.transactions, version.name, self._places(), self._runner_on, context)
             found += [one for one in told.wrong if one.statement not in wrong]
             self._together |= told.proved
         self._only_together = self._together - alone
         return found
+
+    def _places(self) -> Iterator[Database]:
+        """Twice the old shape, then the new one; what all databases share is of that shape as well."""
+        self._as_before()
+        yield self._ground.template.clone()
+        yield self._ground.template.clone()
+        migrated = self._ground.template.clone()
+        run_plain(migrated, self._script)
+        yield migrated
+
+    def _as_before(self) -> None:
+        if self._roles is not None:
+            self._roles.put_back(self._server.admin)
+
+    def _may_take_on(self) -> Able:
+        return Able.of(self._server.admin, self._question.taken_on, self._ground.role)
 
     def _new_fails(self, news: Sequence[Tried]) -> tuple[Counterexample, ...]:
         """New statements that the new shape refuses, by themselves and in the transactions they belong to."""
@@ -381,15 +380,3 @@ class _Proof:
     def _version(self) -> str:
         number = self._server.version
         return f"PostgreSQL {number // 10000}.{number % 10000}"
-
-
-def _defers(question: Question) -> bool:
-    """Whether a constraint may be checked as late as at COMMIT, before or after the migration."""
-    told = (*question.schema, *question.migration.statements)
-    return any({"deferrable"} & {token.value for token in one.tokens} for one in told) or any(
-        one.lead[:3] == ("create", "constraint", "trigger") for one in told
-    )
-
-
-def _adds(statement: Statement) -> bool:
-    return statement.lead[:1] == ("insert",)

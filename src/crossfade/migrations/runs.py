@@ -28,6 +28,12 @@ WHERE pid = pg_backend_pid() AND locktype = 'relation' AND mode = 'RowExclusiveL
 _OPENED: Final = """
 SELECT relation::int8 FROM pg_catalog.pg_locks WHERE pid = pg_backend_pid() AND relation IS NOT NULL
 """
+_AS_SET: Final = """
+SELECT pg_catalog.set_config(split_part(s, '=', 1), substr(s, strpos(s, '=') + 1), false)
+FROM pg_catalog.pg_db_role_setting d JOIN pg_catalog.pg_roles r ON r.oid = d.setrole AND r.rolname = $1,
+  LATERAL pg_catalog.unnest(d.setconfig) s WHERE d.setdatabase = 0
+"""
+"""What a session of the role would begin with."""
 _UNDETERMINED: Final = frozenset({"42P18", "42P08"})
 _TEXT: Final = 25
 _MOST_PARAMS: Final = 64
@@ -68,6 +74,8 @@ class Runner:
         self._count = 0
         self._deferred = deferred  # whether some constraint may wait until the end of a transaction
         session.ask("SET statement_timeout = '5s'; SET lock_timeout = '2s'; SET client_min_messages = error")
+        if role is not None:
+            session.attempt(_AS_SET, [role])
         for one in settings:
             session.attempt(one)
         self._role = role

@@ -80,11 +80,11 @@ def needed(sequences: Iterable[Steps], alone: frozenset[str]) -> bool:
 def run_together(
     sequences: Sequence[Steps],
     source: str,
-    databases: Sequence[Database],
+    databases: Iterable[Database],
     runner_on: RunnerOn,
     context: Context,
 ) -> Together:
-    """`databases`: twice the shape that they were written for, and the other."""
+    """`databases`: twice the shape that they were written for, and the other; each is met when it is due."""
     first, again, after = (list(_run(one, sequences, runner_on)) for one in databases)
     wrong: list[Counterexample] = []
     good: set[str] = set()

@@ -21,7 +21,7 @@ from crossfade.preconditions.accepting import weigh
 from crossfade.preconditions.booting import boot
 from crossfade.preconditions.heard import counted, heard_script
 from crossfade.preconditions.in_step import behind, taken_away, with_dual_write
-from crossfade.preconditions.proving import Case, Prover, script_of, statements_of
+from crossfade.preconditions.proving import Case, Prover, script_of, sends, statements_of
 from crossfade.preconditions.records import Part, Proved
 from crossfade.preconditions.same_ground import ground_of
 from crossfade.preconditions.say import footing, on_the_schema, since
@@ -214,14 +214,7 @@ class Answers:
             found = self._side.said_of(revision, done)
             if found.holds is False:
                 return found
-            fits = fit(
-                prover.server,
-                live.statements,
-                shape.as_statements(revision),
-                revision,
-                self._side.role,
-                transactions=shape.as_transactions(),
-            )
+            fits = fit(prover.server, live.statements, sends(revision, shape), self._side.role)
         return on_the_schema(revision, found, fits)
 
     def _prove_what_ran(self, prover: Prover, revision: str, shape: Shape, ran: Sequence[Part]) -> None:

@@ -65,8 +65,8 @@ class Prover:
 
     def prove(self, case: Case, revision: str, shape: Shape) -> tuple[Proved, Verdict]:
         """One part against one version's statements."""
-        old = _sends(revision, shape)
-        new = old if case.new is None else _sends("new", case.new)
+        old = sends(revision, shape)
+        new = old if case.new is None else sends("new", case.new)
         question = Question(
             schema=case.schema,
             schema_name=case.schema_name,
@@ -79,7 +79,8 @@ class Prover:
         return _kept(case.part, revision, shape, verdict, self._at), verdict
 
 
-def _sends(name: str, shape: Shape) -> Sends:
+def sends(name: str, shape: Shape) -> Sends:
+    """A recorded version as a proof takes it."""
     return Sends(name=name, statements=shape.as_statements(name), transactions=shape.as_transactions())
 
 
