@@ -19,6 +19,8 @@ from crossfade.errors import RefusedError
 from crossfade.migrations.answers import Failure
 from crossfade.migrations.asked import asked
 from crossfade.migrations.catalog_reader import read_catalog
+from crossfade.migrations.chance import Chance, moved
+from crossfade.migrations.compare import Outcome
 from crossfade.migrations.data import Change, changes, read_again, read_content
 from crossfade.migrations.far import Far
 from crossfade.migrations.gained import gained, without_gained
@@ -56,7 +58,6 @@ __all__ = ["Question", "Version", "prove"]
 
 _VARIED: Final = 160  # of the new version, where its values decide between contract and unsafe
 _SHALLOW: Final = 16
-_AGAIN: Final = 3
 
 
 def prove(question: Question, server: Server) -> Verdict:
@@ -279,21 +280,24 @@ class _Proof:
         run_plain(clone, self._script)
         return warm.fails(lambda _: True)
 
-    def _doubt(self, tried: Tried, vectors: Sequence[Vector]) -> bool:
-        """Whether a difference is one that time, rows more, or their order make as well."""
+    def _doubt(self, tried: Tried, vectors: Sequence[Vector], now: Outcome) -> bool:
+        """Whether a difference is one that time, chance, rows more, or their order make as well."""
         return (
             differs(self._before.of(tried), tried, vectors, failing=True)
-            or self._by_chance(tried, vectors)
+            or self._by_chance(tried, vectors, now)
             or self._by_rows_more(tried, vectors)
             or self._by_order(tried, vectors)
         )
 
-    def _by_chance(self, tried: Tried, vectors: Sequence[Vector]) -> bool:
-        """Whether it fares the same when asked again: a sequence gave a number that stood there already."""
-        if not (tried.mask.effects or tried.mask.result):
-            return False
-        context = context_of(self._ground.catalog, self._catalog, self._change)
-        return any(fares_the_same(self._after.of(tried), tried, vectors, context) for _ in range(_AGAIN))
+    def _by_chance(self, tried: Tried, vectors: Sequence[Vector], now: Outcome) -> bool:
+        if self._chance is None:
+            context = context_of(self._ground.catalog, self._catalog, self._change)
+            clone = self._ground.template.clone()
+            sequences = moved(clone, lambda: run_plain(clone, self._script))
+            self._chance = Chance(self._before, self._after, context, sequences)
+        return self._chance.makes(tried, vectors, now)
+
+    _chance: Chance | None = None
 
     def _by_rows_more(self, tried: Tried, vectors: Sequence[Vector]) -> bool:
         if not self._gained:

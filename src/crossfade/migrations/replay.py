@@ -27,7 +27,7 @@ _STRUCTURAL: Final = frozenset({"23502", "42501", "428C9"})
 _NOT_SET: Final = "42704"  # of what could be prepared: a setting that another statement makes before it
 _UNREADABLE: Final = frozenset({"42601", "42P18", "42P08", "42P02"})
 
-Doubt = Callable[[Tried, Sequence[Vector]], bool]
+Doubt = Callable[[Tried, Sequence[Vector], Outcome], bool]
 
 
 @dataclass(slots=True)
@@ -85,7 +85,7 @@ def _one(
             told.types_changed |= compared.types_changed
             told.default_changed |= compared.default_changed
             continue
-        if compared.wrong in {"rows", "effect"} and doubt is not None and doubt(tried, vectors):
+        if compared.wrong in {"rows", "effect"} and doubt is not None and doubt(tried, vectors, now):
             continue
         found.append(_judged(runner, prepared, tried, vectors, compared))
         if found[-1].kind == "observed" or not found[-1].beyond:
