@@ -201,3 +201,28 @@ Keeps others waiting
 
 8 statements fare the same; PostgreSQL 18.4, 0.3 s"""
         )
+
+
+class TestWhatIsSaidOfValues:
+    """R37: nothing is said of values that a statement does not have."""
+
+    def line(self, kind: str, *values: str, sent: bool = False) -> str:
+        verdict = judge(replace(QUIET, old_wrong=(example(values=values, kind=kind, sent=sent),)))
+        return next(one for one in as_text(verdict).splitlines() if f"{kind}: " in one).strip()
+
+    def test_R37_without_values_it_is_rows_that_are_possible(self) -> None:
+        assert self.line("possible") == (
+            "possible: on rows that the schema allows: it sends no values, and whether you have such rows is "
+            "not known"
+        )
+
+    def test_R37_with_values_it_is_these(self) -> None:
+        assert self.line("possible", "a") == "possible: with these values, which the schema allows"
+
+    def test_R37_without_values_none_are_said_not_to_matter(self) -> None:
+        assert self.line("observed") == "observed: it fails whenever it is sent"
+
+    def test_R37_what_was_recorded_is_no_failure_with_any_value(self) -> None:
+        told = self.line("observed", "a", sent=True)
+
+        assert told == "observed: so it was sent when it was recorded"

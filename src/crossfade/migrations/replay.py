@@ -133,6 +133,7 @@ def _judged(
         kind=kind,
         wrong=compared.wrong,
         beyond=_beyond(tried, vectors) if kind == "possible" else (),
+        sent=really_sent and not whatever and compared.wrong != "columns",
     )
 
 

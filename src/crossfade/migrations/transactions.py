@@ -69,6 +69,7 @@ def _refused(step: Asked, source: str, failure: Failure) -> Counterexample:
         after=str(failure),
         kind="observed",
         wrong="error",
+        sent=True,
     )
 
 
@@ -118,6 +119,7 @@ def _example(step: Asked, source: str, before: Outcome, compared: Compared) -> C
         after=compared.after,
         kind="observed",
         wrong=compared.wrong,
+        sent=True,
     )
 
 

@@ -43,7 +43,11 @@ _ROWS: Final = frozenset({"update", "delete", "insert", "merge"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counterexample:
-    """A statement that fares otherwise after. `observed`: whatever the values; `possible`: with these."""
+    """
+    A statement that fares otherwise after.
+
+    `observed`: whatever the values are, or with what was `sent`; `possible`: with these values, or rows.
+    """
 
     statement: str
     source: str
@@ -54,6 +58,21 @@ class Counterexample:
     wrong: str
     beyond: tuple[str, ...] = ()
     """What every failing run has that no recorded one had; empty where there is none, or nobody recorded."""
+    sent: bool = False
+    """Whether just this was recorded: the statement with these values, or its transaction."""
+
+    @property
+    def says(self) -> str:
+        """What it tells of the values, in a few words."""
+        if self.sent:
+            return "so it was sent when it was recorded"
+        if self.kind == "observed":
+            return f"it fails {'whatever the values are' if self.values else 'whenever it is sent'}"
+        if self.values:
+            return "with these values, which the schema allows"
+        return (
+            "on rows that the schema allows: it sends no values, and whether you have such rows is not known"
+        )
 
     def as_json(self) -> dict[str, Any]:
         return {

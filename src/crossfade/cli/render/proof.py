@@ -127,15 +127,9 @@ def _examples(title: str, found: tuple[Counterexample, ...]) -> Iterator[str]:
             yield f"    with    {values}"
         yield f"    before  {_short(one.before)}"
         yield f"    after   {_short(one.after)}"
-        yield f"    {one.kind}: {_KINDS[one.kind]}"
+        yield f"    {one.kind}: {one.says}"
     if len(found) > _SHOWN:
         yield f"  and {len(found) - _SHOWN} more: --json has all"
-
-
-_KINDS: Final = {
-    "observed": "it fails whatever the values are",
-    "possible": "with these values, which the schema allows",
-}
 
 
 def _locks(verdict: Verdict) -> Iterator[str]:
