@@ -190,7 +190,7 @@ class _Proof:
             invalid_left=watched.invalid_left,
             schema_changed=schema_changed(before, after),
             wrote=watched.traced.wrote or bool(change.tables),
-            lost=change.lost,
+            lost=(*change.lost, *watched.lost),
             old_wrong=tuple(told.wrong),
             new_fails_after=failing,
             new_fails_before=tuple(new_before),

@@ -22,6 +22,7 @@ from crossfade.migrations.ground import Ground, grown
 from crossfade.migrations.lexer import Kind, Token, meaningful
 from crossfade.migrations.load import missing_extension
 from crossfade.migrations.locks import Blocked, blocked
+from crossfade.migrations.retyped import OF_DATA, Retyped, Tripped, retyped, trip
 from crossfade.migrations.sandbox.server import Database
 from crossfade.migrations.script import Script, Statement, Unit
 from crossfade.migrations.seed import ROWS, keep
@@ -29,7 +30,6 @@ from crossfade.migrations.touched import Touched, touched
 from crossfade.migrations.trace import NOT_IN_A_TRANSACTION, NOT_IN_THE_SAME, Traced, run_plain, trace
 from crossfade.migrations.wire import QuestionError, Session
 
-_OF_DATA: Final = frozenset({"21", "22", "23", "P0"})
 _TRIALS: Final = 14
 _HARMLESS: Final = frozenset({"AccessShareLock", "RowShareLock"})
 
@@ -45,6 +45,7 @@ class Watched:
     together_only: bool = False
     refused_in_transaction: bool = False
     data_failure: str = ""
+    lost: tuple[str, ...] = ()  # values at the edges of a type that a column had
     invalid_left: tuple[str, ...] = ()
     apart: tuple[Blocked, ...] | None = None
     touched: Touched | None = None  # None: anything may be another one now
@@ -62,6 +63,8 @@ class _Watcher:
         self._invalid: list[str] = []
         self._data_failure = ""
         self._touched: Touched | None = None
+        self._retyped: tuple[Retyped, ...] = ()
+        self._tripped = Tripped()
 
     def watch(self) -> Watched:
         traced = self._traced()
@@ -70,14 +73,19 @@ class _Watcher:
             self._script = self._script.apart()
             traced = self._traced()
             failure = traced.failure
-        if failure is not None and failure.sqlstate[:2] in _OF_DATA:
+        if failure is not None and failure.sqlstate[:2] in OF_DATA:
             self._data_failure = f"{failure} ({failure.detail})" if failure.detail else str(failure)
             reduced = self._reduced(failure)
             if reduced is not None:
                 self._ground = reduced
                 traced = self._traced()
                 failure = traced.failure
-        return self._failed(traced, failure) if failure is not None else self._told(traced)
+        if failure is not None:
+            return self._failed(traced, failure)
+        if self._retyped and not self._data_failure:
+            with self._ground.trial(None).connect() as session:
+                self._tripped = trip(session, self._script, self._retyped)
+        return self._told(traced)
 
     def _traced(self) -> Traced:
         clone = self._ground.trial(None)
@@ -126,7 +134,7 @@ class _Watcher:
         except QuestionError:
             said = Failure(sqlstate="25P02", message="the rows could not be taken away in a transaction")
         session.ask("ROLLBACK")
-        if said is None or said.sqlstate[:2] in _OF_DATA:
+        if said is None or said.sqlstate[:2] in OF_DATA:
             return said is None
         return self._tried(kinds, tables) is None  # refused for another reason than its rows
 
@@ -152,6 +160,7 @@ class _Watcher:
             content = read_again(session, before, after)
             change = changes(before, after, self._ground.content, content, frozenset())
         held = [oid for step in traced.steps for oid, modes in step.held.items() if modes - _HARMLESS]
+        self._retyped = retyped(before, after)
         self._touched = touched(before, after, change.tables | frozenset(held))
 
     def _failed(self, traced: Traced, failure: Failure) -> Watched:
@@ -190,7 +199,8 @@ class _Watcher:
             ground=self._ground,
             script=self._script,
             traced=traced,
-            data_failure=self._data_failure,
+            data_failure=self._data_failure or self._tripped.failure,
+            lost=self._tripped.lost,
             invalid_left=tuple(dict.fromkeys(self._invalid)),
             touched=self._touched,
         )
