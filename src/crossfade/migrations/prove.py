@@ -31,6 +31,7 @@ from crossfade.migrations.question import Question, Version
 from crossfade.migrations.replay import (
     after_writes,
     differs,
+    fails_alike,
     fails_by_itself,
     fails_on,
     fares_the_same,
@@ -282,6 +283,8 @@ class _Proof:
 
     def _doubt(self, tried: Tried, vectors: Sequence[Vector], now: Outcome) -> bool:
         """Whether a difference is one that time, chance, rows more, or their order make as well."""
+        if now.failure is not None:
+            return fails_alike(self._before.of(tried), tried, vectors, now.failure)
         return (
             differs(self._before.of(tried), tried, vectors, failing=True)
             or self._by_chance(tried, vectors, now)

@@ -85,7 +85,7 @@ def _one(
             told.types_changed |= compared.types_changed
             told.default_changed |= compared.default_changed
             continue
-        if compared.wrong in {"rows", "effect"} and doubt is not None and doubt(tried, vectors, now):
+        if compared.wrong != "columns" and doubt is not None and doubt(tried, vectors, now):
             continue
         found.append(_judged(runner, prepared, tried, vectors, compared))
         if found[-1].kind == "observed" or not found[-1].beyond:
@@ -294,6 +294,15 @@ def differs(runner: Runner, tried: Tried, vectors: Sequence[Vector], *, failing:
         return failing and not now.late
     mask = mask_of(before, now)
     return bool((mask.result | mask.effects) - (tried.mask.result | tried.mask.effects)) or mask.counts
+
+
+def fails_alike(runner: Runner, tried: Tried, vectors: Sequence[Vector], failure: Failure) -> bool:
+    """Whether by now it fails with the same error on the shape it was written for, where it went well."""
+    prepared = runner.prepare(tried.statement.text, tried.types(), tried.hints)
+    if isinstance(prepared, Failure):
+        return False
+    now = runner.run(prepared, [vectors])[0].failure
+    return now is not None and (now.sqlstate, now.constraint) == (failure.sqlstate, failure.constraint)
 
 
 def fares_the_same(runner: Runner, tried: Tried, vectors: Sequence[Vector], context: Context) -> bool:
