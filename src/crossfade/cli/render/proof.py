@@ -89,7 +89,8 @@ def as_text(verdict: Verdict) -> str:
         [
             *_headline(verdict),
             *_examples("Fails after the migration", verdict.counterexamples),
-            *_examples("Of the new version", verdict.new_version),
+            *_examples("The new version fails after the migration", verdict.seen.new_fails_after),
+            *_examples("The new version fails before the migration", verdict.new_before),
             *_locks(verdict),
             *_needs(verdict),
             *_not_proved(verdict),
