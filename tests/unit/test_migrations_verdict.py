@@ -226,3 +226,9 @@ class TestWhatIsSaidOfValues:
         told = self.line("observed", "a", sent=True)
 
         assert told == "observed: so it was sent when it was recorded"
+
+
+def test_the_headline_says_why_it_is_blocked_where_of_the_old_version_nobody_knows() -> None:
+    seen = replace(QUIET, unproved=(TestUndecided.UNPROVED,), new_fails_after=(example(),))
+
+    assert as_text(judge(seen)).startswith("BLOCKED  the new version fails after it;")
