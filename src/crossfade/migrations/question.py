@@ -28,8 +28,7 @@ class Version:
         if self.transactions:
             return tuple(one.text for one in sets)
         return tuple(
-            f"SET {one.text[one.tokens[1].end :]}" if one.lead[1:2] == ("local",) else one.text
-            for one in sets
+            f"SET{one.text[one.tokens[1].end :]}" if one.lead[1:2] == ("local",) else one.text for one in sets
         )
 
 
