@@ -34,6 +34,7 @@ class Effect:
     added: tuple[Row, ...]
     removed: int
     held: Mapping[str, frozenset[Value]] = field(default_factory=dict)  # values that a column had before
+    untouched: frozenset[str] = frozenset()  # columns that the rows that came have as those that went
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +80,8 @@ class Context:
     filled: bool = False
     incidental: frozenset[tuple[int, int]] = frozenset()  # columns that a trigger changed on the way
     incidental_names: frozenset[tuple[tuple[str, str], str]] = frozenset()
+    retyped: Mapping[tuple[int, int], tuple[tuple[str, str], str]] = field(default_factory=dict)
+    """Columns of another type or size now, by table and attnum."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +169,11 @@ def _group(category: str) -> str:
 def _rows(
     before: Outcome, after: Outcome, pairs: Sequence[tuple[int, int]], mask: Mask, context: Context
 ) -> Compared | None:
-    firm = [(at, now) for at, now in pairs if not _excused(before, at, context)]
+    firm = [
+        (at, now)
+        for at, now in pairs
+        if not _excused(before, at, context) and not _told_by_effects(before, at, context)
+    ]
     cells = [
         (at, now, _kind(before.fields[at], context), _hidden(before, at, mask, context)) for at, now in firm
     ]
@@ -185,6 +192,13 @@ def _hidden(before: Outcome, at: int, mask: Mask, context: Context) -> bool:
 def _excused(before: Outcome, at: int, context: Context) -> bool:
     """Whether a column returned by an INSERT holds a default that the migration changed."""
     return _inserts(before) and (before.fields[at].table, before.fields[at].attnum) in context.default_fields
+
+
+def _told_by_effects(before: Outcome, at: int, context: Context) -> bool:
+    """Whether a result is what the statement wrote itself, which is compared in the type that it had."""
+    place = context.retyped.get((before.fields[at].table, before.fields[at].attnum))
+    effect = before.effects.get(place[0]) if place else None
+    return bool(place and effect and effect.added and place[1] not in effect.untouched)
 
 
 def _inserts(outcome: Outcome) -> bool:
@@ -263,7 +277,8 @@ def _effects(before: Outcome, after: Outcome, mask: Mask, context: Context) -> C
             what = f"writes other rows to {key[1]}"
             return Compared(wrong="effect", before=_wrote(mine), after=f"{what}: {_wrote(theirs)}")
         masked = {one for one in kept if (key, one) in mask.effects}
-        firm = [one for one in kept if one not in excused and (key, one) not in context.incidental_names]
+        loose = excused | (mine.untouched & theirs.untouched)
+        firm = [one for one in kept if one not in loose and (key, one) not in context.incidental_names]
         told = [_projected(one, firm, masked) for one in (mine, theirs)]
         if not _same(told[0], told[1], fills=context.filled):
             return Compared(wrong="effect", before=_wrote(mine), after=f"{key[1]} gets {_wrote(theirs)}")

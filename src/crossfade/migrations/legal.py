@@ -62,9 +62,11 @@ class Literals:
                     self._by_name.setdefault(near.value, {})[token.value] = None
 
     def near(self, column: Column, kind: Shape) -> tuple[str, ...]:
-        """What is worth trying in this column because some sentence names both."""
-        listed = self._by_name.get(column.name, {})
-        found = dict.fromkeys(one for text in listed for one in around(text, kind))
+        """What is worth trying in this column because some sentence names both: words first as they stand."""
+        listed = [around(text, kind) for text in self._by_name.get(column.name, {})]
+        if kind.is_string:
+            listed = list(itertools.zip_longest(*listed))
+        found = dict.fromkeys(one for several in listed for one in several if one is not None)
         return tuple(found)[: 3 * _PER_NAME]
 
 

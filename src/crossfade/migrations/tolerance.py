@@ -16,7 +16,7 @@ from crossfade.migrations.answers import Failure, Prepared
 from crossfade.migrations.catalog import Catalog, Column, Relation
 from crossfade.migrations.legal import Judge, Literals, Value, candidates
 from crossfade.migrations.pools import WIDE, shape_of
-from crossfade.migrations.wire import Session, name
+from crossfade.migrations.wire import Session, literal, name
 
 _DENIED: Final = "42501"
 _PROBE: Final = "crossfade_probe"
@@ -74,7 +74,8 @@ def loosened(
         if None in newly:
             yield Loosened(table=table.oid, column=column, need="old_tolerates_null")
         lost_key = _keys(table, column) - _keys(table_now, column)
-        wider = [one for one in newly if one is not None and one not in added]
+        wider = any(one is not None and one not in added for one in newly)
+        wider = wider or _finer(new, column, column_now, now.taken(table_now, column_now, tried))
         if wider or any(target in after.relations for _, target in lost_key):
             yield Loosened(table=table.oid, column=column, need="old_tolerates_wider_values")
 
@@ -115,6 +116,16 @@ def _newly(
 ) -> list[Value]:
     taken_before = set(was.taken(*old, tried))
     return [one for one in now.taken(*new, tried) if one not in taken_before]
+
+
+def _finer(session: Session, was: Column, now: Column, values: Sequence[Value]) -> bool:
+    """Whether a column of the same type holds some value that it would have rounded before."""
+    if was.base != now.base or was.mod == now.mod:
+        return False
+    held = [f"{literal(one)}::{now.type_name}" for one in values if one is not None]
+    rounded = " OR ".join(f"{one}::{was.type_name} <> {one}" for one in held)
+    said = session.attempt(f"SELECT {rounded or 'false'}")
+    return not isinstance(said, Failure) and said.rows[0][0] == "t"
 
 
 class Readers:

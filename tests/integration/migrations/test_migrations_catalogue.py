@@ -83,7 +83,9 @@ def strangers(case: Case, seen: Verdict) -> list[str]:
         return []
     failing = [" ".join(one.statement.split()) for one in seen.counterexamples]
     unforeseen = [one for one in failing if not any(one.startswith(start) for start in case["fails"])]
-    return unforeseen + [start for start in case["fails"] if not any(one.startswith(start) for one in failing)]
+    return unforeseen + [
+        start for start in case["fails"] if not any(one.startswith(start) for one in failing)
+    ]
 
 
 def named(case: Case) -> str:
