@@ -13,7 +13,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from crossfade.errors import RefusedError
@@ -46,6 +46,7 @@ from crossfade.migrations.tolerance import Readers, loosened, needs_of
 from crossfade.migrations.touched import Touched
 from crossfade.migrations.trace import run_plain
 from crossfade.migrations.transactions import needed, run_together
+from crossfade.migrations.unseen import Unseen
 from crossfade.migrations.vectors import Supply
 from crossfade.migrations.verdict import Counterexample, Seen, Verdict, judge
 from crossfade.migrations.watched import Watched, watch_migration
@@ -269,10 +270,11 @@ class _Proof:
         return warm.fails(lambda _: True)
 
     def _doubt(self, tried: Tried, vectors: Sequence[Vector]) -> bool:
-        """Whether a difference is one that time, rows more, or their order make as well."""
+        """Whether a difference is one that time, rows more or their order make as well, or nobody sees."""
         return (
             differs(self._before.of(tried), tried, vectors, failing=True)
             or self._by_chance(tried, vectors)
+            or self._by_unseen(tried, vectors)
             or self._by_rows_more(tried, vectors)
             or self._by_order(tried, vectors)
         )
@@ -283,6 +285,18 @@ class _Proof:
             return False
         context = context_of(self._ground.catalog, self._catalog, self._change)
         return any(fares_the_same(self._after.of(tried), tried, vectors, context) for _ in range(_AGAIN))
+
+    def _by_unseen(self, tried: Tried, vectors: Sequence[Vector]) -> bool:
+        """Whether it writes otherwise only what no old statement reads or sets, and it left alone itself."""
+        if not tried.writes:
+            return False
+        if self._unseen is None:
+            self._unseen = Unseen(self._runner(self._before_db), self._ground.catalog, self._olds)
+        context = context_of(self._ground.catalog, self._catalog, self._change)
+        context = replace(context, unseen=self._unseen.of(tried.writes))
+        return fares_the_same(self._after.of(tried), tried, vectors, context)
+
+    _unseen: Unseen | None = None
 
     def _by_rows_more(self, tried: Tried, vectors: Sequence[Vector]) -> bool:
         if not self._gained:

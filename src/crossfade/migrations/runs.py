@@ -216,28 +216,13 @@ def _outcome(
     for (key, known), now in zip(wanted, answer[len(answer) - len(wanted) :], strict=True):
         rows = Counter(now.rows) if isinstance(now, Rows) else known.rows
         added, removed = rows - known.rows, known.rows - rows
-        came, went = ([parts(one[0]) for one in rows.elements()] for rows in (added, removed))
+        came, went = (tuple(parts(one[0]) for one in some.elements()) for some in (added, removed))
         effects[key] = Effect(
-            columns=known.columns,
-            added=tuple(came),
-            removed=len(went),
-            held=known.held,
-            untouched=_untouched(known.columns, came, went),
+            columns=known.columns, added=came, removed=len(went), held=known.held, taken=went
         )
     if isinstance(said, Failure):
         return Outcome(failure=said)
     return Outcome(fields=said.fields, rows=said.rows, affected=said.affected, effects=effects)
-
-
-def _untouched(columns: Sequence[str], came: Sequence[Row], went: Sequence[Row]) -> frozenset[str]:
-    """The columns whose values the rows that came have as those that went."""
-    if len(came) != len(went):
-        return frozenset()
-    return frozenset(
-        one
-        for at, one in enumerate(columns)
-        if Counter(row[at] for row in came) == Counter(row[at] for row in went)
-    )
 
 
 def _number_of(said: Failure) -> int | None:

@@ -9,6 +9,7 @@ the old version READS: PostgreSQL refuses it to a role that may read all columns
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,6 +21,8 @@ from crossfade.migrations.wire import Session, literal, name
 
 _DENIED: Final = "42501"
 _PROBE: Final = "crossfade_probe"
+_READING: Final = ("SELECT",)
+_READING_AND_WRITING: Final = ("SELECT", "INSERT", "UPDATE")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,14 +140,24 @@ class Readers:
 
     def reads(self, prepared: Sequence[Prepared], column: Column) -> bool:
         """Whether any of the statements, prepared in this session, reads the column, through a view too."""
+        with self._without(column, _READING) as there:
+            return there and any(self._refused(one) for one in prepared)
+
+    def names(self, prepared: Sequence[Prepared], column: Column) -> bool:
+        """Whether any of the statements reads or sets the column; so too where nobody can tell."""
+        with self._without(column, _READING_AND_WRITING) as there:
+            return not there or any(self._refused(one) for one in prepared)
+
+    @contextmanager
+    def _without(self, column: Column, rights: Sequence[str]) -> Iterator[bool]:
+        """In a transaction that is rolled back: a role that may do anything but that with this column."""
         self._session.attempt("BEGIN")
         try:
-            return self._set_up(column) and any(self._refused(one) for one in prepared)
+            yield self._set_up(column, rights)
         finally:
             self._session.attempt("ROLLBACK")
 
-    def _set_up(self, column: Column) -> bool:
-        """In a transaction that is rolled back: a role that may do anything but read this column."""
+    def _set_up(self, column: Column, rights: Sequence[str]) -> bool:
         schemas = {one.schema for one in self._catalog.relations.values()}
         orders = ["RESET ROLE", f"CREATE ROLE {_PROBE}"]
         orders += [f"GRANT ALL ON SCHEMA {name(one)} TO {_PROBE}" for one in schemas]
@@ -155,9 +168,10 @@ class Readers:
             ]
         for table in self._with_views(column):
             others = [name(one.name) for one in table.columns if one.name != column.name]
-            orders.append(f"REVOKE SELECT ON {name(*table.key)} FROM {_PROBE}, PUBLIC")
-            if others:
-                orders.append(f"GRANT SELECT ({', '.join(others)}) ON {name(*table.key)} TO {_PROBE}")
+            for right in rights:
+                orders.append(f"REVOKE {right} ON {name(*table.key)} FROM {_PROBE}, PUBLIC")
+                if others:
+                    orders.append(f"GRANT {right} ({', '.join(others)}) ON {name(*table.key)} TO {_PROBE}")
         orders.append(f"SET LOCAL ROLE {_PROBE}")
         return all(not isinstance(self._session.attempt(one), Failure) for one in orders)
 
