@@ -35,6 +35,7 @@ class Literals:
 
     def __init__(self, sentences: Iterable[Sequence[Token]], inserts: Iterable[Sequence[Token]] = ()) -> None:
         self._by_name: dict[str, dict[str, None]] = {}
+        self._null: set[str] = set()
         for sentence in sentences:
             self._learn(sentence)
         self._inserts = list(inserts)
@@ -50,8 +51,14 @@ class Literals:
         }
         return frozenset(values)
 
+    def often_null(self, column: Column) -> bool:
+        """Whether a sentence asks for rows in which the column is NULL: those are the usual ones."""
+        return not column.not_null and column.name in self._null
+
     def _learn(self, tokens: Sequence[Token]) -> None:
         for at, token in enumerate(tokens):
+            if [one.value for one in tokens[at + 1 : at + 3]] == ["is", "null"]:
+                self._null.add(token.value)
             if token.kind is Kind.STRING and ("$" in token.text[:1] or len(token.value) > 200):
                 with suppress(UnreadableError):
                     self._learn(meaningful(token.value))  # the body of a function

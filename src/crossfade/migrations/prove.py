@@ -269,11 +269,12 @@ class _Proof:
         run_plain(clone, self._script)
         return warm.fails(lambda _: True)
 
-    def _doubt(self, tried: Tried, vectors: Sequence[Vector]) -> bool:
+    def _doubt(self, tried: Tried, vectors: Sequence[Vector], wrong: str) -> bool:
         """Whether a difference is one that time, rows more or their order make as well, or nobody sees."""
-        return (
-            differs(self._before.of(tried), tried, vectors, failing=True)
-            or self._by_chance(tried, vectors)
+        if differs(self._before.of(tried), tried, vectors, failing=True):
+            return True
+        return wrong != "error" and (
+            self._by_chance(tried, vectors)
             or self._by_unseen(tried, vectors)
             or self._by_rows_more(tried, vectors)
             or self._by_order(tried, vectors)

@@ -26,7 +26,7 @@ _RUNS_LATER: Final = 48  # after the new version's writes: every row once is eno
 _STRUCTURAL: Final = frozenset({"23502", "42501", "428C9"})
 _UNREADABLE: Final = frozenset({"42601", "42P18", "42P08", "42P02"})
 
-Doubt = Callable[[Tried, Sequence[Vector]], bool]
+Doubt = Callable[[Tried, Sequence[Vector], str], bool]
 
 
 @dataclass(slots=True)
@@ -84,7 +84,7 @@ def _one(
             told.types_changed |= compared.types_changed
             told.default_changed |= compared.default_changed
             continue
-        if compared.wrong in {"rows", "effect"} and doubt is not None and doubt(tried, vectors):
+        if compared.wrong != "columns" and doubt is not None and doubt(tried, vectors, compared.wrong):
             continue
         found.append(_judged(runner, prepared, tried, vectors, compared))
         if found[-1].kind == "observed" or not found[-1].beyond:

@@ -22,7 +22,7 @@ from crossfade.migrations.pools import fresh, shape_of
 from crossfade.migrations.wire import Session, literal, name
 
 _SPREAD: Final = 26  # kinds that go through the values of a column
-ROWS: Final = _SPREAD + 2
+ROWS: Final = _SPREAD + 3
 _TRIES: Final = 8
 _DEFAULTS_IN: Final = 1  # the row that leaves out every column with a default
 _NULLS_IN: Final = (2, 3, 26)  # several rows, so that NULLs repeat
@@ -34,7 +34,8 @@ _GAPS: Final = frozenset(itertools.chain(*_GAPS_IN))
 _REPEAT_IN: Final = 4  # the first row again, wherever nothing forbids it
 _GAPS_AGAIN_IN: Final = 26  # the first row of NULLs again, under the same parents
 _WRITTEN_OTHERWISE_IN: Final = 27  # the first row again, in other letters where rules want another value
-_LIKE: Final = {_REPEAT_IN: 0, _GAPS_AGAIN_IN: 2, _WRITTEN_OTHERWISE_IN: 0}
+_USUAL_AGAIN_IN: Final = 28  # a row again that is NULL where sentences ask for that, and only there
+_LIKE: Final = {_REPEAT_IN: 0, _GAPS_AGAIN_IN: 2, _WRITTEN_OTHERWISE_IN: 0, _USUAL_AGAIN_IN: 6}
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +214,8 @@ class _Sower:
     def _value(self, plot: Plot, column: Column, kind: int, place: int) -> Value:
         values, nullable = plot.values(column), None in plot.pools[column.attnum]
         if not values or (nullable and (kind in _NULLS_IN or kind in _GAPS_IN[place % 2])):
+            return None
+        if self._literals.often_null(column) and _LIKE.get(kind, kind) // 2 % 2:
             return None
         if kind == _WRITTEN_OTHERWISE_IN:
             return _otherwise(values) if column.attnum in plot.table.unique_columns() else values[0]
