@@ -20,6 +20,7 @@ from crossfade.errors import RefusedError
 from crossfade.migrations.answers import Failure
 from crossfade.migrations.asked import asked
 from crossfade.migrations.catalog_reader import read_catalog
+from crossfade.migrations.compare import Context
 from crossfade.migrations.data import Change, changes, read_again, read_content
 from crossfade.migrations.far import Far
 from crossfade.migrations.gained import gained, without_gained
@@ -30,6 +31,7 @@ from crossfade.migrations.replay import (
     after_writes,
     differs,
     fails_by_itself,
+    fails_now,
     fails_on,
     fares_the_same,
     replay,
@@ -124,6 +126,9 @@ class _Proof:
         self._run_before(watched.touched)
         self._migrate(watched)
         return self._seen(watched)
+
+    def _context(self) -> Context:
+        return context_of(self._ground.catalog, self._catalog, self._change)
 
     def _failed(self, watched: Watched) -> Seen:
         return Seen(
@@ -235,8 +240,7 @@ class _Proof:
                 continue
             places = [self._ground.template.clone() for _ in range(3)]
             run_plain(places[-1], self._script)
-            context = context_of(self._ground.catalog, self._catalog, self._change)
-            told = run_together(version.transactions, version.name, places, self._runner_on, context)
+            told = run_together(version.transactions, version.name, places, self._runner_on, self._context())
             found += [one for one in told.wrong if one.statement not in wrong]
             self._together |= told.proved
         self._only_together = self._together - alone
@@ -271,10 +275,11 @@ class _Proof:
 
     def _doubt(self, tried: Tried, vectors: Sequence[Vector], wrong: str) -> bool:
         """Whether a difference is one that time, rows more or their order make as well, or nobody sees."""
-        if differs(self._before.of(tried), tried, vectors, failing=True):
-            return True
-        return wrong != "error" and (
-            self._by_chance(tried, vectors)
+        if wrong == "error":
+            return fails_now(self._before.of(tried), tried, vectors)
+        return (
+            differs(self._before.of(tried), tried, vectors, failing=True)
+            or self._by_chance(tried, vectors)
             or self._by_unseen(tried, vectors)
             or self._by_rows_more(tried, vectors)
             or self._by_order(tried, vectors)
@@ -284,7 +289,7 @@ class _Proof:
         """Whether it fares the same when asked again: a sequence gave a number that stood there already."""
         if not (tried.mask.effects or tried.mask.result):
             return False
-        context = context_of(self._ground.catalog, self._catalog, self._change)
+        context = self._context()
         return any(fares_the_same(self._after.of(tried), tried, vectors, context) for _ in range(_AGAIN))
 
     def _by_unseen(self, tried: Tried, vectors: Sequence[Vector]) -> bool:
@@ -293,8 +298,7 @@ class _Proof:
             return False
         if self._unseen is None:
             self._unseen = Unseen(self._runner(self._before_db), self._ground.catalog, self._olds)
-        context = context_of(self._ground.catalog, self._catalog, self._change)
-        context = replace(context, unseen=self._unseen.of(tried.writes))
+        context = replace(self._context(), unseen=self._unseen.of(tried.writes))
         return fares_the_same(self._after.of(tried), tried, vectors, context)
 
     _unseen: Unseen | None = None
@@ -308,8 +312,7 @@ class _Proof:
             before, after = self._ground.catalog, self._catalog
             without_gained(clone, before, after, self._ground.content, self._gained)
             self._without = self._bench(clone, self._after.supply)
-        context = context_of(self._ground.catalog, self._catalog, self._change)
-        return fares_the_same(self._without.of(tried), tried, vectors, context)
+        return fares_the_same(self._without.of(tried), tried, vectors, self._context())
 
     _without: Bench | None = None
 

@@ -296,6 +296,15 @@ def differs(runner: Runner, tried: Tried, vectors: Sequence[Vector], *, failing:
     return bool((mask.result | mask.effects) - (tried.mask.result | tried.mask.effects)) or mask.counts
 
 
+def fails_now(runner: Runner, tried: Tried, vectors: Sequence[Vector]) -> bool:
+    """Whether a run that went well on this shape fails there a moment later."""
+    prepared = runner.prepare(tried.statement.text, tried.types(), tried.hints)
+    if isinstance(prepared, Failure):
+        return False
+    now = runner.run(prepared, [vectors])[0]
+    return now.failure is not None and not now.late
+
+
 def fares_the_same(runner: Runner, tried: Tried, vectors: Sequence[Vector], context: Context) -> bool:
     """Whether a run gives here what it gave on the shape it was written for."""
     prepared = runner.prepare(tried.statement.text, tried.types(), tried.hints)
