@@ -107,7 +107,7 @@ class _Proof:
         listed = [one for version in (*question.old, question.new) for one in version.statements]
         self._settings = [one.text for one in listed if one.lead[:1] == ("set",)]
         told = (*question.migration.statements, *listed, *question.schema)
-        inserts = [one for one in question.migration.statements if _adds(one)]
+        inserts = [one for one in question.migration.statements if one.lead[:1] == ("insert",)]
         self._readings: Readings = {}  # of the new shape, once it is there
         self._together: frozenset[str] = frozenset()  # statements that went well in a transaction of theirs
         self._only_together: frozenset[str] = frozenset()
@@ -184,7 +184,7 @@ class _Proof:
 
     def _seen(self, watched: Watched) -> Seen:
         before, after, change = self._ground.catalog, self._catalog, self._change
-        told = replay(self._after, self._olds, context_of(before, after, change), self._doubt)
+        told = replay(self._after, self._olds, self._context(), self._doubt)
         told.wrong += self._in_transactions({one.statement for one in told.wrong if not one.beyond})
         wrong = {one.statement for one in told.wrong}
         told.reconnect = self._warm.fails(lambda one: one.statement.said not in wrong)
@@ -289,15 +289,15 @@ class _Proof:
         """Whether it fares the same when asked again: a sequence gave a number that stood there already."""
         if not (tried.mask.effects or tried.mask.result):
             return False
-        context = self._context()
-        return any(fares_the_same(self._after.of(tried), tried, vectors, context) for _ in range(_AGAIN))
+        runner, context = self._after.of(tried), self._context()
+        return any(fares_the_same(runner, tried, vectors, context) for _ in range(_AGAIN))
 
     def _by_unseen(self, tried: Tried, vectors: Sequence[Vector]) -> bool:
         """Whether it writes otherwise only what no old statement reads or sets, and it left alone itself."""
-        if not tried.writes:
-            return False
-        if self._unseen is None:
+        if tried.writes and self._unseen is None:
             self._unseen = Unseen(self._runner(self._before_db), self._ground.catalog, self._olds)
+        if self._unseen is None:
+            return False
         context = replace(self._context(), unseen=self._unseen.of(tried.writes))
         return fares_the_same(self._after.of(tried), tried, vectors, context)
 
@@ -395,7 +395,3 @@ def _defers(question: Question) -> bool:
     return any({"deferrable"} & {token.value for token in one.tokens} for one in told) or any(
         one.lead[:3] == ("create", "constraint", "trigger") for one in told
     )
-
-
-def _adds(statement: Statement) -> bool:
-    return statement.lead[:1] == ("insert",)
