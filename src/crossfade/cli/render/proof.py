@@ -191,7 +191,8 @@ def _not_proved(verdict: Verdict) -> Iterator[str]:
 def _closing(verdict: Verdict) -> Iterator[str]:
     yield ""
     seen = verdict.seen
-    yield f"{seen.proved} statements fare the same; {seen.server}, {verdict.seconds:.1f} s"
+    same = "1 statement fares" if seen.proved == 1 else f"{seen.proved} statements fare"
+    yield f"{same} the same; {seen.server}, {verdict.seconds:.1f} s"
     for note in seen.notes:
         yield f"note: {note}"
 
