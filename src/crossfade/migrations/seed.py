@@ -22,7 +22,7 @@ from crossfade.migrations.pools import fresh, shape_of
 from crossfade.migrations.wire import Session, literal, name
 
 _SPREAD: Final = 26  # kinds that go through the values of a column
-ROWS: Final = _SPREAD + 3
+_ROWS: Final = _SPREAD + 4
 _TRIES: Final = 8
 _DEFAULTS_IN: Final = 1  # the row that leaves out every column with a default
 _NULLS_IN: Final = (2, 3, 26)  # several rows, so that NULLs repeat
@@ -34,8 +34,21 @@ _GAPS: Final = frozenset(itertools.chain(*_GAPS_IN))
 _REPEAT_IN: Final = 4  # the first row again, wherever nothing forbids it
 _GAPS_AGAIN_IN: Final = 26  # the first row of NULLs again, under the same parents
 _WRITTEN_OTHERWISE_IN: Final = 27  # the first row again, in other letters where rules want another value
-_USUAL_AGAIN_IN: Final = 28  # a row again that is NULL where sentences ask for that, and only there
-_LIKE: Final = {_REPEAT_IN: 0, _GAPS_AGAIN_IN: 2, _WRITTEN_OTHERWISE_IN: 0, _USUAL_AGAIN_IN: 6}
+_UNUSUAL_IN: Final = 28  # the first row again, but not NULL where sentences ask for NULL
+_SIBLING_IN: Final = 29  # another row under the first one's parents, which an UPDATE may make too like it
+_PARENTS_OF: Final = {
+    _REPEAT_IN: 0,
+    _GAPS_AGAIN_IN: 2,
+    _WRITTEN_OTHERWISE_IN: 0,
+    _UNUSUAL_IN: 0,
+    _SIBLING_IN: 0,
+}
+_LIKE: Final = {_REPEAT_IN: 0, _GAPS_AGAIN_IN: 2, _UNUSUAL_IN: 0}
+_FAMILY: Final = (0, _SIBLING_IN)
+_TWINS: Final = (_UNUSUAL_IN, _WRITTEN_OTHERWISE_IN, _GAPS_AGAIN_IN, _REPEAT_IN)
+KINDS: Final = (*_FAMILY, *(one for one in range(_ROWS) if one not in {*_FAMILY, *_TWINS}), *_TWINS)
+"""In the order in which they are worth keeping: rows that a rule would refuse for another one come last."""
+_SOWN: Final = (*_FAMILY, _UNUSUAL_IN, *(one for one in range(_ROWS) if one not in {*_FAMILY, _UNUSUAL_IN}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +179,7 @@ class _Sower:
         if self._literals.reserved(table):
             self._make_room(table)
         itself = any(rule.kind == "f" and rule.target == table.oid for rule in table.rules)
-        for kinds in [[kind] for kind in range(ROWS)] if itself else [list(range(ROWS))]:
+        for kinds in [[kind] for kind in _SOWN] if itself else [list(_SOWN)]:
             self._sow(plot, kinds)
         if not self.seeds.rows[table.oid]:
             self.seeds.empty.append(".".join(table.key))
@@ -215,13 +228,19 @@ class _Sower:
         values, nullable = plot.values(column), None in plot.pools[column.attnum]
         if not values or (nullable and (kind in _NULLS_IN or kind in _GAPS_IN[place % 2])):
             return None
-        if self._literals.often_null(column) and _LIKE.get(kind, kind) // 2 % 2:
+        if (
+            self._literals.often_null(column)
+            and kind != _UNUSUAL_IN
+            and _PARENTS_OF.get(kind, kind) // 2 % 2 == 0
+        ):
             return None
         if kind == _WRITTEN_OTHERWISE_IN:
             return _otherwise(values) if column.attnum in plot.table.unique_columns() else values[0]
         if column.attnum in plot.table.unique_columns():
             another = values[kind] if kind < len(values) else self._another(plot, column)
             return another or values[kind % len(values)]
+        if kind == _SIBLING_IN:
+            return values[1 % len(values)]
         kind = _LIKE.get(kind, kind)
         if kind == 0:
             return values[0]
@@ -251,7 +270,7 @@ class _Sower:
 
     def _parent(self, rule: Rule, kind: int) -> Mapping[int, Value] | None:
         rows = self.seeds.rows.get(rule.target, [])
-        kind = _LIKE.get(kind, kind)
+        kind = _PARENTS_OF.get(kind, kind)
         same = next((values for number, values in rows if number == kind), None)
         return same or (rows[kind % len(rows)][1] if rows else None)
 
