@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crossfade.migrations.answers import Failure, Field
-from crossfade.migrations.compare import Context, Effect, Mask, Outcome, compare, mask_of
+from crossfade.migrations.compare import Context, Effect, Mask, Outcome, Row, compare, mask_of
 
 INTEGER, BIGINT, TEXT, BOOLEAN, JSON, JSONB = 23, 20, 25, 16, 114, 3802
 TYPES = {
@@ -123,3 +123,45 @@ class TestEffects:
         told = compare(wrote("a"), wrote("a"), Mask(), replace(PLAIN, defaults=frozenset({(KEY, "x")})))
 
         assert (told.wrong, told.default_changed) == ("", False)
+
+
+def changed(came: tuple[Row, ...], went: tuple[Row, ...] = ()) -> Outcome:
+    """Of a table with a column that the statement is about, and another."""
+    effect = Effect(columns=("x", "other"), added=came, removed=len(went), taken=went)
+    return Outcome(affected=1, effects={KEY: effect})
+
+
+class TestWhatAStatementLeavesAlone:
+    def test_R37_a_value_that_an_update_only_carries_along_is_not_what_it_writes(self) -> None:
+        before = changed((("new", "team"),), (("old", "team"),))
+        after = changed((("new", "business"),), (("old", "business"),))
+
+        assert not wrong(before, after)
+
+    def test_R37_a_value_that_it_changes_on_one_side_only_is(self) -> None:
+        before = changed((("new", "team"),), (("old", "team"),))
+
+        assert wrong(before, changed((("new", "business"),), (("old", "team"),))) == "effect"
+        assert wrong(changed((("new", "team"),)), changed((("new", "business"),))) == "effect"
+
+    def test_R37_what_a_trigger_writes_where_nobody_looks_is_no_difference(self) -> None:
+        unseen = replace(PLAIN, unseen=frozenset({(KEY, "other")}))
+        nothing, touched = changed(()), changed((("x", "now"),), (("x", "then"),))
+
+        assert wrong(nothing, touched) == "effect"
+        assert not wrong(nothing, touched, context=unseen)
+        assert not wrong(changed((("x", None),)), changed((("x", "filled"),)), context=unseen)
+
+    def test_R37_where_nobody_looks_but_the_old_write_left_something_it_is(self) -> None:
+        unseen = replace(PLAIN, unseen=frozenset({(KEY, "other")}))
+
+        assert wrong(changed((("x", "kept"),)), changed((("x", None),)), context=unseen) == "effect"
+
+    def test_R37_a_value_given_back_is_compared_in_the_type_that_its_column_had(self) -> None:
+        finer = replace(PLAIN, retyped={(1, 1): (KEY, "x")})
+        written = changed((("3000", None),)).effects
+        back, now_back = (replace(rows(one), effects=written) for one in ("3000", "2999.99"))
+
+        assert wrong(back, now_back) == "rows"
+        assert not wrong(back, now_back, context=finer)
+        assert wrong(rows("3000"), rows("2999.99"), context=finer) == "rows"  # read, not written

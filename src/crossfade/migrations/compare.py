@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Final
@@ -34,6 +34,36 @@ class Effect:
     added: tuple[Row, ...]
     removed: int
     held: Mapping[str, frozenset[Value]] = field(default_factory=dict)  # values that a column had before
+    taken: tuple[Row, ...] = ()  # the rows that went, where they were looked at
+
+    def untouched(self) -> frozenset[str]:
+        """The columns that the rows that came have as those that went."""
+        if len(self.added) != len(self.taken):
+            return frozenset()
+        return frozenset(
+            one
+            for at, one in enumerate(self.columns)
+            if Counter(row[at] for row in self.added) == Counter(row[at] for row in self.taken)
+        )
+
+    def left_alone(self, column: str) -> bool:
+        """Whether the statement wrote nothing into a column."""
+        at = self.columns.index(column)
+        return column in self.untouched() or all(row[at] is None for row in self.added)
+
+    def without(self, columns: Collection[str]) -> Effect:
+        """As if the table had none of some columns: what changed there only did not change."""
+        places = [at for at, one in enumerate(self.columns) if one not in columns]
+        came, went = (
+            Counter(tuple(row[at] for at in places) for row in rows) for rows in (self.added, self.taken)
+        )
+        return Effect(
+            columns=tuple(self.columns[at] for at in places),
+            added=tuple((came - went).elements()),
+            removed=self.removed - (came & went).total(),
+            held=self.held,
+            taken=tuple((went - came).elements()),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +109,9 @@ class Context:
     filled: bool = False
     incidental: frozenset[tuple[int, int]] = frozenset()  # columns that a trigger changed on the way
     incidental_names: frozenset[tuple[tuple[str, str], str]] = frozenset()
+    retyped: Mapping[tuple[int, int], tuple[tuple[str, str], str]] = field(default_factory=dict)
+    """Columns of another type or size now, by table and attnum."""
+    unseen: frozenset[tuple[tuple[str, str], str]] = frozenset()  # what no old statement reads or sets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +199,11 @@ def _group(category: str) -> str:
 def _rows(
     before: Outcome, after: Outcome, pairs: Sequence[tuple[int, int]], mask: Mask, context: Context
 ) -> Compared | None:
-    firm = [(at, now) for at, now in pairs if not _excused(before, at, context)]
+    firm = [
+        (at, now)
+        for at, now in pairs
+        if not _excused(before, at, context) and not _told_by_effects(before, at, context)
+    ]
     cells = [
         (at, now, _kind(before.fields[at], context), _hidden(before, at, mask, context)) for at, now in firm
     ]
@@ -185,6 +222,13 @@ def _hidden(before: Outcome, at: int, mask: Mask, context: Context) -> bool:
 def _excused(before: Outcome, at: int, context: Context) -> bool:
     """Whether a column returned by an INSERT holds a default that the migration changed."""
     return _inserts(before) and (before.fields[at].table, before.fields[at].attnum) in context.default_fields
+
+
+def _told_by_effects(before: Outcome, at: int, context: Context) -> bool:
+    """Whether a result is what the statement wrote itself, which is compared in the type that it had."""
+    place = context.retyped.get((before.fields[at].table, before.fields[at].attnum))
+    effect = before.effects.get(place[0]) if place else None
+    return bool(place and effect and effect.added and place[1] not in effect.untouched())
 
 
 def _inserts(outcome: Outcome) -> bool:
@@ -251,10 +295,13 @@ def _filled(before: Row, after: Row) -> bool:
 
 def _effects(before: Outcome, after: Outcome, mask: Mask, context: Context) -> Compared:
     default_changed = False
-    for key, mine in before.effects.items():
-        theirs = after.effects.get(key)
+    for key, wrote in before.effects.items():
+        mine, theirs = wrote, after.effects.get(key)
         if theirs is None:
             continue
+        unseen = [one for one in mine.columns if (key, one) in context.unseen and mine.left_alone(one)]
+        if unseen:
+            mine, theirs = mine.without(unseen), theirs.without(unseen)
         kept = [one for one in mine.columns if one in theirs.columns]
         excused = {one for one in kept if (key, one) in context.defaults}
         if mask.counts:
@@ -263,7 +310,8 @@ def _effects(before: Outcome, after: Outcome, mask: Mask, context: Context) -> C
             what = f"writes other rows to {key[1]}"
             return Compared(wrong="effect", before=_wrote(mine), after=f"{what}: {_wrote(theirs)}")
         masked = {one for one in kept if (key, one) in mask.effects}
-        firm = [one for one in kept if one not in excused and (key, one) not in context.incidental_names]
+        loose = excused | (mine.untouched() & theirs.untouched())
+        firm = [one for one in kept if one not in loose and (key, one) not in context.incidental_names]
         told = [_projected(one, firm, masked) for one in (mine, theirs)]
         if not _same(told[0], told[1], fills=context.filled):
             return Compared(wrong="effect", before=_wrote(mine), after=f"{key[1]} gets {_wrote(theirs)}")

@@ -35,6 +35,7 @@ class Literals:
 
     def __init__(self, sentences: Iterable[Sequence[Token]], inserts: Iterable[Sequence[Token]] = ()) -> None:
         self._by_name: dict[str, dict[str, None]] = {}
+        self._null: set[str] = set()
         for sentence in sentences:
             self._learn(sentence)
         self._inserts = list(inserts)
@@ -50,8 +51,14 @@ class Literals:
         }
         return frozenset(values)
 
+    def often_null(self, column: Column) -> bool:
+        """Whether a sentence asks for rows in which the column is NULL: those are the usual ones."""
+        return not column.not_null and column.name in self._null
+
     def _learn(self, tokens: Sequence[Token]) -> None:
         for at, token in enumerate(tokens):
+            if [one.value for one in tokens[at + 1 : at + 3]] == ["is", "null"]:
+                self._null.add(token.value)
             if token.kind is Kind.STRING and ("$" in token.text[:1] or len(token.value) > 200):
                 with suppress(UnreadableError):
                     self._learn(meaningful(token.value))  # the body of a function
@@ -62,9 +69,11 @@ class Literals:
                     self._by_name.setdefault(near.value, {})[token.value] = None
 
     def near(self, column: Column, kind: Shape) -> tuple[str, ...]:
-        """What is worth trying in this column because some sentence names both."""
-        listed = self._by_name.get(column.name, {})
-        found = dict.fromkeys(one for text in listed for one in around(text, kind))
+        """What is worth trying in this column because some sentence names both: words first as they stand."""
+        listed = [around(text, kind) for text in self._by_name.get(column.name, {})]
+        if kind.is_string:
+            listed = list(itertools.zip_longest(*listed))
+        found = dict.fromkeys(one for several in listed for one in several if one is not None)
         return tuple(found)[: 3 * _PER_NAME]
 
 

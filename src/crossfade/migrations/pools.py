@@ -142,6 +142,11 @@ def _fits(text: str, kind: Shape) -> bool:
     return kind.length is None or len(text) <= kind.length
 
 
+def scale_of(mod: int) -> int | None:
+    """Of a numeric the digits after the point, where they are limited."""
+    return (((mod - 4) & 0x7FF) ^ 0x400) - 0x400 if mod >= 4 else None
+
+
 def _numerics(mod: int) -> tuple[str, ...]:
     precision, scale = ((mod - 4) >> 16) & 0xFFFF, (mod - 4) & 0x7FF
     whole = precision - scale

@@ -19,29 +19,25 @@ from crossfade.errors import RefusedError
 from crossfade.migrations.answers import Failure
 from crossfade.migrations.asked import asked
 from crossfade.migrations.catalog_reader import read_catalog
-from crossfade.migrations.chance import Chance, moved
-from crossfade.migrations.compare import Outcome
+from crossfade.migrations.compare import Context
 from crossfade.migrations.data import Change, changes, read_again, read_content
+from crossfade.migrations.doubts import Doubts
 from crossfade.migrations.far import Far
-from crossfade.migrations.gained import gained, without_gained
+from crossfade.migrations.gained import gained
 from crossfade.migrations.ground import lay
 from crossfade.migrations.legal import Literals
 from crossfade.migrations.locks import blocked, without_timeout
 from crossfade.migrations.question import Question, Version
 from crossfade.migrations.replay import (
     after_writes,
-    differs,
-    fails_alike,
     fails_by_itself,
     fails_on,
-    fares_the_same,
     replay,
-    shuffle,
     warm_up,
     write_new,
 )
 from crossfade.migrations.roles import Able, Roles, speaks_of_roles
-from crossfade.migrations.runs import Readings, Runner, Vector
+from crossfade.migrations.runs import Readings, Runner
 from crossfade.migrations.sandbox.server import Database, Server
 from crossfade.migrations.script import Statement
 from crossfade.migrations.subject import Bench, Tried, unproved
@@ -108,6 +104,9 @@ class _Proof:
         self._migrate(watched)
         return self._seen(watched)
 
+    def _context(self) -> Context:
+        return context_of(self._ground.catalog, self._catalog, self._change)
+
     def _failed(self, watched: Watched) -> Seen:
         return Seen(
             server=self._version(),
@@ -164,7 +163,7 @@ class _Proof:
 
     def _seen(self, watched: Watched) -> Seen:
         before, after, change = self._ground.catalog, self._catalog, self._change
-        told = replay(self._after, self._olds, context_of(before, after, change), self._doubt)
+        told = replay(self._after, self._olds, self._context(), self._doubts().hold)
         told.wrong += self._able.lost(self._may_take_on(), self._ground.role)
         told.wrong += self._in_transactions({one.statement for one in told.wrong if not one.beyond})
         wrong = {one.statement for one in told.wrong}
@@ -219,8 +218,8 @@ class _Proof:
         for version in self._question.old:
             if not needed(version.transactions, alone):
                 continue
-            context = context_of(self._ground.catalog, self._catalog, self._change)
-            told = run_together(version.transactions, version.name, self._places(), self._runner_on, context)
+            sent, called = version.transactions, version.name
+            told = run_together(sent, called, self._places(), self._runner_on, self._context())
             found += [one for one in told.wrong if one.statement not in wrong]
             self._together |= told.proved
         self._only_together = self._together - alone
@@ -281,57 +280,18 @@ class _Proof:
         run_plain(clone, self._script)
         return warm.fails(lambda _: True)
 
-    def _doubt(self, tried: Tried, vectors: Sequence[Vector], now: Outcome) -> bool:
-        """Whether a difference is one that time, chance, rows more, or their order make as well."""
-        if now.failure is not None:
-            return fails_alike(self._before.of(tried), tried, vectors, now.failure)
-        return (
-            differs(self._before.of(tried), tried, vectors, failing=True)
-            or self._by_chance(tried, vectors, now)
-            or self._by_rows_more(tried, vectors)
-            or self._by_order(tried, vectors)
+    def _doubts(self) -> Doubts:
+        return Doubts(
+            before=self._before,
+            after=self._after,
+            ground=self._ground,
+            shape=self._catalog,
+            context=self._context(),
+            gained=self._gained,
+            olds=self._olds,
+            script=self._script,
+            bench=self._bench,
         )
-
-    def _by_chance(self, tried: Tried, vectors: Sequence[Vector], now: Outcome) -> bool:
-        if self._chance is None:
-            context = context_of(self._ground.catalog, self._catalog, self._change)
-            clone = self._ground.template.clone()
-            sequences = moved(clone, lambda: run_plain(clone, self._script))
-            self._chance = Chance(self._before, self._after, context, sequences)
-        return self._chance.makes(tried, vectors, now)
-
-    _chance: Chance | None = None
-
-    def _by_rows_more(self, tried: Tried, vectors: Sequence[Vector]) -> bool:
-        if not self._gained:
-            return False
-        if self._without is None:
-            clone = self._ground.template.clone()
-            run_plain(clone, self._script)
-            before, after = self._ground.catalog, self._catalog
-            without_gained(clone, before, after, self._ground.content, self._gained)
-            self._without = self._bench(clone, self._after.supply)
-        context = context_of(self._ground.catalog, self._catalog, self._change)
-        return fares_the_same(self._without.of(tried), tried, vectors, context)
-
-    _without: Bench | None = None
-
-    def _by_order(self, tried: Tried, vectors: Sequence[Vector]) -> bool:
-        if self._shuffled is None:
-            clone = self._ground.template.clone()
-            tables = [
-                (one.key, column.name)
-                for one in self._ground.catalog.relations.values()
-                if one.kind == "r"
-                for column in one.columns[:1]
-                if not column.generated
-            ]
-            with clone.connect() as session:
-                shuffle(session, tables)
-            self._shuffled = self._bench(clone, self._before.supply)
-        return differs(self._shuffled.of(tried), tried, vectors)
-
-    _shuffled: Bench | None = None
 
     def _loosened(self) -> set[str]:
         before, after = self._ground.catalog, self._catalog

@@ -233,9 +233,9 @@ def _outcome(
     for (key, known), now in zip(wanted, answer[len(answer) - len(wanted) :], strict=True):
         rows = Counter(now.rows) if isinstance(now, Rows) else known.rows
         added, removed = rows - known.rows, known.rows - rows
-        rows_added = tuple(parts(one[0]) for one in added.elements())
+        came, went = (tuple(parts(one[0]) for one in some.elements()) for some in (added, removed))
         effects[key] = Effect(
-            columns=known.columns, added=rows_added, removed=removed.total(), held=known.held
+            columns=known.columns, added=came, removed=len(went), held=known.held, taken=went
         )
     if isinstance(said, Failure):
         return Outcome(failure=said)

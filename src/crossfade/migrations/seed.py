@@ -21,15 +21,34 @@ from crossfade.migrations.plots import Plot, Plots
 from crossfade.migrations.pools import fresh, shape_of
 from crossfade.migrations.wire import Session, literal, name
 
-ROWS: Final = 26
+_SPREAD: Final = 26  # kinds that go through the values of a column
+_ROWS: Final = _SPREAD + 4
 _TRIES: Final = 8
 _DEFAULTS_IN: Final = 1  # the row that leaves out every column with a default
-_NULLS_IN: Final = (2, 3)  # two rows, so that NULLs repeat
+_NULLS_IN: Final = (2, 3, 26)  # several rows, so that NULLs repeat
 _ODD_IN: Final = 13  # values that no other column holds: orphans, where nothing forbids them
 _BY_HAND_IN: Final = 15  # the row whose number was given by hand, beyond the next smaller type
 _BY_HAND: Final = {"bigint": "3000000000", "integer": "40000", "smallint": "300"}
 _GAPS_IN: Final = ((20, 21, 22), (23, 24, 25))  # every other column NULL, beside values of its neighbours
+_GAPS: Final = frozenset(itertools.chain(*_GAPS_IN))
 _REPEAT_IN: Final = 4  # the first row again, wherever nothing forbids it
+_GAPS_AGAIN_IN: Final = 26  # the first row of NULLs again, under the same parents
+_WRITTEN_OTHERWISE_IN: Final = 27  # the first row again, in other letters where rules want another value
+_UNUSUAL_IN: Final = 28  # the first row again, but not NULL where sentences ask for NULL
+_SIBLING_IN: Final = 29  # another row under the first one's parents, which an UPDATE may make too like it
+_PARENTS_OF: Final = {
+    _REPEAT_IN: 0,
+    _GAPS_AGAIN_IN: 2,
+    _WRITTEN_OTHERWISE_IN: 0,
+    _UNUSUAL_IN: 0,
+    _SIBLING_IN: 0,
+}
+_LIKE: Final = {_REPEAT_IN: 0, _GAPS_AGAIN_IN: 2, _UNUSUAL_IN: 0}
+_FAMILY: Final = (0, _SIBLING_IN)
+_TWINS: Final = (_UNUSUAL_IN, _WRITTEN_OTHERWISE_IN, _GAPS_AGAIN_IN, _REPEAT_IN)
+KINDS: Final = (*_FAMILY, *(one for one in range(_ROWS) if one not in {*_FAMILY, *_TWINS}), *_TWINS)
+"""In the order in which they are worth keeping: rows that a rule would refuse for another one come last."""
+_SOWN: Final = (*_FAMILY, _UNUSUAL_IN, *(one for one in range(_ROWS) if one not in {*_FAMILY, _UNUSUAL_IN}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +179,7 @@ class _Sower:
         if self._literals.reserved(table):
             self._make_room(table)
         itself = any(rule.kind == "f" and rule.target == table.oid for rule in table.rules)
-        for kinds in [[kind] for kind in range(ROWS)] if itself else [list(range(ROWS))]:
+        for kinds in [[kind] for kind in _SOWN] if itself else [list(_SOWN)]:
             self._sow(plot, kinds)
         if not self.seeds.rows[table.oid]:
             self.seeds.empty.append(".".join(table.key))
@@ -209,17 +228,27 @@ class _Sower:
         values, nullable = plot.values(column), None in plot.pools[column.attnum]
         if not values or (nullable and (kind in _NULLS_IN or kind in _GAPS_IN[place % 2])):
             return None
+        if (
+            self._literals.often_null(column)
+            and kind != _UNUSUAL_IN
+            and _PARENTS_OF.get(kind, kind) // 2 % 2 == 0
+        ):
+            return None
+        if kind == _WRITTEN_OTHERWISE_IN:
+            return _otherwise(values) if column.attnum in plot.table.unique_columns() else values[0]
         if column.attnum in plot.table.unique_columns():
             another = values[kind] if kind < len(values) else self._another(plot, column)
             return another or values[kind % len(values)]
-        if kind in {0, _REPEAT_IN}:
+        if kind == _SIBLING_IN:
+            return values[1 % len(values)]
+        kind = _LIKE.get(kind, kind)
+        if kind == 0:
             return values[0]
         if kind == _ODD_IN and column.kind == "b" and column.attnum not in plot.checked:
             return fresh(shape_of(column, self._catalog.enums), 5000 + 10 * place) or values[0]
-        if kind in itertools.chain(*_GAPS_IN):
-            return values[kind % len(values)]
-        # Odd rows shift by column: equal values meet in even rows, different ones in odd rows.
-        return values[((kind + 2 * place) % ROWS if kind % 2 else kind) % len(values)]
+        if kind in _GAPS:
+            return values[_left_out(len(values), column, place, nullable=nullable)[kind] % len(values)]
+        return values[_shifted(kind, place) % len(values)]
 
     def _another(self, plot: Plot, column: Column) -> Value:
         kind = shape_of(column, self._catalog.enums)
@@ -241,7 +270,7 @@ class _Sower:
 
     def _parent(self, rule: Rule, kind: int) -> Mapping[int, Value] | None:
         rows = self.seeds.rows.get(rule.target, [])
-        kind = 0 if kind == _REPEAT_IN else kind
+        kind = _PARENTS_OF.get(kind, kind)
         same = next((values for number, values in rows if number == kind), None)
         return same or (rows[kind % len(rows)][1] if rows else None)
 
@@ -300,6 +329,28 @@ def _pointed(table: Relation, said: Failure) -> set[int]:
         if index.name == said.constraint:
             return {one for one in index.columns if one}
     return set(table.partition_columns) if said.sqlstate == "23514" else set()
+
+
+def _shifted(kind: int, place: int) -> int:
+    """Odd rows shift by column: equal values meet in even rows, different ones in odd rows."""
+    return (kind + 2 * place) % _SPREAD if kind % 2 else kind
+
+
+def _left_out(count: int, column: Column, place: int, *, nullable: bool) -> dict[int, int]:
+    """For each row among those with gaps a value's place: first the places that no other row comes to."""
+    special = {0, _REPEAT_IN, _ODD_IN, *_GAPS}
+    special |= {_DEFAULTS_IN} if column.default is not None else set()
+    special |= set(_NULLS_IN) if nullable else set()
+    taken = {_shifted(kind, place) % count for kind in range(_SPREAD) if kind not in special}
+    room = sorted(_GAPS - set(_GAPS_IN[place % 2] if nullable else ()))
+    missing = [at for at in range(1, count) if at not in taken]
+    return dict(zip(room, [*missing, *room], strict=False))
+
+
+def _otherwise(values: Sequence[str]) -> str:
+    """The first of some values in other letters, where one of them is that; else the first."""
+    first = values[0]
+    return next((one for one in values if one != first and one.lower() == first.lower()), first)
 
 
 def _by_itself(column: Column) -> bool:

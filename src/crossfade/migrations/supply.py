@@ -10,6 +10,7 @@ from crossfade.migrations.catalog import TABLES, Catalog, Column, Relation
 from crossfade.migrations.compare import Context
 from crossfade.migrations.data import Change, Content
 from crossfade.migrations.legal import Judge, Literals, Value, candidates
+from crossfade.migrations.pools import scale_of
 from crossfade.migrations.runs import Key, Readings
 from crossfade.migrations.seed import Seeds
 from crossfade.migrations.touched import shapes
@@ -52,12 +53,15 @@ def _same(was: Relation, now: Relation, column: Column) -> bool:
 def context_of(before: Catalog, after: Catalog, change: Change) -> Context:
     """What `compare` has to know of the migration."""
     defaults, fields = set(), set()
+    retyped = {}
     for table in before.relations.values():
         now = after.relations.get(table.oid) or after.by_name.get(table.key)
         for column in table.columns if now is not None else ():
             other = now.now_of(column) if now is not None else None
             if other is None or column.generated or other.generated:
                 continue  # what was computed, or is, is no default
+            if (other.type, other.mod) != (column.type, column.mod) and other.category == column.category:
+                retyped[table.oid, column.attnum] = (table.key, column.name)
             if (other.default, other.identity) != (column.default, column.identity):
                 defaults.add((table.key, column.name))
                 fields.add((table.oid, column.attnum))
@@ -66,6 +70,7 @@ def context_of(before: Catalog, after: Catalog, change: Change) -> Context:
         after=after.categories,
         defaults=frozenset(defaults),
         default_fields=frozenset(fields),
+        retyped=retyped,
         filled=change.filled,
         incidental=change.incidental,
         incidental_names=frozenset(
@@ -98,14 +103,17 @@ def readings(session: Session, before: Catalog, after: Catalog) -> Readings:
             other = now.now_of(column) if now is not None else None
             if other is None:
                 continue
-            expression = name(other.name) + _back(session, column, other)
+            expression = _back(session, column, other)
             if expression != name(column.name):
                 found.setdefault(table.key, {})[column.name] = expression
     return found
 
 
 def _back(session: Session, was: Column, now: Column) -> str:
+    called = name(now.name)
     if (now.type, now.mod) == (was.type, was.mod) or now.category != was.category:
-        return ""
+        return called
+    if was.base_name == "numeric" and (scale := scale_of(was.base_mod)) is not None:
+        return f"round({called}::numeric, {scale})"  # digits before the point may be more than there were
     probe = f"SELECT NULL::{now.type_name}::{was.type_name}"
-    return "" if isinstance(session.attempt(probe), Failure) else f"::{was.type_name}"
+    return called if isinstance(session.attempt(probe), Failure) else f"{called}::{was.type_name}"

@@ -9,6 +9,7 @@ the old version READS: PostgreSQL refuses it to a role that may read all columns
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,10 +17,12 @@ from crossfade.migrations.answers import Failure, Prepared
 from crossfade.migrations.catalog import Catalog, Column, Relation
 from crossfade.migrations.legal import Judge, Literals, Value, candidates
 from crossfade.migrations.pools import WIDE, shape_of
-from crossfade.migrations.wire import Session, name
+from crossfade.migrations.wire import Session, literal, name
 
 _DENIED: Final = "42501"
 _PROBE: Final = "crossfade_probe"
+_READING: Final = ("SELECT",)
+_READING_AND_WRITING: Final = ("SELECT", "INSERT", "UPDATE")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +77,8 @@ def loosened(
         if None in newly:
             yield Loosened(table=table.oid, column=column, need="old_tolerates_null")
         lost_key = _keys(table, column) - _keys(table_now, column)
-        wider = [one for one in newly if one is not None and one not in added]
+        wider = any(one is not None and one not in added for one in newly)
+        wider = wider or _finer(new, column, column_now, now.taken(table_now, column_now, tried))
         if wider or any(target in after.relations for _, target in lost_key):
             yield Loosened(table=table.oid, column=column, need="old_tolerates_wider_values")
 
@@ -117,6 +121,16 @@ def _newly(
     return [one for one in now.taken(*new, tried) if one not in taken_before]
 
 
+def _finer(session: Session, was: Column, now: Column, values: Sequence[Value]) -> bool:
+    """Whether a column of the same type holds some value that it would have rounded before."""
+    if was.base != now.base or was.mod == now.mod:
+        return False
+    held = [f"{literal(one)}::{now.type_name}" for one in values if one is not None]
+    rounded = " OR ".join(f"{one}::{was.type_name} <> {one}" for one in held)
+    said = session.attempt(f"SELECT {rounded or 'false'}")
+    return not isinstance(said, Failure) and said.rows[0][0] == "t"
+
+
 class Readers:
     """Tells which statements read a column, by taking it away from a role made for that."""
 
@@ -126,14 +140,24 @@ class Readers:
 
     def reads(self, prepared: Sequence[Prepared], column: Column) -> bool:
         """Whether any of the statements, prepared in this session, reads the column, through a view too."""
+        with self._without(column, _READING) as there:
+            return there and any(self._refused(one) for one in prepared)
+
+    def names(self, prepared: Sequence[Prepared], column: Column) -> bool:
+        """Whether any of the statements reads or sets the column; so too where nobody can tell."""
+        with self._without(column, _READING_AND_WRITING) as there:
+            return not there or any(self._refused(one) for one in prepared)
+
+    @contextmanager
+    def _without(self, column: Column, rights: Sequence[str]) -> Iterator[bool]:
+        """In a transaction that is rolled back: a role that may do anything but that with this column."""
         self._session.attempt("BEGIN")
         try:
-            return self._set_up(column) and any(self._refused(one) for one in prepared)
+            yield self._set_up(column, rights)
         finally:
             self._session.attempt("ROLLBACK")
 
-    def _set_up(self, column: Column) -> bool:
-        """In a transaction that is rolled back: a role that may do anything but read this column."""
+    def _set_up(self, column: Column, rights: Sequence[str]) -> bool:
         schemas = {one.schema for one in self._catalog.relations.values()}
         orders = ["RESET ROLE", f"CREATE ROLE {_PROBE}"]
         orders += [f"GRANT ALL ON SCHEMA {name(one)} TO {_PROBE}" for one in schemas]
@@ -144,9 +168,10 @@ class Readers:
             ]
         for table in self._with_views(column):
             others = [name(one.name) for one in table.columns if one.name != column.name]
-            orders.append(f"REVOKE SELECT ON {name(*table.key)} FROM {_PROBE}, PUBLIC")
-            if others:
-                orders.append(f"GRANT SELECT ({', '.join(others)}) ON {name(*table.key)} TO {_PROBE}")
+            for right in rights:
+                orders.append(f"REVOKE {right} ON {name(*table.key)} FROM {_PROBE}, PUBLIC")
+                if others:
+                    orders.append(f"GRANT {right} ({', '.join(others)}) ON {name(*table.key)} TO {_PROBE}")
         orders.append(f"SET LOCAL ROLE {_PROBE}")
         return all(not isinstance(self._session.attempt(one), Failure) for one in orders)
 

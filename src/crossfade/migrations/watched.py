@@ -24,12 +24,12 @@ from crossfade.migrations.load import missing_extension
 from crossfade.migrations.locks import Blocked, blocked
 from crossfade.migrations.retyped import OF_DATA, Retyped, Tripped, retyped, trip
 from crossfade.migrations.script import Script, Statement, Unit
-from crossfade.migrations.seed import ROWS, keep
+from crossfade.migrations.seed import KINDS, keep
 from crossfade.migrations.touched import Touched, touched
 from crossfade.migrations.trace import NOT_IN_A_TRANSACTION, NOT_IN_THE_SAME, Traced, run_plain, trace
 from crossfade.migrations.wire import QuestionError, Session
 
-_TRIALS: Final = 14
+_TRIALS: Final = 20
 _HARMLESS: Final = frozenset({"AccessShareLock", "RowShareLock"})
 
 
@@ -120,9 +120,9 @@ class _Watcher:
 
     def _grown(self, tables: set[int]) -> list[int]:
         if self._script.explicit or len(self._script.units) > 1:
-            return grown(range(ROWS), lambda kinds: self._tried(kinds, tables) is None, _TRIALS)
+            return grown(KINDS, lambda kinds: self._tried(kinds, tables) is None, _TRIALS)
         with self._ground.trial(None).connect() as session:
-            return grown(range(ROWS), lambda kinds: self._fits(session, kinds, tables), _TRIALS)
+            return grown(KINDS, lambda kinds: self._fits(session, kinds, tables), _TRIALS)
 
     def _fits(self, session: Session, kinds: Sequence[int], tables: set[int]) -> bool:
         """Whether the migration takes these rows: asked in a transaction of its own, which is rolled back."""

@@ -81,6 +81,9 @@ class Session:
 
     def leave(self) -> None:
         """Close, and come back when the server has let go of its end, a second later at the most."""
+        if self._pg.status != pq.ConnStatus.OK:
+            self._pg.finish()
+            return
         with socket(fileno=os.dup(self._pg.socket)) as line, contextlib.suppress(OSError):
             self._pg.finish()
             line.settimeout(_LEAVING)
