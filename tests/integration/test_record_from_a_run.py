@@ -77,6 +77,71 @@ class TestTheShape:
         assert all(set(one) <= ids for one in shape.transactions)
 
 
+class TestTheRecordedSchema:
+    """What stood when the tests began decides, not what they left."""
+
+    def recorded(self, tmp_path: Path, sql: str, *schema: str) -> Shape:
+        psql = (
+            "import os, psycopg; psycopg.connect(os.environ['DATABASE_URL'], autocommit=True).execute({!r})"
+        )
+        out = tmp_path / "shape.json"
+        done = run(["record", *schema, "--out", str(out), "--", sys.executable, "-c", psql.format(sql)])
+        assert done.exit_code == 0, done.output
+        return read_shape(out.read_text(), "shape.json")
+
+    def made(self, tmp_path: Path) -> tuple[str, str]:
+        (tmp_path / "schema.sql").write_text(SCHEMA)
+        return "--schema", str(tmp_path / "schema.sql")
+
+    def test_tests_that_drop_every_table_at_their_end_are_heard(self, tmp_path: Path) -> None:
+        told = "SELECT name FROM customers; DROP TABLE orders, customers"
+
+        shape = self.recorded(tmp_path, told, *self.made(tmp_path))
+
+        assert [one.text for one in shape.statements] == ["SELECT name FROM customers"]
+        assert "CREATE TABLE public.customers" in shape.schema
+
+    def test_tests_that_drop_the_database_are_heard(self, tmp_path: Path) -> None:
+        told = (
+            "import os, psycopg\n"
+            "with psycopg.connect(os.environ['DATABASE_URL']) as one:\n"
+            "    one.execute('SELECT name FROM customers')\n"
+            "psycopg.connect(dbname='postgres', autocommit=True).execute('DROP DATABASE recorded')"
+        )
+        out = tmp_path / "shape.json"
+
+        done = run(["record", *self.made(tmp_path), "--out", str(out), "--", sys.executable, "-c", told])
+
+        assert done.exit_code == 0, done.exception
+        assert len(read_shape(out.read_text(), "shape.json").statements) == 1
+
+    def test_tables_and_constraints_that_tests_make_for_themselves_are_none_of_it(
+        self, tmp_path: Path
+    ) -> None:
+        told = (
+            "CREATE TABLE mine (id int CONSTRAINT of_mine REFERENCES orders DEFERRABLE); "
+            "SELECT id FROM mine; SET CONSTRAINTS of_mine IMMEDIATE; SET CONSTRAINTS orders_customer_fkey IMMEDIATE; "
+            "SELECT name FROM customers"
+        )
+        (tmp_path / "more.sql").write_text(
+            SCHEMA.replace("REFERENCES customers", "REFERENCES customers DEFERRABLE")
+        )
+
+        shape = self.recorded(tmp_path, told, "--schema", str(tmp_path / "more.sql"))
+
+        kept = ["SET CONSTRAINTS orders_customer_fkey IMMEDIATE", "SELECT name FROM customers"]
+        assert [one.text for one in shape.statements] == kept
+        left = {one.text: one.why for one in shape.not_taken}
+        assert 'constraint "of_mine" does not exist' in left["SET CONSTRAINTS of_mine IMMEDIATE"]
+        assert "SELECT id FROM mine" in left
+
+    def test_where_no_schema_is_given_it_is_what_the_tests_made(self, tmp_path: Path) -> None:
+        shape = self.recorded(tmp_path, f"{SCHEMA} SELECT name FROM customers")
+
+        assert [one.text for one in shape.statements] == ["SELECT name FROM customers"]
+        assert "CREATE TABLE public.customers" in shape.schema
+
+
 class TestTheProof:
     def prove(self, folder: Path, migration: str) -> dict[str, object]:
         (folder / "m.sql").write_text(migration)

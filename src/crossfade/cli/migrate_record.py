@@ -134,7 +134,7 @@ def _schema(file: Path | None, command: str | None, folder: Path | None) -> Sche
 def _heard(recorder: Recorder, command: tuple[str, ...], *, allow: bool) -> Shape:
     from crossfade.migrations.record.masked import masked
 
-    before = recorder.schema()
+    recorder.keep_schema()
     recorder.listen()
     code = recorder.run(command)
     if code and not allow:
@@ -144,14 +144,14 @@ def _heard(recorder: Recorder, command: tuple[str, ...], *, allow: bool) -> Shap
             "tests that fail stop early, and what they did not send would be missing",
             "mend them, or keep what was heard all the same: --allow-failing",
         )
-    return _kept(recorder.shape(source=shlex.join(command), schema=before))
+    return _kept(recorder.shape(source=shlex.join(command)))
 
 
 def _told(recorder: Recorder, file: Path) -> Shape:
     from crossfade.migrations.record.files import read_told
 
     told = read_told(read_text(file), str(file))
-    return _kept(recorder.shape(source=file.name, schema=recorder.schema(), told=told))
+    return _kept(recorder.shape(source=file.name, told=told))
 
 
 def _kept(shape: Shape) -> Shape:

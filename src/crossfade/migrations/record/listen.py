@@ -84,6 +84,7 @@ class Recorder:
         """
         self._variables = variables
         self._place: Place = OwnPlace(major) if dsn is None else YourPlace(dsn)
+        self._kept: str | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -127,15 +128,26 @@ class Recorder:
             ) from None  # fmt: skip
         return done.returncode
 
+    def keep_schema(self) -> None:
+        """What is there now is the recorded schema, whatever tests make of it and drop."""
+        with self.connect() as session:
+            made = bool(_names(session))
+        self._kept = self._place.copy() if made else None
+
     def listen(self) -> None:
         """From here on what comes is the version's."""
         self._place.listen()
 
-    def shape(self, *, source: str, schema: str, told: tuple[Heard, ...] | None = None) -> Shape:
-        """What was heard since, or what is `told` from elsewhere, as a shape."""
-        with self.connect() as session:
+    def shape(self, *, source: str, told: tuple[Heard, ...] | None = None) -> Shape:
+        """
+        What was heard since, or what is `told` from elsewhere, as a shape.
+
+        Its schema is the one that was kept, or where none was, what is there now.
+        """
+        with Session(f"{self._ground} application_name='{OURS}'") as session:
             gathered = gather(self.heard() if told is None else told, _names(session))
             found = checked(session, gathered)
+        schema = schema_of(self._ground, self._place.version)  # pg_dump would be heard too
         return Shape(
             statements=found.statements,
             transactions=found.transactions,
@@ -147,9 +159,10 @@ class Recorder:
             schema=schema,
         )
 
-    def schema(self) -> str:
-        """The DDL of what is there now."""
-        return schema_of(self._place.conninfo, self._place.version)
+    @property
+    def _ground(self) -> str:
+        """The database that has the recorded schema."""
+        return self._kept or self._place.conninfo
 
     def heard(self) -> tuple[Heard, ...]:
         """Everything that came since `listen`, in its order."""
