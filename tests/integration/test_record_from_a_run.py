@@ -120,8 +120,8 @@ class TestTheRecordedSchema:
     ) -> None:
         told = (
             "CREATE TABLE mine (id int CONSTRAINT of_mine REFERENCES orders DEFERRABLE); "
-            "SELECT id FROM mine; SET CONSTRAINTS of_mine IMMEDIATE; SET CONSTRAINTS orders_customer_fkey IMMEDIATE; "
-            "SELECT name FROM customers"
+            "SELECT id FROM mine; SET CONSTRAINTS of_mine IMMEDIATE; "
+            "SET CONSTRAINTS orders_customer_fkey IMMEDIATE; SELECT name FROM customers"
         )
         (tmp_path / "more.sql").write_text(
             SCHEMA.replace("REFERENCES customers", "REFERENCES customers DEFERRABLE")

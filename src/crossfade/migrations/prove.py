@@ -47,7 +47,7 @@ from crossfade.migrations.touched import Touched
 from crossfade.migrations.trace import run_plain
 from crossfade.migrations.transactions import needed, run_together
 from crossfade.migrations.vectors import Supply
-from crossfade.migrations.verdict import Counterexample, Seen, Verdict, judge
+from crossfade.migrations.verdict import Counterexample, Seen, Unproved, Verdict, judge
 from crossfade.migrations.watched import Watched, watch_migration
 from crossfade.migrations.wire import Session
 
@@ -108,6 +108,7 @@ class _Proof:
         self._readings: Readings = {}  # of the new shape, once it is there
         self._together: frozenset[str] = frozenset()  # statements that went well in a transaction of theirs
         self._only_together: frozenset[str] = frozenset()
+        self._unset: tuple[Unproved, ...] = ()
         self._literals = Literals(
             [one.tokens for one in told if one not in inserts], inserts=[one.tokens for one in inserts]
         )
@@ -215,6 +216,7 @@ class _Proof:
             loosened=frozenset(loose),
             unproved=(
                 *unproved(self._olds, told.late, self._together),
+                *self._unset,
                 *unproved(
                     [one for one in news if one.statement.said not in {bad.statement for bad in failing}],
                     elsewhere=self._together,
@@ -228,9 +230,10 @@ class _Proof:
     def _in_transactions(self, wrong: set[str]) -> list[Counterexample]:
         """What fails only as a part of its transaction, or can only be tried as one."""
         alone = frozenset(one.statement.said for one in self._olds if one.executed or one.untouched)
+        untouched = frozenset(one.statement.said for one in self._olds if one.untouched)
         found: list[Counterexample] = []
         for version in self._question.old:
-            if not needed(version.transactions, alone):
+            if not needed(version.transactions, alone, untouched):
                 continue
             places = [self._ground.template.clone() for _ in range(3)]
             run_plain(places[-1], self._script)
@@ -238,6 +241,7 @@ class _Proof:
             told = run_together(version.transactions, version.name, places, self._runner_on, context)
             found += [one for one in told.wrong if one.statement not in wrong]
             self._together |= told.proved
+            self._unset += () if self._far.all_are else told.unset
         self._only_together = self._together - alone
         return found
 
