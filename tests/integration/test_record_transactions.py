@@ -153,7 +153,9 @@ class TestRowSecurityThatForgives:
         told = proved(tmp_path, POLICY.format("app.customer"))
 
         assert told["rollback_safe"] is None
-        (lost,) = told["not_proved"]
+        listed = told["not_proved"]
+        assert isinstance(listed, list)
+        (lost,) = listed
         assert lost["statement"] == "SET LOCAL ROLE app_tests"
         assert 'role "app_tests" does not exist' in lost["why"]
 
