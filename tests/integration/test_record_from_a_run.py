@@ -197,6 +197,47 @@ class TestWhatGoesWrong:
     def test_a_command_that_is_not_there(self, tmp_path: Path) -> None:
         assert self.failing(tmp_path, "--", "no-such-command") == "CF9224"
 
+    @pytest.mark.parametrize("signal", ["SIGKILL", "SIGQUIT"])
+    def test_a_server_that_dies_in_the_middle(self, tmp_path: Path, signal: str) -> None:
+        kill = (
+            "import os, signal; place = os.environ['PGHOST'] + '/data/postmaster.pid'; "
+            f"os.kill(int(open(place).readline()), signal.{signal})"
+        )
+        schema = ("--schema", str(tmp_path / "schema.sql"))
+        assert self.failing(tmp_path, *schema, "--", sys.executable, "-c", kill) == "CF9228"
+
+    def test_a_database_that_is_dropped_with_the_only_schema_in_it(self, tmp_path: Path) -> None:
+        drop = (
+            "import psycopg; "
+            "psycopg.connect(dbname='postgres', autocommit=True).execute('DROP DATABASE recorded')"
+        )
+        assert self.failing(tmp_path, "--", sys.executable, "-c", drop) == "CF9232"
+
+    def test_a_schema_command_whose_connection_outlives_it(self, tmp_path: Path) -> None:
+        stays = tmp_path / "stays.py"
+        stays.write_text(
+            "import os, psycopg, sys\n"
+            "server = psycopg.connect(autocommit=True)\n"
+            "server.execute('CREATE TABLE t (id int)')\n"
+            "if os.fork():\n    os._exit(0)\n"
+            "for number in (0, 1, 2):\n    os.close(number)\n"
+            "server.pgconn.get_result()\n"
+            "import select\nselect.select([server.pgconn.socket], [], [])\n"
+        )
+        made = ("--schema-from", f"{sys.executable} {stays}")
+        assert self.failing(tmp_path, *made, "--", "true") == "CF9225"
+
+    @pytest.mark.parametrize("command", ["", "alembic 'upgrade"])
+    def test_a_schema_command_that_no_shell_would_read(self, tmp_path: Path, command: str) -> None:
+        assert self.failing(tmp_path, "--schema-from", command, "--", "true") == "CF9230"
+
+    def test_a_place_that_cannot_be_written_is_told_before_the_tests_run(self, tmp_path: Path) -> None:
+        ran = tmp_path / "ran"
+        out = ("--out", str(tmp_path / "nowhere" / "shape.json"))
+
+        assert self.failing(tmp_path, *out, "--", "touch", str(ran)) == "CF9230"
+        assert not ran.exists()
+
     def test_a_schema_that_fails(self, tmp_path: Path) -> None:
         assert self.failing(tmp_path, "--schema-from", "false", "--", "true") == "CF9225"
 

@@ -132,7 +132,13 @@ class Recorder:
         """What is there now is the recorded schema, whatever tests make of it and drop."""
         with self.connect() as session:
             made = bool(_names(session))
-        self._kept = self._place.copy() if made else None
+        try:
+            self._kept = self._place.copy() if made else None
+        except RefusedError as error:
+            raise RefusedError(
+                "CF9225", "the schema cannot be kept as it is now", error.why,
+                "the command of --schema-from ends what it started before it ends itself",
+            ) from None  # fmt: skip
 
     def listen(self) -> None:
         """From here on what comes is the version's."""
@@ -144,8 +150,9 @@ class Recorder:
 
         Its schema is the one that was kept, or where none was, what is there now.
         """
-        with Session(f"{self._ground} application_name='{OURS}'") as session:
-            gathered = gather(self.heard() if told is None else told, _names(session))
+        came = self.heard() if told is None else told
+        with self._grounded() as session:
+            gathered = gather(came, _names(session))
             found = checked(session, gathered)
         schema = schema_of(self._ground, self._place.version)  # pg_dump would be heard too
         return Shape(
@@ -158,6 +165,15 @@ class Recorder:
             server=self.version,
             schema=schema,
         )
+
+    def _grounded(self) -> Session:
+        try:
+            return Session(f"{self._ground} application_name='{OURS}'")
+        except RefusedError as error:
+            raise RefusedError(
+                "CF9232", "no statement of the version was heard", f"its database is gone: {error.why}",
+                "where tests drop their database, the schema is given: --schema-from, --schema, --migrations",
+            ) from None  # fmt: skip
 
     @property
     def _ground(self) -> str:

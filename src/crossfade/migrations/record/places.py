@@ -125,8 +125,14 @@ def to_the_end(conninfo: str, read: Callable[[], list[str]]) -> list[str]:
     `conninfo` is not of the recorded database: tests may have dropped that.
     """
     mark = f"{_MARK} -- {time.monotonic_ns()}"
-    with Session(f"{conninfo} application_name='{OURS}'") as session:
-        session.ask(mark)
+    try:
+        with Session(f"{conninfo} application_name='{OURS}'") as session:
+            session.ask(mark)
+    except RefusedError as error:
+        raise RefusedError(
+            "CF9228", "the recording is not whole", f"the server went away meanwhile: {error.why}",
+            "run it again; what the tests did to the server stands above, where they said so",
+        ) from None  # fmt: skip
     end = time.monotonic() + _WRITTEN_S
     while time.monotonic() < end:
         lines = read()
