@@ -176,7 +176,7 @@ BEYOND_THE_SPEC = {
     "CF9226": "The log of the recording's PostgreSQL was not written to its end.",
     "CF9227": "The server of `--sandbox-dsn` cannot be heard: it writes no log that a program can read, or the role may not "
     "read it. The message has the setting, or the GRANT, that is missing.",
-    "CF9228": "The log of the server that was heard on lost a part meanwhile: what stood there would be missing.",
+    "CF9228": "The server that was heard on, or a part of its log, went away meanwhile: what stood there is missing.",
     "CF9229": "A dump of pg_stat_statements has a column `query`, and this file has none.",
     "CF9230": "It is not said what is to be recorded, or it is said twice.",
     "CF9231": "The tests failed while they were recorded: what they did not send would be missing.",

@@ -77,6 +77,71 @@ class TestTheShape:
         assert all(set(one) <= ids for one in shape.transactions)
 
 
+class TestTheRecordedSchema:
+    """What stood when the tests began decides, not what they left."""
+
+    def recorded(self, tmp_path: Path, sql: str, *schema: str) -> Shape:
+        psql = (
+            "import os, psycopg; psycopg.connect(os.environ['DATABASE_URL'], autocommit=True).execute({!r})"
+        )
+        out = tmp_path / "shape.json"
+        done = run(["record", *schema, "--out", str(out), "--", sys.executable, "-c", psql.format(sql)])
+        assert done.exit_code == 0, done.output
+        return read_shape(out.read_text(), "shape.json")
+
+    def made(self, tmp_path: Path) -> tuple[str, str]:
+        (tmp_path / "schema.sql").write_text(SCHEMA)
+        return "--schema", str(tmp_path / "schema.sql")
+
+    def test_tests_that_drop_every_table_at_their_end_are_heard(self, tmp_path: Path) -> None:
+        told = "SELECT name FROM customers; DROP TABLE orders, customers"
+
+        shape = self.recorded(tmp_path, told, *self.made(tmp_path))
+
+        assert [one.text for one in shape.statements] == ["SELECT name FROM customers"]
+        assert "CREATE TABLE public.customers" in shape.schema
+
+    def test_tests_that_drop_the_database_are_heard(self, tmp_path: Path) -> None:
+        told = (
+            "import os, psycopg\n"
+            "with psycopg.connect(os.environ['DATABASE_URL']) as one:\n"
+            "    one.execute('SELECT name FROM customers')\n"
+            "psycopg.connect(dbname='postgres', autocommit=True).execute('DROP DATABASE recorded')"
+        )
+        out = tmp_path / "shape.json"
+
+        done = run(["record", *self.made(tmp_path), "--out", str(out), "--", sys.executable, "-c", told])
+
+        assert done.exit_code == 0, done.exception
+        assert len(read_shape(out.read_text(), "shape.json").statements) == 1
+
+    def test_tables_and_constraints_that_tests_make_for_themselves_are_none_of_it(
+        self, tmp_path: Path
+    ) -> None:
+        told = (
+            "CREATE TABLE mine (id int CONSTRAINT of_mine REFERENCES orders DEFERRABLE); "
+            "SELECT id FROM mine; SET CONSTRAINTS of_mine IMMEDIATE; "
+            "SET CONSTRAINTS orders_customer_fkey IMMEDIATE; SELECT name FROM customers"
+        )
+        (tmp_path / "more.sql").write_text(
+            SCHEMA.replace("REFERENCES customers", "REFERENCES customers DEFERRABLE")
+        )
+
+        shape = self.recorded(tmp_path, told, "--schema", str(tmp_path / "more.sql"))
+
+        kept = ["SET CONSTRAINTS orders_customer_fkey IMMEDIATE", "SELECT name FROM customers"]
+        assert [one.text for one in shape.statements] == kept
+        left = {one.text: one.why for one in shape.not_taken}
+        assert 'constraint "of_mine" does not exist' in left["SET CONSTRAINTS of_mine IMMEDIATE"]
+        assert "SELECT id FROM mine" in left
+
+    def test_where_no_schema_is_given_it_is_what_the_tests_made(self, tmp_path: Path) -> None:
+        shape = self.recorded(tmp_path, f"{SCHEMA} SELECT name FROM customers")
+
+        assert [one.text for one in shape.statements] == ["SELECT name FROM customers"]
+        assert "CREATE TABLE public.customers" in shape.schema
+
+
 class TestTheProof:
     def prove(self, folder: Path, migration: str) -> dict[str, object]:
         (folder / "m.sql").write_text(migration)
@@ -131,6 +196,47 @@ class TestWhatGoesWrong:
 
     def test_a_command_that_is_not_there(self, tmp_path: Path) -> None:
         assert self.failing(tmp_path, "--", "no-such-command") == "CF9224"
+
+    @pytest.mark.parametrize("signal", ["SIGKILL", "SIGQUIT"])
+    def test_a_server_that_dies_in_the_middle(self, tmp_path: Path, signal: str) -> None:
+        kill = (
+            "import os, signal; place = os.environ['PGHOST'] + '/data/postmaster.pid'; "
+            f"os.kill(int(open(place).readline()), signal.{signal})"
+        )
+        schema = ("--schema", str(tmp_path / "schema.sql"))
+        assert self.failing(tmp_path, *schema, "--", sys.executable, "-c", kill) == "CF9228"
+
+    def test_a_database_that_is_dropped_with_the_only_schema_in_it(self, tmp_path: Path) -> None:
+        drop = (
+            "import psycopg; "
+            "psycopg.connect(dbname='postgres', autocommit=True).execute('DROP DATABASE recorded')"
+        )
+        assert self.failing(tmp_path, "--", sys.executable, "-c", drop) == "CF9232"
+
+    def test_a_schema_command_whose_connection_outlives_it(self, tmp_path: Path) -> None:
+        stays = tmp_path / "stays.py"
+        stays.write_text(
+            "import os, psycopg, sys\n"
+            "server = psycopg.connect(autocommit=True)\n"
+            "server.execute('CREATE TABLE t (id int)')\n"
+            "if os.fork():\n    os._exit(0)\n"
+            "for number in (0, 1, 2):\n    os.close(number)\n"
+            "server.pgconn.get_result()\n"
+            "import select\nselect.select([server.pgconn.socket], [], [])\n"
+        )
+        made = ("--schema-from", f"{sys.executable} {stays}")
+        assert self.failing(tmp_path, *made, "--", "true") == "CF9225"
+
+    @pytest.mark.parametrize("command", ["", "alembic 'upgrade"])
+    def test_a_schema_command_that_no_shell_would_read(self, tmp_path: Path, command: str) -> None:
+        assert self.failing(tmp_path, "--schema-from", command, "--", "true") == "CF9230"
+
+    def test_a_place_that_cannot_be_written_is_told_before_the_tests_run(self, tmp_path: Path) -> None:
+        ran = tmp_path / "ran"
+        out = ("--out", str(tmp_path / "nowhere" / "shape.json"))
+
+        assert self.failing(tmp_path, *out, "--", "touch", str(ran)) == "CF9230"
+        assert not ran.exists()
 
     def test_a_schema_that_fails(self, tmp_path: Path) -> None:
         assert self.failing(tmp_path, "--schema-from", "false", "--", "true") == "CF9225"

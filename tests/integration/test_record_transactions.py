@@ -113,6 +113,62 @@ class TestRowSecurity:
         assert proved(tenants, POLICY.format("app.tenant"))["rollback_safe"] is True
 
 
+READERS = """
+CREATE TABLE notes (id serial PRIMARY KEY, tenant text NOT NULL, body text NOT NULL);
+{0}
+ALTER TABLE notes ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own ON notes FOR SELECT USING (tenant = current_setting('app.tenant', true));
+CREATE POLICY adds ON notes FOR INSERT WITH CHECK (true);
+"""
+READERS_GRANT = """CREATE ROLE app_reads;
+GRANT SELECT, INSERT ON notes TO app_reads;
+GRANT USAGE ON SEQUENCE notes_id_seq TO app_reads;"""
+READERS_APP = """
+import psycopg
+with psycopg.connect(autocommit=True) as server:
+    for text in {0}:
+        server.execute(text)
+    with server.transaction():
+        server.execute("INSERT INTO notes (tenant, body) VALUES ('acme', 'hello')")
+        server.execute("SET LOCAL ROLE {1}")
+        server.execute("SELECT set_config('app.tenant', %s, true)", ("acme",))
+        server.execute("SELECT body FROM notes").fetchall()
+"""
+
+
+class TestRowSecurityThatForgives:
+    """`current_setting(…, true)`: a statement by itself finds no row, and is content before and after."""
+
+    def test_r37_a_reader_is_proved_behind_its_setting_all_the_same(self, tmp_path: Path) -> None:
+        recorded(tmp_path, READERS.format(READERS_GRANT), READERS_APP.format((), "app_reads"))
+
+        told = proved(tmp_path, POLICY.format("app.customer"))
+
+        assert told["rollback_safe"] is False
+        assert examples(told) == {SELECT: "observed"}
+
+    def test_r37_a_role_that_only_the_tests_made_leaves_it_undecided(self, tmp_path: Path) -> None:
+        grants = ("CREATE ROLE app_tests", "GRANT SELECT ON notes TO app_tests")
+        recorded(tmp_path, READERS.format(""), READERS_APP.format(grants, "app_tests"))
+
+        told = proved(tmp_path, POLICY.format("app.customer"))
+
+        assert told["rollback_safe"] is None
+        listed = told["not_proved"]
+        assert isinstance(listed, list)
+        (lost,) = listed
+        assert lost["statement"] == "SET LOCAL ROLE app_tests"
+        assert 'role "app_tests" does not exist' in lost["why"]
+
+    def test_a_migration_of_something_else_is_decided_all_the_same(self, tmp_path: Path) -> None:
+        grants = ("CREATE ROLE app_others", "GRANT SELECT ON notes TO app_others")
+        recorded(tmp_path, READERS.format(""), READERS_APP.format(grants, "app_others"))
+
+        told = proved(tmp_path, "CREATE TABLE more (id int);")
+
+        assert (told["rollback_safe"], told["not_proved"]) == (True, [])
+
+
 @pytest.fixture(scope="module")
 def temp(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("temp")

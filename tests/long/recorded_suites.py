@@ -7,173 +7,53 @@ Packages come from PyPI, each version in a venv of its own; needs `uv`. The suit
 their sdists. procrastinate's sdist holds none: there it is a suite of ours, by its own API
 (`suites/procrastinate_jobs.py`). `--short` takes what is over in a minute.
 
-Exit 0 = each was recorded, each proof found what it is known to have to find, and nothing but that.
+Exit 0 = each was recorded, and each proof said what `recorded_projects.py` has written down of it: phase, who
+waits, needs, which statements fare otherwise and how, which are not proved. Anything else: exit 1.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from crossfade.migrations.sandbox import Sandbox
-from crossfade.migrations.shape import read_shape
+from recorded_projects import ALL, SHORT, Project, Verdict, run
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT))
-from bench.migrations.projects.procrastinate import statements  # noqa: E402 found in the checkout's root
+from crossfade.migrations.shape import read_shape
 
 PASSED = re.compile(r"\b(\d+) passed")
 CROSSFADE = [sys.executable, "-m", "crossfade", "migrate"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Project:
-    """What is recorded and what is proved with it; commands run in `home`."""
-
-    home: Path
-    schema: Sequence[str]
-    """The options of `migrate record` that make the schema."""
-    suite: Sequence[str]
-    migration: str
-    new: str | None = None
-    """What the new version sends; None: what the old one does."""
-    finds: str = ""
-    """What the first counterexample must say; empty: there must be none."""
-    failing: bool = False
-    """Some of its tests bound absolute times; what was heard is kept all the same."""
-
-
-def venv(folder: Path, name: str, *requirements: str) -> Path:
-    """A venv with packages in it: its python."""
-    python = folder / name / "bin" / "python"
-    run(["uv", "venv", "-q", "--seed", str(folder / name)])
-    if requirements:
-        run(["uv", "pip", "install", "-q", "--python", str(python), *requirements])
-    return python
-
-
-def sdist(folder: Path, python: Path, requirement: str) -> Path:
-    """A package as its authors packed it, with its tests."""
-    into = Path(tempfile.mkdtemp(dir=folder))
-    run([str(python), "-m", "pip", "download", "-q", "--no-deps", "--no-binary", ":all:", "-d", str(into),
-         requirement])  # fmt: skip
-    (packed,) = into.glob("*.tar.gz")
-    shutil.unpack_archive(packed, into, filter="data")
-    (home,) = (one for one in into.iterdir() if one.is_dir())
-    return home
-
-
-def run(words: Sequence[str], **more: Any) -> str:
-    done = subprocess.run(words, check=False, capture_output=True, text=True, **more)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(words)}\n{done.stdout[-1500:]}\n{done.stderr[-1500:]}")
-    return str(done.stdout)
-
-
-def procrastinate(folder: Path) -> Project:
-    """0.17.0 -> 0.18.0, which was withdrawn: a function of it became ambiguous for the version before."""
-    python = venv(folder, "old", "procrastinate==0.17.0", "psycopg2-binary", "pytest")
-    packages = (venv(folder, "new", "procrastinate==0.18.0"), python)
-    new, old = (next(one.parents[1].glob("lib/*/site-packages/procrastinate/sql")) for one in packages)
-    known = {one.name for one in (old / "migrations").glob("*.sql")}
-    added = [one for one in sorted((new / "migrations").glob("*.sql")) if one.name not in known]
-    suite = shutil.copy(Path(__file__).with_name("suites") / "procrastinate_jobs.py", folder)
-    return Project(
-        home=folder,
-        schema=["--schema", str(old / "schema.sql")],
-        suite=[str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", str(suite)],
-        migration="\n".join(one.read_text() for one in added),
-        new=statements(new / "queries.sql"),
-        finds="is not unique",
+def differences(known: Verdict, told: dict[str, Any], found: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """What the proof said and should not have, or should have and did not."""
+    blocks = "".join(letter for letter, key in (("r", "reads"), ("w", "writes")) if told[f"blocks_{key}"])
+    told_and_known = (
+        ("the phase", told["phase"], known.phase),
+        ("who waits", blocks, known.blocks),
+        ("needs", sorted(told["needs"]), sorted(known.needs)),
     )
-
-
-def alembic_shop(folder: Path) -> Project:
-    """The example of ours: its first version, and the contract that takes the column away from it."""
-    home = folder / "shop"
-    shutil.copytree(ROOT / "examples" / "alembic-shop", home)
-    binaries = Path(sys.executable).parent
-    return Project(
-        home=home,
-        schema=["--schema-from", f"{binaries / 'alembic'} upgrade 0001"],
-        suite=["env", "REVISION=v1", str(binaries / "pytest")],
-        migration="SET lock_timeout = '2s'; ALTER TABLE customers RENAME name TO full_name;",
-        finds="does not exist",
-    )
-
-
-def pgqueuer(folder: Path) -> Project:
-    """Four files of its suite, those that work a queue; then what 1.6.0 would run to upgrade."""
-    python = venv(folder, "pip")
-    home = sdist(folder, python, "pgqueuer==1.5.0")
-    tools = ("pytest", "pytest-asyncio", "pytest-mock", "async-timeout", "testcontainers", "httpx", "flask")
-    old = venv(folder, "old", f"{home}[asyncpg,psycopg]", "psycopg[binary]", *tools)
-    new = venv(folder, "new", "pgqueuer[psycopg]==1.6.0")
-    files = " ".join(f"test/test_{one}.py" for one in ("queries", "qm", "scheduler", "retry"))
-    suite = (
-        f"EXTERNAL_POSTGRES_DSN=$DATABASE_URL exec {old} -m pytest -q -o addopts= -p no:cacheprovider {files}"
-    )
-    return Project(
-        home=home,
-        schema=["--schema-from", f"{old} -m pgqueuer install"],
-        suite=["sh", "-c", suite],
-        migration=run([str(new), "-m", "pgqueuer", "sql", "upgrade"]),
-        failing=True,
-    )
-
-
-GUARDIAN_SQL = """
-import django
-from django.conf import settings
-from django.core.management import call_command
-place = {"ENGINE": "django.db.backends.postgresql", "NAME": "postgres"}
-apps = ["django.contrib.contenttypes", "django.contrib.auth", "guardian"]
-auto = "django.db.models.AutoField"
-settings.configure(INSTALLED_APPS=apps, DATABASES={"default": place}, DEFAULT_AUTO_FIELD=auto)
-django.setup()
-call_command("sqlmigrate", "guardian", "0003")
-"""
-
-
-def guardian(folder: Path) -> Project:
-    """django-guardian 3.0.0, the whole of its suite; then the migration of 3.5.2."""
-    python = venv(folder, "pip")
-    home = sdist(folder, python, "django-guardian==3.0.0")
-    tools = ("django==5.2.*", "psycopg[binary]", "django-environ", "pytest", "pytest-cov", "pytest-django")
-    old = venv(folder, "old", str(home), *tools)
-    new = venv(folder, "new", "django-guardian==3.5.2", "django==5.2.*", "psycopg[binary]")
-    with Sandbox() as box:
-        place = {**os.environ, "PGHOST": str(box.folder), "PGUSER": "postgres", "PGPORT": "5432"}
-        migration = run([str(new), "-c", GUARDIAN_SQL], env=place)
-    return Project(
-        home=home,
-        schema=["--schema-from", f"{old} manage.py migrate -v 0"],
-        suite=[
-            str(old),
-            "-m",
-            "pytest",
-            "-q",
-            "--ds=guardian.testapp.testsettings",
-            "-p",
-            "no:cacheprovider",
-        ],
-        migration=migration,
-    )
-
-
-SHORT: Sequence[Callable[[Path], Project]] = (procrastinate, alembic_shop)
-ALL: Sequence[Callable[[Path], Project]] = (*SHORT, pgqueuer, guardian)
+    yield from (f"{name}: {now!r}, not {was!r}" for name, now, was in told_and_known if now != was)
+    wrong = [(" ".join(one["statement"].split()), one["after"]) for one in found]
+    for begins, says in known.wrong:
+        if not any(text.startswith(begins) and says in after for text, after in wrong):
+            yield f"not found: {begins} … {says}"
+    for text, after in wrong:
+        if not any(text.startswith(begins) and says in after for begins, says in known.wrong):
+            yield f"found, and should not be: {text[:120]}: {after[:120]}"
+    lost = {" ".join(one["statement"].split()) for one in told["not_proved"]}
+    yield from (f"not proved: {one[:120]}" for one in lost if not one.startswith(tuple(known.not_proved)))
+    for begins in known.not_proved:
+        if not any(text.startswith(begins) for text in lost):
+            yield f"proved by now, against what is written down: {begins}"
 
 
 def measured(make: Callable[[Path], Project], folder: Path) -> tuple[str, bool]:
@@ -194,14 +74,15 @@ def measured(make: Callable[[Path], Project], folder: Path) -> tuple[str, bool]:
     dump.write_text(heard.schema)
     proof = subprocess.run(
         [*CROSSFADE, "prove", "--json", "--schema", str(dump), "--old", str(shape),
-         "--new", str(shape if one.new is None else new), "--migration", str(migration)],
+         "--new", str(shape if one.new is None else new), "--migration", str(migration),
+         *(["--app-role", one.role] if one.role else [])],
         check=False, capture_output=True, text=True,
     )  # fmt: skip
     if not proof.stdout.startswith("{"):
         raise SystemExit(proof.stdout + proof.stderr)
     verdict = json.loads(proof.stdout)
     found = [example for example in verdict["counterexamples"] if example["source"] != "new"]
-    fine = (one.finds in found[0]["after"]) if one.finds and found else not one.finds and not found
+    apart = list(differences(one.verdict, verdict, found))
     passed = PASSED.search(told)
     sent = sum(statement.seen for statement in heard.statements)
     cells = (
@@ -221,7 +102,9 @@ def measured(make: Callable[[Path], Project], folder: Path) -> tuple[str, bool]:
         print(f"    {' '.join(example['statement'].split())[:80]}\n      -> {example['after'][:120]}")
     for lost in verdict["not_proved"][:5]:
         print(f"    not proved: {' '.join(lost['statement'].split())[:80]}: {lost['why'][-90:]}")
-    return f"| {' | '.join(cells)} |", fine
+    for difference in apart:
+        print(f"    NOT AS IT MUST BE: {difference}")
+    return f"| {' | '.join(cells)} |", not apart
 
 
 HEAD = """\

@@ -276,6 +276,17 @@ class TestGathering:
         assert found.candidates == {}
         assert set(found.left_out) == set(texts) - {"SET a = 1", "BEGIN"}
 
+    def test_what_is_of_another_database_is_not_held_for_a_question_to_postgresql(self) -> None:
+        (why,) = gathered(entry("statement: INSERT INTO elsewhere (a) VALUES (1)")).left_out.values()
+
+        assert "another database" in why
+        assert "PostgreSQL itself" not in why
+
+    def test_questions_that_differ_in_values_are_left_out_as_one(self) -> None:
+        told = (f"statement: SELECT set_config('app.tenant', '{number}', false)" for number in range(9))
+
+        assert list(gathered(*map(entry, told)).left_out) == ["SELECT set_config('app.tenant', $1, false)"]
+
     def test_what_a_framework_asks_about_its_migrations_is_set_up(self) -> None:
         text = 'SELECT "django_migrations"."name" FROM "django_migrations", t'
         found = gathered(entry(f"statement: {text}"))

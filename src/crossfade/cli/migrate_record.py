@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from dataclasses import replace
 from pathlib import Path
@@ -69,6 +70,7 @@ def record(
             "CF9212", "--pg and --sandbox-dsn exclude each other", "a server has its own version"
         )
     spec = _spec(file)
+    target = _writable(out or _target(spec, file))
     database = spec.database if spec is not None else None
     variables = () if database is None else (database.url, database.direct)
     with terminable(), Recorder(pg, variables=variables, dsn=sandbox_dsn) as recorder:
@@ -80,7 +82,6 @@ def record(
         )
     role = database.app_role if database is not None else None
     shape = replace(shape, service=spec.service if spec else None, revision=revision, app_role=role)
-    target = out or _target(spec, file)
     target.write_text(shape.as_json(), encoding="utf-8")
     click.echo(_said(shape, target))
     if keep:
@@ -116,6 +117,27 @@ def _target(spec: Spec | None, file: Path) -> Path:
     return file.parent / named
 
 
+def _writable(target: Path) -> Path:
+    """Told before the tests run, not after. Raises UsageError (CF9230)."""
+    if not os.access(target if target.exists() else target.parent, os.W_OK):
+        raise UsageError(
+            "CF9230", f"{target} cannot be written", "its folder is not there, or is not ours to write in",
+            "--out FILE, or `shape` in the section `database` of the service's file",
+        )  # fmt: skip
+    return target
+
+
+def _words(command: str) -> tuple[str, ...]:
+    """Raises UsageError (CF9230) where no shell would read it."""
+    try:
+        words = tuple(shlex.split(command))
+    except ValueError as error:
+        raise UsageError("CF9230", "--schema-from cannot be read", str(error)) from None
+    if not words:
+        raise UsageError("CF9230", "--schema-from names no command", "it is empty")
+    return words
+
+
 def _schema(file: Path | None, command: str | None, folder: Path | None) -> Schema | None:
     from crossfade.migrations.record.listen import SchemaCommand, SqlFiles
 
@@ -128,13 +150,13 @@ def _schema(file: Path | None, command: str | None, folder: Path | None) -> Sche
         return SqlFiles((file,))
     if folder is not None:
         return SqlFiles(tuple(sorted(folder.glob("*.sql"))))
-    return None if command is None else SchemaCommand(tuple(shlex.split(command)))
+    return None if command is None else SchemaCommand(_words(command))
 
 
 def _heard(recorder: Recorder, command: tuple[str, ...], *, allow: bool) -> Shape:
     from crossfade.migrations.record.masked import masked
 
-    before = recorder.schema()
+    recorder.keep_schema()
     recorder.listen()
     code = recorder.run(command)
     if code and not allow:
@@ -144,14 +166,14 @@ def _heard(recorder: Recorder, command: tuple[str, ...], *, allow: bool) -> Shap
             "tests that fail stop early, and what they did not send would be missing",
             "mend them, or keep what was heard all the same: --allow-failing",
         )
-    return _kept(recorder.shape(source=shlex.join(command), schema=before))
+    return _kept(recorder.shape(source=shlex.join(command)))
 
 
 def _told(recorder: Recorder, file: Path) -> Shape:
     from crossfade.migrations.record.files import read_told
 
     told = read_told(read_text(file), str(file))
-    return _kept(recorder.shape(source=file.name, schema=recorder.schema(), told=told))
+    return _kept(recorder.shape(source=file.name, told=told))
 
 
 def _kept(shape: Shape) -> Shape:

@@ -35,6 +35,12 @@ class Far:
             self._known[statement.text] = self._is_far(statement)
         return self._known[statement.text]
 
+    @property
+    def all_are(self) -> bool:
+        """Whether the migration touched nothing that was there."""
+        there = self._touched
+        return there is not None and not there.names and there.relations.isdisjoint(self._catalog.relations)
+
     def _is_far(self, statement: Statement) -> bool:
         there, relations = self._touched, self._catalog.relations
         words = {one.value for one in statement.tokens}

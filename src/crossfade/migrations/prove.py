@@ -47,7 +47,7 @@ from crossfade.migrations.touched import Touched
 from crossfade.migrations.trace import run_plain
 from crossfade.migrations.transactions import Together, needed, run_on_one, run_together
 from crossfade.migrations.vectors import Supply
-from crossfade.migrations.verdict import Counterexample, Seen, Verdict, judge
+from crossfade.migrations.verdict import Counterexample, Seen, Unproved, Verdict, judge
 from crossfade.migrations.watched import Watched, watch_migration
 from crossfade.migrations.wire import Session
 
@@ -87,6 +87,7 @@ class _Proof:
         self._readings: Readings = {}  # of the new shape, once it is there
         self._together: frozenset[str] = frozenset()  # statements that went well in a transaction of theirs
         self._only_together: frozenset[str] = frozenset()
+        self._unset: tuple[Unproved, ...] = ()
         self._literals = Literals(
             [one.tokens for one in told if one not in inserts], inserts=[one.tokens for one in inserts]
         )
@@ -201,6 +202,7 @@ class _Proof:
             loosened=frozenset(loose),
             unproved=(
                 *unproved(self._olds, told.late, self._together),
+                *self._unset,
                 *unproved(
                     [one for one in news if one.statement.said not in {bad.statement for bad in failing}],
                     elsewhere=self._together,
@@ -213,15 +215,16 @@ class _Proof:
 
     def _in_transactions(self, wrong: set[str]) -> list[Counterexample]:
         """What fails only as a part of its transaction, or can only be tried as one."""
-        alone = frozenset(one.statement.said for one in self._olds if one.executed or one.untouched)
+        alone, untouched = _good(self._olds)
         found: list[Counterexample] = []
         for version in self._question.old:
-            if not needed(version.transactions, alone):
+            if not needed(version.transactions, alone, untouched):
                 continue
             sent, called = version.transactions, version.name
             told = run_together(sent, called, self._places(), self._runner_on, self._context())
             found += [one for one in told.wrong if one.statement not in wrong]
             self._together |= told.proved
+            self._unset += () if self._far.all_are else told.unset
         self._only_together = self._together - alone
         return found
 
@@ -244,7 +247,7 @@ class _Proof:
     def _new_fails(self, news: Sequence[Tried]) -> tuple[Counterexample, ...]:
         """New statements that the new shape refuses, by themselves and in the transactions they belong to."""
         version, told = self._question.new, Together()
-        if needed(version.transactions, frozenset(one.statement.said for one in news if one.executed)):
+        if needed(version.transactions, *_good(news)):
             clone = self._ground.template.clone()
             run_plain(clone, self._script)
             told = run_on_one(version.transactions, version.name, clone, self._runner_on)
@@ -347,3 +350,9 @@ class _Proof:
     def _version(self) -> str:
         number = self._server.version
         return f"PostgreSQL {number // 10000}.{number % 10000}"
+
+
+def _good(tried: Sequence[Tried]) -> tuple[frozenset[str], frozenset[str]]:
+    """What went well by itself, and what of that uses nothing that changed."""
+    untouched = frozenset(one.statement.said for one in tried if one.untouched)
+    return untouched | {one.statement.said for one in tried if one.executed}, untouched

@@ -19,7 +19,7 @@ from crossfade.migrations.compare import Compared, Context, Outcome, compare, ma
 from crossfade.migrations.runs import Runner
 from crossfade.migrations.sandbox.server import Database
 from crossfade.migrations.script import Asked
-from crossfade.migrations.verdict import Counterexample
+from crossfade.migrations.verdict import Counterexample, Unproved
 from crossfade.migrations.wire import Session
 
 _ENDS: Final = frozenset({"commit", "end", "rollback", "abort"})
@@ -27,6 +27,7 @@ _CONTROL: Final = frozenset({"savepoint", "release", "rollback"})
 _UNDETERMINED: Final = frozenset({"42P18", "42P08"})
 _REFUSED: Final = frozenset({"42", "0A", "3F"})
 """Classes of errors that no row is to blame for: names, types, rights; what is not supported; a schema."""
+_SETS: Final = frozenset({"set", "reset"})
 _TEXT: Final = 25
 _MARK: Final = "crossfade_step"
 
@@ -40,6 +41,8 @@ class Together:
 
     wrong: tuple[Counterexample, ...] = ()
     proved: frozenset[str] = frozenset()
+    unset: tuple[Unproved, ...] = ()
+    """Roles and settings that could not be had: what rests on them was tried without, which says nothing."""
 
 
 def run_on_one(sequences: Sequence[Steps], source: str, database: Database, runner_on: RunnerOn) -> Together:
@@ -73,9 +76,21 @@ def _refused(step: Asked, source: str, failure: Failure) -> Counterexample:
     )
 
 
-def needed(sequences: Iterable[Steps], alone: frozenset[str]) -> bool:
-    """Whether a sequence shows more than its statements did by themselves."""
-    return any(one.said not in alone for steps in sequences for one in steps if not _ends(one))
+def needed(
+    sequences: Iterable[Steps], alone: frozenset[str], untouched: frozenset[str] = frozenset()
+) -> bool:
+    """
+    Whether a sequence shows more than its statements did by themselves.
+
+    `alone` went well by themselves, `untouched` is what uses nothing that changed. Behind a role or a setting
+    a statement finds other rows than alone, where it may have found none and been content.
+    """
+    return any(
+        one.said not in (untouched if any(map(_sets_the_stage, steps)) else alone)
+        for steps in sequences
+        for one in steps
+        if not (_ends(one) or _sets_the_stage(one) or _lead(one) in _CONTROL)
+    )
 
 
 def run_together(
@@ -89,8 +104,11 @@ def run_together(
     first, again, after = (list(_run(one, sequences, runner_on)) for one in databases)
     wrong: list[Counterexample] = []
     good: set[str] = set()
+    unset: dict[str, Unproved] = {}
     for steps, one, two, now in zip(sequences, first, again, after, strict=True):
         for step, before, repeated, outcome in zip(steps, one, two, now, strict=True):
+            if before.failure is not None and _sets_the_stage(step):
+                unset.setdefault(step.text, _without(step, source, before.failure))
             if before.failure is not None or repeated.failure is not None or _ends(step):
                 continue
             compared = compare(before, outcome, mask_of(before, repeated), context)
@@ -100,7 +118,12 @@ def run_together(
             good.add(step.said)
     failing = {one.statement for one in wrong}
     firsts = {one.statement: one for one in reversed(wrong)}
-    return Together(tuple(firsts.values()), frozenset(good - failing))
+    return Together(tuple(firsts.values()), frozenset(good - failing), tuple(unset.values()))
+
+
+def _without(step: Asked, source: str, failure: Failure) -> Unproved:
+    why = f"not executed on the schema it was written for: {failure}; what rests on it was tried without"
+    return Unproved(statement=step.text, source=source, why=why)
 
 
 def _is_wrong(compared: Compared, before: Outcome, now: Outcome) -> bool:
@@ -153,6 +176,11 @@ def _outcome(answer: Rows | Failure) -> Outcome:
     if isinstance(answer, Failure):
         return Outcome(failure=answer)
     return Outcome(fields=answer.fields, rows=answer.rows, affected=answer.affected)
+
+
+def _sets_the_stage(one: Asked) -> bool:
+    """A role, or a setting that a policy reads."""
+    return _lead(one) in _SETS or (_lead(one) == "select" and "set_config" in one.text.lower())
 
 
 def _lead(one: Asked) -> str:

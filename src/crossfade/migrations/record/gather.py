@@ -13,7 +13,7 @@ from crossfade.migrations.record.lengths import length
 from crossfade.migrations.record.literals import Folded, fold
 from crossfade.migrations.record.log import Heard, Values
 from crossfade.migrations.record.sequences import Sequences
-from crossfade.migrations.record.sorting import SILENT, arguments, inner, left_out, prepared_query
+from crossfade.migrations.record.sorting import NOTHING, SILENT, arguments, inner, left_out, prepared_query
 from crossfade.migrations.script import read_statements
 from crossfade.migrations.shape import SAMPLES
 
@@ -124,7 +124,8 @@ def gather(heard: Iterable[Heard], names: Collection[str]) -> Gathered:
                 found.sequences.take(one.session, whole, meaningful(whole), values, key)
             if why is not None:
                 if lead not in SILENT:
-                    found.left_out.setdefault(sent.text, why)
+                    alike = sent.folded if why.startswith(NOTHING) else None
+                    found.left_out.setdefault(alike.text if alike else sent.text, why)
                 continue
             found.candidates.setdefault(sent.key, Candidate()).add(sent)
             if one.session in open_:

@@ -84,6 +84,7 @@ class Recorder:
         """
         self._variables = variables
         self._place: Place = OwnPlace(major) if dsn is None else YourPlace(dsn)
+        self._kept: str | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -127,15 +128,33 @@ class Recorder:
             ) from None  # fmt: skip
         return done.returncode
 
+    def keep_schema(self) -> None:
+        """What is there now is the recorded schema, whatever tests make of it and drop."""
+        with self.connect() as session:
+            made = bool(_names(session))
+        try:
+            self._kept = self._place.copy() if made else None
+        except RefusedError as error:
+            raise RefusedError(
+                "CF9225", "the schema cannot be kept as it is now", error.why,
+                "the command of --schema-from ends what it started before it ends itself",
+            ) from None  # fmt: skip
+
     def listen(self) -> None:
         """From here on what comes is the version's."""
         self._place.listen()
 
-    def shape(self, *, source: str, schema: str, told: tuple[Heard, ...] | None = None) -> Shape:
-        """What was heard since, or what is `told` from elsewhere, as a shape."""
-        with self.connect() as session:
-            gathered = gather(self.heard() if told is None else told, _names(session))
+    def shape(self, *, source: str, told: tuple[Heard, ...] | None = None) -> Shape:
+        """
+        What was heard since, or what is `told` from elsewhere, as a shape.
+
+        Its schema is the one that was kept, or where none was, what is there now.
+        """
+        came = self.heard() if told is None else told
+        with self._grounded() as session:
+            gathered = gather(came, _names(session))
             found = checked(session, gathered)
+        schema = schema_of(self._ground, self._place.version)  # pg_dump would be heard too
         return Shape(
             statements=found.statements,
             transactions=found.transactions,
@@ -147,9 +166,19 @@ class Recorder:
             schema=schema,
         )
 
-    def schema(self) -> str:
-        """The DDL of what is there now."""
-        return schema_of(self._place.conninfo, self._place.version)
+    def _grounded(self) -> Session:
+        try:
+            return Session(f"{self._ground} application_name='{OURS}'")
+        except RefusedError as error:
+            raise RefusedError(
+                "CF9232", "no statement of the version was heard", f"its database is gone: {error.why}",
+                "where tests drop their database, the schema is given: --schema-from, --schema, --migrations",
+            ) from None  # fmt: skip
+
+    @property
+    def _ground(self) -> str:
+        """The database that has the recorded schema."""
+        return self._kept or self._place.conninfo
 
     def heard(self) -> tuple[Heard, ...]:
         """Everything that came since `listen`, in its order."""

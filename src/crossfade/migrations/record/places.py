@@ -53,6 +53,10 @@ class Place(Protocol):
         """The variables of libpq; `DATABASE_URL` among them."""
         ...
 
+    def copy(self) -> str:
+        """The recorded database as it is now, as another one: its conninfo. Raises RefusedError (CF9209)."""
+        ...
+
     def listen(self) -> None:
         """From here on."""
         ...
@@ -73,7 +77,7 @@ class OwnPlace:
     def __init__(self, major: int | None) -> None:
         self._sandbox = Sandbox(major, settings=HEARS)
         self.scratch = self._sandbox.folder
-        self.conninfo = f"host='{self.scratch}' port=5432 user=postgres dbname={_DATABASE}"
+        self.conninfo = self._of(_DATABASE)
         self.version = self._sandbox.server.version
         self._begin = 0
         try:
@@ -94,6 +98,9 @@ class OwnPlace:
             "PGPASSWORD": "",
         }
 
+    def copy(self) -> str:
+        return self._of(self._sandbox.server.create(_DATABASE).name)
+
     def listen(self) -> None:
         self._begin = len(self._lines())
 
@@ -105,14 +112,27 @@ class OwnPlace:
 
     def _lines(self) -> list[str]:
         log = self.scratch / "data" / _FOLDER / "statements.json"
-        return to_the_end(self.conninfo, lambda: list(_written(log)))
+        return to_the_end(self._of("postgres"), lambda: list(_written(log)))
+
+    def _of(self, database: str) -> str:
+        return f"host='{self.scratch}' port=5432 user=postgres dbname={database}"
 
 
 def to_the_end(conninfo: str, read: Callable[[], list[str]]) -> list[str]:
-    """The lines of a log as it is now: the collector writes a little later than the server says."""
+    """
+    The lines of a log as it is now: the collector writes a little later than the server says.
+
+    `conninfo` is not of the recorded database: tests may have dropped that.
+    """
     mark = f"{_MARK} -- {time.monotonic_ns()}"
-    with Session(f"{conninfo} application_name='{OURS}'") as session:
-        session.ask(mark)
+    try:
+        with Session(f"{conninfo} application_name='{OURS}'") as session:
+            session.ask(mark)
+    except RefusedError as error:
+        raise RefusedError(
+            "CF9228", "the recording is not whole", f"the server went away meanwhile: {error.why}",
+            "run it again; what the tests did to the server stands above, where they said so",
+        ) from None  # fmt: skip
     end = time.monotonic() + _WRITTEN_S
     while time.monotonic() < end:
         lines = read()

@@ -30,6 +30,11 @@ _READS_OR_WRITES: Final = frozenset(
     ("select", "insert", "update", "delete", "merge", "with", "values", "table", "call", "copy", "lock")
 )
 
+_WRITES: Final = frozenset({"insert", "update", "delete", "merge", "copy", "lock", "call"})
+_IS_ELSEWHERE: Final = "another database's, or a table of the tests alone"
+_MAY_BE_ELSEWHERE: Final = f"a question to PostgreSQL itself, {_IS_ELSEWHERE}"
+NOTHING: Final = "names nothing of the recorded schema"
+
 SILENT: Final = _SESSION - {"explain", "notify"}
 """What every client sends around its statements: not worth a line in the list of what is left out."""
 
@@ -55,7 +60,7 @@ def left_out(tokens: Sequence[Token], names: Collection[str]) -> str | None:
     if not told.isdisjoint(BOOKKEEPING):
         return "a framework counts its migrations: set-up"
     if told.isdisjoint(names) and told.isdisjoint(_SEQUENCES):
-        return "names nothing of the schema: a question to PostgreSQL itself"
+        return f"{NOTHING}: {_IS_ELSEWHERE if lead in _WRITES else _MAY_BE_ELSEWHERE}"
     return None
 
 

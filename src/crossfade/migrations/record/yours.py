@@ -65,6 +65,9 @@ class YourPlace:
             database = self._server.create()
             self._settings = self._set_up(database.name)
             self.conninfo = dsn.make_conninfo(address, dbname=database.name)
+            self._recorded = database.name
+            options = " ".join(f"-c {key}={value}" for key, value in self._settings.items())
+            self._beside = dsn.make_conninfo(address, **({"options": options} if options else {}))
             self._pieces: dict[str, bytearray] = {}
             self._skipped = self._sizes()
             self._begin = 0
@@ -85,6 +88,9 @@ class YourPlace:
             "PGOPTIONS": " ".join(filter(None, (os.environ.get("PGOPTIONS"), options))),
         }
         return {key: value for key, value in told.items() if value}
+
+    def copy(self) -> str:
+        return dsn.make_conninfo(self.conninfo, dbname=self._server.create(self._recorded).name)
 
     def listen(self) -> None:
         self._begin = len(self._lines())
@@ -157,7 +163,7 @@ class YourPlace:
         return {called: size for called, size in listed if called.endswith(ending)}
 
     def _lines(self) -> list[str]:
-        return to_the_end(self.conninfo, self._read)
+        return to_the_end(self._beside, self._read)
 
     def _read(self) -> list[str]:
         """All that was written since we came, whole lines only."""
