@@ -45,11 +45,19 @@ _OLDEST, _NEWEST = 14, 18
 @file_option
 def lint(paths: tuple[Path, ...], form: str | None, pg: int, schema: Path | None, file: Path) -> int:
     """Exit 0 nothing but warnings, 4 an error, 11 something could not be read."""
-    from crossfade.migrations.lint.check import read, schema_of
+    from crossfade.migrations.lint.check import schema_of
+    from crossfade.migrations.lint.folder import read_folder
 
-    files = list(_files(paths or (_folder(file),)))
+    histories = _files(paths or (_folder(file),))
+    files = [one for history in histories for one in history]
     known = schema_of(read_text(schema), str(schema)) if schema else None
-    readings = {str(one): read(_text(one), str(one), pg=pg, schema=known) for one in files}
+    readings = {
+        name: reading
+        for history in histories
+        for name, reading in read_folder(
+            {str(one): _text(one) for one in history}, pg=pg, schema=known
+        ).items()
+    }
     found = [finding for reading in readings.values() for finding in reading.findings]
     found += _squawk(files, {name: reading.spoken for name, reading in readings.items()}, pg)
     if form == "json":
@@ -76,15 +84,17 @@ def _folder(file: Path) -> Path:
     return file.parent / database.migrations
 
 
-def _files(paths: Sequence[Path]) -> list[Path]:
-    found: list[Path] = []
+def _files(paths: Sequence[Path]) -> list[list[Path]]:
+    """The files of each folder; those that are named one by one, by the folder that they lie in."""
+    found: dict[Path, dict[Path, None]] = {}
     for one in paths:
-        found += sorted(one.rglob("*.sql")) if one.is_dir() else [one]
-    if not found:
+        some = one.rglob("*.sql") if one.is_dir() else [one]
+        found.setdefault(one if one.is_dir() else one.parent, {}).update(dict.fromkeys(some))
+    if not any(found.values()):
         raise UsageError(
             "CF9240", "there is no migration", f"{paths[0]} holds no .sql file", "name a file, or a folder"
         )
-    return list(dict.fromkeys(found))
+    return [list(some) for some in found.values()]
 
 
 def _text(path: Path) -> str:

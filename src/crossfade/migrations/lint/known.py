@@ -7,15 +7,21 @@ indexes. WHAT IT WAS NOT TOLD IS UNKNOWN, never "not there": rules that need it 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
+from typing import Final
 
 from crossfade.migrations.lexer import Kind, Token
 from crossfade.migrations.lint.actions import Action, words_of
 from crossfade.migrations.lint.columns import Column, bare, column_of, is_table_rule
 from crossfade.migrations.lint.names import TEMP, Key, Name, bracket_at, name_at, split_at_commas, unquoted
 from crossfade.migrations.lint.types import Type, type_of
+
+_WORDS: Final = re.compile(r"[\w$]+")
+_ANYTHING: Final = frozenset({"execute", "perform", "call", "select"})
+"""Words of a DO behind which stands what no word of it says."""
 
 
 @dataclass(slots=True)
@@ -48,6 +54,29 @@ class Table:
             some.discard(column)
         self.checked = {name: of for name, of in self.checked.items() if column not in of}
 
+    def lose(self, constraint: str, table: str) -> None:
+        """A constraint that is dropped; of one never heard of, all that it may have proved."""
+        if self.checked.pop(constraint, None) is not None:
+            return
+        if constraint.endswith(("_fkey", "_check")):
+            return
+        told = {one for one in self.not_null if constraint == f"{table}_{one}_not_null"}
+        self.not_null -= told or (set() if constraint.endswith("key") else self.not_null)
+        self.keys -= set() if told else self.keys
+
+    def copy(self) -> Table:
+        """Another one that knows the same."""
+        return replace(
+            self,
+            columns=dict(self.columns),
+            not_null=set(self.not_null),
+            checked=dict(self.checked),
+            invalid=set(self.invalid),
+            keys=set(self.keys),
+            indexed=set(self.indexed),
+            stored=set(self.stored),
+        )
+
 
 @dataclass(slots=True)
 class Known:
@@ -69,6 +98,32 @@ class Known:
         self.tables = {key: one for key, one in self.tables.items() if key[0] != TEMP}
         for one in self.tables.values():
             one.new = False
+
+    def copy(self) -> Known:
+        """Another one that knows the same."""
+        return Known(
+            tables={key: one.copy() for key, one in self.tables.items()},
+            indexes=dict(self.indexes),
+            domains=dict(self.domains),
+            routines=set(self.routines),
+            new=set(self.new),
+            home=self.home,
+        )
+
+    def forget(self, action: Action) -> None:
+        """What an action may have changed that cannot be read; what is new stays new."""
+        if action.kind == "alter table":
+            lost = [self._at(action.table)]
+        else:
+            body = set(_WORDS.findall(" ".join(one.text for one in action.tokens).lower()))
+            all_ = action.kind != "do" or not body.isdisjoint(_ANYTHING)
+            lost = [key for key in self.tables if all_ or key[1].lower() in body]
+        for key in lost:
+            self.tables[key] = Table(new=key in self.tables and self.tables[key].new)
+
+    def forget_all(self) -> None:
+        """A whole file that cannot be read."""
+        self.tables, self.indexes = {}, {}
 
     def table(self, name: Name) -> Table:
         """What is known of a table; of one never heard of, nothing."""
@@ -101,6 +156,8 @@ class Known:
             self.tables.pop(self._at(action.table), None)
         elif action.kind == "create index":
             self._index(action)
+        elif action.kind == "drop index":
+            self._drop_index(action.table)
         elif action.kind == "create domain":
             self.domains[action.table.bare] = action.has_any("check", "not")
             self.new.add(("domain", self._key(action.table)))
@@ -175,6 +232,11 @@ class Known:
         ):
             table.keys.add(plain[0])
 
+    def _drop_index(self, name: Name) -> None:
+        of, columns = self.indexes.pop(self._key(name), (None, ()))
+        if of in self.tables and len(columns) == 1:
+            self.tables[of].keys.discard(columns[0])
+
     def index_columns(self, table: Name, index: Name) -> tuple[str, ...]:
         """The columns of an index; of one never heard of, none."""
         return self.indexes.get(self._beside(table, index), (table.key, ()))[1]
@@ -205,7 +267,7 @@ class Known:
         elif action.begins("alter"):
             _alter_column(table, action)
         elif action.begins("drop", "constraint"):
-            table.checked.pop(action.after("constraint").bare, None)
+            table.lose(action.after("constraint").bare, action.table.bare)
         elif action.begins("drop"):
             table.forget(action.column("drop").bare)
 
@@ -281,3 +343,6 @@ def _rename(table: Table, old: str, new: str) -> None:
         if old in some:
             some.discard(old)
             some.add(new)
+    table.checked = {
+        name: tuple(new if one == old else one for one in of) for name, of in table.checked.items()
+    }
