@@ -55,8 +55,10 @@ def test_exit_codes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    (tmp_path / "bad.sql").write_text("CREATE INDEX i ON t (c);")
-    assert json.loads(run(str(tmp_path), "--json")[1])[0]["rule"] == "create-index"
+    (tmp_path / "bad.sql").write_text("CREATE INDEX i ON t (c); DROP VIEW v;")
+    found = json.loads(run(str(tmp_path), "--json")[1])
+    told = {one["rule"]: one["breaks"] for one in found if one["level"] == "error"}
+    assert told == {"create-index": False, "drop-object": True}
 
 
 def test_rules_know_the_version_of_the_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,7 @@ from crossfade.migrations.lint.alters import of_alter
 from crossfade.migrations.lint.asked import NEWEST, Asked
 from crossfade.migrations.lint.known import Known
 from crossfade.migrations.lint.others import of_other
+from crossfade.migrations.lint.replaced import Replaced
 from crossfade.migrations.lint.rules import RULES, Found, Level
 from crossfade.migrations.lint.together import together
 from crossfade.migrations.script import Script, Unit, read_script, read_statements
@@ -42,6 +43,8 @@ class Finding:
     what: str
     why: str
     instead: str = ""
+    breaks: bool = False
+    """It is about versions that use what is changed: whether there is one stands in no migration."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,20 +160,16 @@ def _asked(
     utc = False
     every: list[tuple[Action, bool]] = []
     statements = tuple(actions(script))
-    views = {(one.unit, one.table.key) for one in statements if one.kind == "create view" and one.transaction}
+    replaced = Replaced(statements)
     for action in statements:
         asked = Asked(action=action, known=known, pg=pg, utc=utc)
         new = known.is_new(action.table)
         every.append((action, new))
         met = list(of_alter(asked) if action.kind == "alter table" else of_other(asked))
         for found in met:
-            if found.rule == "rename-table" and (action.unit, action.table.key) in views:
-                yield (
-                    action,
-                    Found(rule="replace-object", what=f"{action.table}, which is a view from now on"),
-                )
-            elif not _keeps_nobody_waiting(asked, found, new=new):
-                yield action, found
+            told = replaced.instead(action, found)
+            if told is not None and not _keeps_nobody_waiting(asked, told, new=new):
+                yield action, told
         known.tell(action)
         dark = any(RULES[found.rule].level == "unknown" for found in met)
         done.append((action, dark))
@@ -182,7 +181,7 @@ def _asked(
 
 def _keeps_nobody_waiting(asked: Asked, found: Found, *, new: bool) -> bool:
     """What the migration itself made, no other session sees yet."""
-    if RULES[found.rule].level == "unknown" or found.rule == "newer-server":
+    if RULES[found.rule].level == "unknown" or found.rule in {"newer-server", "refused"}:
         return False
     kind = asked.action.kind.partition(" ")[2]
     return new or asked.known.made(kind, asked.action.table)
@@ -223,6 +222,7 @@ def _finding(name: str, place: Place, found: Found) -> Finding:
         what=found.what,
         why=rule.why,
         instead=found.instead,
+        breaks=rule.breaks,
     )
 
 

@@ -42,6 +42,7 @@ def only(known: Known, names: frozenset[str]) -> Known:
         tables={key: one.copy() for key, one in known.tables.items() if key[1] in names},
         indexes={key: one for key, one in known.indexes.items() if key[1] in names},
         domains={name: one for name, one in known.domains.items() if name in names},
+        views={key: words for key, words in known.views.items() if not words.isdisjoint(names)},
         routines=known.routines & names,
     )
 
@@ -55,6 +56,7 @@ def common(one: Known, other: Known) -> Known:
         tables={key: _common(one.tables.get(key, nothing), other.tables.get(key, nothing)) for key in keys},
         indexes={name: of for name, of in one.indexes.items() if other.indexes.get(name) == of},
         domains={name: one.domains.get(name, False) or other.domains.get(name, False) for name in domains},
+        views=one.views | other.views,
         routines=one.routines | other.routines,
     )
 
@@ -70,5 +72,8 @@ def _common(one: Table, other: Table) -> Table:
         indexed=one.indexed | other.indexed,
         whole=one.whole and other.whole and one.columns == other.columns,
         default_partition=one.default_partition or other.default_partition,
+        partitioned=one.partitioned or other.partitioned,
+        reckoned=one.reckoned | other.reckoned,
+        sources=one.sources | other.sources,
         stored=one.stored | other.stored,
     )

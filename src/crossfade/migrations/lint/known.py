@@ -39,6 +39,11 @@ class Table:
     whole: bool = False
     """Its CREATE TABLE was seen: what is not known of it is not there."""
     default_partition: bool = False
+    partitioned: bool = False
+    reckoned: set[str] = field(default_factory=set)
+    """Columns in a CHECK, in an index's expression or its WHERE: their type has more hanging on it."""
+    sources: set[str] = field(default_factory=set)
+    """Columns that a generated one is made of."""
     stored: set[str] = field(default_factory=set)
     new: bool = False
 
@@ -50,7 +55,7 @@ class Table:
     def forget(self, column: str) -> None:
         """A column that is dropped; another of its name is another one."""
         self.columns.pop(column, None)
-        for some in (self.not_null, self.keys, self.indexed, self.stored):
+        for some in (self.not_null, self.keys, self.indexed, self.stored, self.reckoned, self.sources):
             some.discard(column)
         self.checked = {name: of for name, of in self.checked.items() if column not in of}
 
@@ -74,6 +79,8 @@ class Table:
             invalid=set(self.invalid),
             keys=set(self.keys),
             indexed=set(self.indexed),
+            reckoned=set(self.reckoned),
+            sources=set(self.sources),
             stored=set(self.stored),
         )
 
@@ -84,6 +91,8 @@ class Known:
 
     tables: dict[Key, Table] = field(default_factory=dict)
     indexes: dict[Key, tuple[Key, tuple[str, ...]]] = field(default_factory=dict)
+    views: dict[Key, frozenset[str]] = field(default_factory=dict)
+    """View to the words of its query."""
     domains: dict[str, bool] = field(default_factory=dict)
     """Domain to whether it is constrained."""
     routines: set[str] = field(default_factory=set)
@@ -104,6 +113,7 @@ class Known:
         return Known(
             tables={key: one.copy() for key, one in self.tables.items()},
             indexes=dict(self.indexes),
+            views=dict(self.views),
             domains=dict(self.domains),
             routines=set(self.routines),
             new=set(self.new),
@@ -123,7 +133,7 @@ class Known:
 
     def forget_all(self) -> None:
         """A whole file that cannot be read."""
-        self.tables, self.indexes = {}, {}
+        self.tables, self.indexes, self.views = {}, {}, {}
 
     def table(self, name: Name) -> Table:
         """What is known of a table; of one never heard of, nothing."""
@@ -131,6 +141,14 @@ class Known:
 
     def is_new(self, name: Name) -> bool:
         return self.table(name).new
+
+    def is_shown(self, table: Name, column: str) -> bool:
+        """Whether a view may show this column."""
+        return any(table.bare in words and bool({column, "*"} & words) for words in self.views.values())
+
+    def has_index(self, table: Name, index: Name) -> bool:
+        """Whether an index of this name is surely there, and no constraint's."""
+        return self._beside(table, index) in self.indexes
 
     def made(self, kind: str, name: Name) -> bool:
         """Whether this migration made such a thing itself."""
@@ -152,12 +170,15 @@ class Known:
             self._alter(action)
         elif action.kind in {"create table", "create materialized view"}:
             self._create(action)
-        elif action.kind in {"drop table", "drop materialized view"}:
+        elif action.kind == "drop table":
             self.tables.pop(self._at(action.table), None)
         elif action.kind == "create index":
             self._index(action)
         elif action.kind == "drop index":
             self._drop_index(action.table)
+        elif action.kind in {"drop view", "drop materialized view"}:
+            self.views.pop(self._key(action.table), None)
+            self.tables.pop(self._at(action.table), None)
         elif action.kind == "create domain":
             self.domains[action.table.bare] = action.has_any("check", "not")
             self.new.add(("domain", self._key(action.table)))
@@ -170,6 +191,8 @@ class Known:
             self.home = "" if first is None or first.value in {"public", "default"} else first.value
 
     def _other(self, action: Action) -> None:
+        if action.kind == "create view":
+            self.views[self._key(action.table)] = frozenset(action.words)
         if action.kind in {"create function", "create procedure"}:
             self.routines.add(action.table.bare)
         if not action.has("or", "replace") and not action.has("if", "not", "exists"):
@@ -184,6 +207,9 @@ class Known:
             self.tables.setdefault(at, Table())
             return
         table = Table(new=True, whole=not _taken_from_elsewhere(action))
+        table.partitioned = action.has("partition", "by")
+        if action.kind == "create materialized view":
+            self.views[at] = frozenset(action.words)
         self.tables[at] = table
         partition = action.at("partition", "of")
         if partition >= 0:
@@ -206,6 +232,8 @@ class Known:
         table.columns[name] = type_of(words)
         if column.not_null or {"serial", "bigserial", "smallserial"} & set(words) or column.rule("generated"):
             table.not_null.add(name)
+        table.sources |= set(words_of(column.rule("generated") or ()))
+        table.reckoned |= set(words_of(column.rule("check") or ()))
         if column.rule("generated") and "stored" in words_of(column.rule("generated") or ()):
             table.stored.add(name)
             table.not_null.discard(name)
@@ -220,7 +248,11 @@ class Known:
         at = action.words.index("(")
         inside = bracket_at(action.tokens, at)
         table.indexed |= {one.value for one in inside if one.kind in {Kind.WORD, Kind.QUOTED}}
-        plain = tuple(line[0].value for line in split_at_commas(inside) if line)
+        lines = [line for line in split_at_commas(inside) if line]
+        plain = tuple(line[0].value for line in lines)
+        table.reckoned |= {one.value for line in lines if "(" in words_of(line) for one in line}
+        if "where" in action.words:
+            table.reckoned |= {one.value for one in action.tokens[action.at("where") :]}
         name = action.after("index")
         if name.parts:
             self.indexes[self._beside(action.table, name)] = (self._key(action.table), plain)
@@ -293,6 +325,7 @@ def _add_rule(table: Table, line: Sequence[Token]) -> None:
     words = bare(tuple(line))
     named = line[1].value if words != words_of(line) and len(line) > 1 else ""
     if words[:1] == ("check",):
+        table.reckoned |= {one.value for one in line}
         columns = tuple(_there(words))
         named = named or f"{'_'.join(columns)} check"
         table.checked[named] = columns
@@ -339,7 +372,7 @@ def _alter_column(table: Table, action: Action) -> None:
 def _rename(table: Table, old: str, new: str) -> None:
     if old in table.columns:
         table.columns[new] = table.columns.pop(old)
-    for some in (table.not_null, table.keys, table.indexed, table.stored):
+    for some in (table.not_null, table.keys, table.indexed, table.stored, table.reckoned, table.sources):
         if old in some:
             some.discard(old)
             some.add(new)
