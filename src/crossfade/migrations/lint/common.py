@@ -19,8 +19,8 @@ class Since:
     """
 
     def __init__(self, known: Known, sql: str) -> None:
-        self._words = frozenset(_WORDS.findall(sql))
-        self._now = only(known, self._words)
+        self._words = _names(sql)
+        self._now = about(known, sql)
         self.ground = self._now.copy()
 
     def minds(self, named: frozenset[str] | None) -> bool:
@@ -31,13 +31,41 @@ class Since:
         """Another file may run before it; not `surely`: that one may run after it as well."""
         done = self._now.copy()
         other.tell(done)
-        done = only(done, self._words)
+        done = _only(done, self._words)
         self._now = done if surely else common(self._now, done)
         self.ground = common(self.ground, self._now)
 
 
-def only(known: Known, names: frozenset[str]) -> Known:
-    """The part of it that is about these names."""
+def about(known: Known, sql: str) -> Known:
+    """Another one that knows what is known of all that a file names."""
+    return _only(known, _names(sql))
+
+
+def _names(sql: str) -> frozenset[str]:
+    """All words, as they are written and as PostgreSQL folds them."""
+    return frozenset(_WORDS.findall(sql)) | frozenset(_WORDS.findall(sql.lower()))
+
+
+def perhaps(known: Known, reading: Reading, sql: str) -> Known:
+    """What is known where a file that was read may have run, or not."""
+    before = known if reading.named is None else about(known, sql)
+    after = before.copy()
+    reading.tell(after)
+    held = common(before, after)
+    if reading.named is None:
+        return held
+    return Known(
+        tables=known.tables | held.tables,
+        indexes={
+            key: one for key, one in known.indexes.items() if key not in before.indexes or key in held.indexes
+        },
+        views=known.views | held.views,
+        domains=known.domains | held.domains,
+        routines=known.routines | held.routines,
+    )
+
+
+def _only(known: Known, names: frozenset[str]) -> Known:
     return Known(
         tables={key: one.copy() for key, one in known.tables.items() if key[1] in names},
         indexes={key: one for key, one in known.indexes.items() if key[1] in names},

@@ -15,7 +15,7 @@ from typing import Final, Literal
 from crossfade.counted import as_counted
 from crossfade.migrations.lint.asked import NEWEST
 from crossfade.migrations.lint.check import Reading, read, read_on
-from crossfade.migrations.lint.common import Since, common
+from crossfade.migrations.lint.common import Since, about, perhaps
 from crossfade.migrations.lint.known import Known
 
 Way = Literal["on", "later", "back"]
@@ -40,7 +40,7 @@ def read_folder(
             found[name] = read_on(files[name], name, known, contract=False, pg=pg)
             known.next_file()
         else:
-            found[name] = read(files[name], name, pg=pg, schema=known)
+            found[name] = read(files[name], name, pg=pg, schema=about(known, files[name]))
         if way != "back":
             named = found[name].named
             for since in later.values():
@@ -48,9 +48,7 @@ def read_folder(
                     since.met(found[name], surely=way == "on")
         if way == "later":
             later[name] = Since(known, files[name])
-            done = known.copy()
-            found[name].tell(done)
-            known = common(known, done)
+            known = perhaps(known, found[name], files[name])
     for name, since in later.items():
         found[name] = read(files[name], name, pg=pg, schema=since.ground)
     return found

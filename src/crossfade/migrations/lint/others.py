@@ -100,7 +100,7 @@ def _index(asked: Asked) -> Iterator[Found]:
             rule="refused", what=f"CONCURRENTLY on {action.table}, which is partitioned", instead=_PARTS
         )
         return
-    if action.has("on", "only") and (of.partitioned or not of.whole):
+    if action.has("on", "only") and of.partitioned:
         return
     if "concurrently" not in action.words:
         at = action.words.index("index") + 1
