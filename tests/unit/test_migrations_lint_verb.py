@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from jsonschema import Draft4Validator
 
 from crossfade.cli.migrate import migrate
+from crossfade.errors import UsageError
 from crossfade.migrations.lint.rules import RULES
 
 
@@ -59,6 +60,31 @@ def test_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = json.loads(run(str(tmp_path), "--json")[1])
     told = {one["rule"]: one["breaks"] for one in found if one["level"] == "error"}
     assert told == {"create-index": False, "drop-object": True}
+
+
+class TestTheFolderOfTheService:
+    @pytest.fixture(autouse=True)
+    def spec(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("PATH", "")
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "crossfade.yaml").write_text(
+            "apiVersion: crossfade/v1\nservice: shop\nstrategy: canary\n"
+            'platform: {local: {command: "./serve --port {port}", port: 8000}}\n'
+            "database: {url: {env: DATABASE_URL}, migrations: db}\n"
+        )
+
+    def test_a_folder_that_is_not_there_is_said(self) -> None:
+        done = CliRunner().invoke(migrate, ["lint"], standalone_mode=False)
+
+        assert isinstance(done.exception, UsageError)
+        assert (done.exception.id, "no such folder" in done.exception.why) == ("CF9240", True)
+
+    def test_R39_the_runner_s_own_time_out_is_asked_of_nobody(self, tmp_path: Path) -> None:
+        (tmp_path / "db").mkdir()
+        (tmp_path / "db" / "1_a.sql").write_text("ALTER TABLE t ADD COLUMN c int;")
+
+        assert "no-lock-timeout" not in run()[1]
+        assert "no-lock-timeout" in run("db")[1]
 
 
 def test_rules_know_the_version_of_the_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

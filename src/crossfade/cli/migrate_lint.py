@@ -26,7 +26,10 @@ _PATIENCE_S: Final = 60
 _OLDEST, _NEWEST = 14, 18
 
 
-@click.command(help="Read migrations and say what would keep others waiting or break an old version.")
+@click.command(
+    help="Read migrations and say what would keep others waiting or break an old version.",
+    short_help="Read migrations: who would wait, what would break.",
+)
 @click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path))
 @click.option("--json", "form", flag_value="json", help="One object a finding.")
 @click.option("--sarif", "form", flag_value="sarif", help="For code scanning.")
@@ -58,7 +61,12 @@ def lint(paths: tuple[Path, ...], form: str | None, pg: int, schema: Path | None
             {str(one): _text(one) for one in history}, pg=pg, schema=known
         ).items()
     }
-    found = [finding for reading in readings.values() for finding in reading.findings]
+    found = [
+        finding
+        for reading in readings.values()
+        for finding in reading.findings
+        if paths or finding.rule != "no-lock-timeout"  # `expand` sets its own
+    ]
     found += _squawk(files, {name: reading.spoken for name, reading in readings.items()}, pg)
     if form == "json":
         click.echo(json.dumps([asdict(one) for one in found], ensure_ascii=False))
@@ -81,7 +89,13 @@ def _folder(file: Path) -> Path:
             f"no path is given, and {file} has no `database.migrations`",
             "crossfade migrate lint db/migrations",
         )
-    return file.parent / database.migrations
+    folder = file.parent / database.migrations
+    if not folder.is_dir():
+        raise UsageError(
+            "CF9240", "there is no migration", f"`database.migrations` of {file} is {folder}: no such folder",
+            "mend it there, or name a file or a folder",
+        )  # fmt: skip
+    return folder
 
 
 def _files(paths: Sequence[Path]) -> list[list[Path]]:

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from crossfade.spec.change_models import SchemaChange
 
 
-@click.command(help="How every schema change stands, what comes next, and whether there is a way back.")
+@click.command(
+    help="How every schema change stands, what comes next, and whether there is a way back.",
+    short_help="How every schema change stands.",
+)
 @place_options
 @json_option
 def status(file: Path, folder: Path | None, dsn_env: str | None, as_json: bool) -> int:

@@ -153,7 +153,7 @@ def of_policy(asked: Asked) -> Iterator[Found]:
         yield Found(rule="row-security", what=str(asked.action.table), instead=_AS_APPLICATION)
 
 
-_AS_APPLICATION: Final = "-- tried as the application's role: crossfade migrate prove --role"
+_AS_APPLICATION: Final = "-- tried as the application's role: crossfade migrate prove --app-role"
 
 
 def of_rewriting(asked: Asked) -> Iterator[Found]:
