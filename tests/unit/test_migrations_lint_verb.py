@@ -48,7 +48,8 @@ def test_exit_codes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (tmp_path / f"{name}.sql").write_text(text)
         assert run(str(tmp_path / f"{name}.sql"))[0] == code
     (tmp_path / "latin.sql").write_bytes(b"SELECT '\xe4';")
-    assert run(str(tmp_path / "latin.sql"))[0] == 11
+    code, said = run(str(tmp_path / "latin.sql"))
+    assert (code, "latin.sql cannot be read: it is not UTF-8" in said) == (11, True)
     code, said = run(str(tmp_path))
     assert code == 4
     assert "5 file(s)" in said

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -19,10 +19,12 @@ from crossfade.cli.options import file_option
 from crossfade.errors import CrossfadeError, UsageError
 
 if TYPE_CHECKING:
-    from crossfade.migrations.lint.check import Finding, Spoken
+    from crossfade.migrations.lint.check import Finding, Reading, Spoken
 
 _ERROR, _UNKNOWN = 4, 11
 _PATIENCE_S: Final = 60
+_NO_SQL: Final = "'"
+"""Read, it is what cannot be read."""
 _OLDEST, _NEWEST = 14, 18
 
 
@@ -54,16 +56,13 @@ def lint(paths: tuple[Path, ...], form: str | None, pg: int, schema: Path | None
     histories = _files(paths or (_folder(file),))
     files = [one for history in histories for one in history]
     known = schema_of(read_text(schema), str(schema)) if schema else None
-    readings = {
-        name: reading
-        for history in histories
-        for name, reading in read_folder(
-            {str(one): _text(one) for one in history}, pg=pg, schema=known
-        ).items()
-    }
+    readings: dict[str, Reading] = {}
+    lost: dict[str, str] = {}
+    for history in histories:
+        readings |= read_folder({str(one): _text(one, lost) for one in history}, pg=pg, schema=known)
     found = [
-        finding
-        for reading in readings.values()
+        replace(finding, what=lost[name]) if name in lost else finding
+        for name, reading in readings.items()
         for finding in reading.findings
         if paths or finding.rule != "no-lock-timeout"  # `expand` sets its own
     ]
@@ -111,12 +110,13 @@ def _files(paths: Sequence[Path]) -> list[list[Path]]:
     return [list(some) for some in found.values()]
 
 
-def _text(path: Path) -> str:
+def _text(path: Path, lost: dict[str, str]) -> str:
     """What cannot be read as text is told as a finding, and the other files are read all the same."""
     try:
         return read_text(path)
-    except CrossfadeError:
-        return "'"
+    except CrossfadeError as error:
+        lost[str(path)] = f"{error.what}: {error.why}"
+        return _NO_SQL
 
 
 def _as_text(found: Sequence[Finding], files: int) -> str:

@@ -101,7 +101,7 @@ def _hanging(asked: Asked, column: Name) -> Iterator[Found]:
     elif asked.known.is_shown(asked.action.table, column.bare):
         yield Found(rule="refused", what=f"{what}: a view shows it", instead=_WITHOUT_VIEW)
     elif column.bare in asked.table.reckoned:
-        hangs = "a CHECK, or an index's expression or WHERE, names it: rows are read, or the index is built"
+        hangs = "a CHECK, or an index with an expression or a WHERE, names it: rows are read, or it is built"
         yield Found(rule="change-type", what=f"{what}: {hangs} anew", instead=_BESIDE)
 
 

@@ -41,7 +41,7 @@ class Table:
     default_partition: bool = False
     partitioned: bool = False
     reckoned: set[str] = field(default_factory=set)
-    """Columns in a CHECK, in an index's expression or its WHERE: their type has more hanging on it."""
+    """Columns in a CHECK, or anywhere in an index with an expression or a WHERE: more hangs on their type."""
     sources: set[str] = field(default_factory=set)
     """Columns that a generated one is made of."""
     stored: set[str] = field(default_factory=set)
@@ -250,9 +250,8 @@ class Known:
         table.indexed |= {one.value for one in inside if one.kind in {Kind.WORD, Kind.QUOTED}}
         lines = [line for line in split_at_commas(inside) if line]
         plain = tuple(line[0].value for line in lines)
-        table.reckoned |= {one.value for line in lines if "(" in words_of(line) for one in line}
-        if "where" in action.words:
-            table.reckoned |= {one.value for one in action.tokens[action.at("where") :]}
+        if "where" in action.words or any("(" in words_of(line) for line in lines):
+            table.reckoned |= {one.value for one in action.tokens[at:]}
         name = action.after("index")
         if name.parts:
             self.indexes[self._beside(action.table, name)] = (self._key(action.table), plain)
