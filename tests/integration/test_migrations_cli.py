@@ -93,6 +93,21 @@ class TestAnswers:
         assert (told["blocks_reads"], told["blocks_writes"], told["counterexamples"]) == (False, False, [])
         assert told["seconds"] > 0
 
+    def test_what_the_new_version_cannot_do_yet_is_told_as_before_the_migration(
+        self, tmp_path: Path, dsn: str
+    ) -> None:
+        files = {
+            "old": "SELECT city FROM users WHERE id = $1",
+            "new": "SELECT town FROM users WHERE id = $1",
+            "migration": "ALTER TABLE users RENAME COLUMN city TO town",
+        }
+        (told,) = answer(run(tmp_path, "--json", "--sandbox-dsn", dsn, **files))["new_version"]
+        text = run(tmp_path, "--sandbox-dsn", dsn, **files).stdout
+
+        assert "42703" in told["before"]
+        assert told["after"].startswith("1 row")
+        assert "The new version fails before the migration" in text
+
     def test_a_blocked_one_is_exit_4_and_says_which_statement_with_which_values(
         self, tmp_path: Path, dsn: str
     ) -> None:

@@ -77,14 +77,24 @@ class TestRunning:
 
     def test_a_clone_has_what_its_original_has_and_is_its_own(self, sandbox: Sandbox) -> None:
         original = sandbox.server.create()
-        with original.connect() as session:
+        with original.visited() as session:
             session.ask("CREATE TABLE t AS SELECT 1 AS x")
         clone = original.clone()
         with clone.connect() as session:
             session.ask("DELETE FROM t")
 
-        with original.connect() as session:
+        with original.visited() as session:
             assert session.ask("SELECT x FROM t") == (("1",),)
+
+    def test_nobody_of_a_visit_is_left_on_the_server_when_it_ends(self, sandbox: Sandbox) -> None:
+        original = sandbox.server.create()
+        for _ in range(20):
+            with original.visited() as session:
+                session.ask("SELECT 1")
+            there = sandbox.server.admin.ask(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = $1", [original.name]
+            )
+            assert there == (("0",),)
 
     def test_two_run_beside_each_other(self, sandbox: Sandbox) -> None:
         with Sandbox(16) as other:

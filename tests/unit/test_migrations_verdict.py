@@ -201,3 +201,9 @@ Keeps others waiting
 
 8 statements fare the same; PostgreSQL 18.4, 0.3 s"""
         )
+
+
+def test_the_headline_says_why_it_is_blocked_where_of_the_old_version_nobody_knows() -> None:
+    seen = replace(QUIET, unproved=(TestUndecided.UNPROVED,), new_fails_after=(example(),))
+
+    assert as_text(judge(seen)).startswith("BLOCKED  the new version fails after it;")

@@ -10,6 +10,7 @@ from crossfade.migrations.catalog import Catalog, Column, Index, Relation, Rule
 from crossfade.migrations.wire import Session
 
 _OURS: Final = """n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"""
+_MADE: Final = "oid >= 16384"  # PostgreSQL's own objects have lower numbers; asked first, it is cheap
 _ENFORCED: Final = (
     """COALESCE((to_jsonb(k) ->> 'conenforced')::boolean, true)"""  # a column since PostgreSQL 18
 )
@@ -36,7 +37,7 @@ SELECT a.attrelid AS relation, a.attnum, a.attname AS name, a.atttypid AS type, 
 FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
   JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_type b ON t.typtype = 'd' AND b.oid = t.typbasetype
   LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
-WHERE {_OURS} AND a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+WHERE c.{_MADE} AND {_OURS} AND a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
   AND c.relpersistence <> 't'
 ORDER BY a.attrelid, a.attnum
 """
@@ -45,7 +46,8 @@ SELECT k.conrelid AS relation, k.conname AS name, k.contype AS kind, k.conkey AS
   k.confrelid AS target, k.confkey AS target_columns, pg_get_constraintdef(k.oid) AS definition,
   pg_get_expr(k.conbin, k.conrelid) AS expr, k.convalidated AS validated
 FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE {_OURS} AND k.contype IN ('p', 'u', 'f', 'c', 'x', 'n') AND {_ENFORCED} ORDER BY k.conrelid, k.conname
+WHERE k.{_MADE} AND {_OURS} AND k.contype IN ('p', 'u', 'f', 'c', 'x', 'n') AND {_ENFORCED}
+ORDER BY k.conrelid, k.conname
 """
 _INDEXES: Final = f"""
 SELECT i.indexrelid AS oid, i.indrelid AS relation, c.relname AS name, i.indisunique AS unique,
@@ -65,14 +67,14 @@ _OTHER: Final = f"""
 SELECT 'function:' || p.oid::regprocedure AS key, concat_ws('|', p.oid, p.prosrc, p.prosqlbody::text,
   p.prorettype, p.proacl, p.prosecdef, p.provolatile, p.proconfig, p.pronargdefaults,
   p.proisstrict) AS said
-FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE {_OURS}
+FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE p.{_MADE} AND {_OURS}
 UNION ALL SELECT 'trigger:' || t.tgrelid || ':' || t.tgname,
   concat_ws('|', pg_get_triggerdef(t.oid), t.tgenabled) FROM pg_trigger t WHERE NOT t.tgisinternal
 UNION ALL SELECT 'rule:' || r.ev_class || ':' || r.rulename,
   concat_ws('|', pg_get_ruledef(r.oid), r.ev_enabled) FROM pg_rewrite r
 WHERE r.rulename <> '_RETURN' AND r.ev_class >= 16384
 UNION ALL SELECT 'unenforced:' || k.conrelid || ':' || k.conname, pg_get_constraintdef(k.oid)
-FROM pg_constraint k WHERE NOT {_ENFORCED}
+FROM pg_constraint k WHERE k.{_MADE} AND NOT {_ENFORCED}
 UNION ALL SELECT 'policy:' || polrelid || ':' || polname, concat_ws('|', polcmd, polpermissive, polroles,
   pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid)) FROM pg_policy
 UNION ALL SELECT 'sequence:' || seqrelid,

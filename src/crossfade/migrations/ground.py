@@ -29,7 +29,7 @@ class Ground:
     def reduced(self, kinds: Collection[int] | None, tables: Collection[int]) -> Ground:
         """The same with only some kinds of rows in some tables; no kinds: not even the schema's own rows."""
         template = self.trial(kinds, tables)
-        with template.connect() as session:
+        with template.visited() as session:
             content = read_content(session, self.catalog)
         return replace(self, template=template, content=content)
 
@@ -50,7 +50,7 @@ def lay(
 ) -> Ground:
     """Load the schema and sow. Raises RefusedError where it does not load."""
     template = server.create()
-    with template.connect() as session:
+    with template.visited() as session:
         loaded = load(session, schema, called)
         template.search_path = loaded.search_path
         catalog = read_catalog(session)

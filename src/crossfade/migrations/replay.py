@@ -198,7 +198,7 @@ def fails_on(bench: Bench, news: Iterable[Tried], context: Context) -> list[Coun
             hard = [one for one in failed if one is not None and not _of_values(one)]
             if not hard and not all(failed):
                 continue
-        found.append(example)
+        found.append(replace(example, before=example.after, after=example.before))  # it was made for the new
     return found
 
 

@@ -110,9 +110,9 @@ def run_plain(database: Database, script: Script) -> Failure | None:
     return None
 
 
-def trace(database: Database, script: Script, catalog: Catalog) -> Traced:
-    """Run a migration on a database that `catalog` describes, watching every step."""
-    with database.connect() as session, database.connect() as observer:
+def trace(database: Database, observer: Session, script: Script, catalog: Catalog) -> Traced:
+    """Run a migration on a database that `catalog` describes, every step watched by another session there."""
+    with database.connect() as session:
         return _Tracer(database, session, observer, catalog).run(script)
 
 

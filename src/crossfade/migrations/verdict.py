@@ -128,6 +128,11 @@ class Verdict:
     why: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def new_before(self) -> tuple[Counterexample, ...]:
+        """Of the new version, what fails before the migration."""
+        return _needs_it_first(self.seen)
+
+    @property
     def exit_code(self) -> int:
         """0 safe, 4 blocked, 11 cannot decide."""
         broken = {"migration_fails", "new_version_fails"} & set(self.needs)
@@ -149,12 +154,17 @@ def judge(seen: Seen, seconds: float = 0.0) -> Verdict:
         blocks_writes=not failed and any(one.writes for one in seen.blocked),
         needs=tuple(one for one in NEEDS if one in why),
         counterexamples=seen.old_wrong,
-        new_version=(*seen.new_fails_after, *(seen.new_fails_before if seen.old_wrong else ())),
+        new_version=(*seen.new_fails_after, *_needs_it_first(seen)),
         not_proved=seen.unproved,
         seen=seen,
         seconds=seconds,
         why=why,
     )
+
+
+def _needs_it_first(seen: Seen) -> tuple[Counterexample, ...]:
+    """What the new version cannot do before the migration: told where the old one cannot follow it."""
+    return seen.new_fails_before if seen.old_wrong else ()
 
 
 def _phase(seen: Seen) -> Phase:

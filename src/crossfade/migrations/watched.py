@@ -22,7 +22,6 @@ from crossfade.migrations.ground import Ground, grown
 from crossfade.migrations.lexer import Kind, Token, meaningful
 from crossfade.migrations.load import missing_extension
 from crossfade.migrations.locks import Blocked, blocked
-from crossfade.migrations.sandbox.server import Database
 from crossfade.migrations.script import Script, Statement, Unit
 from crossfade.migrations.seed import ROWS, keep
 from crossfade.migrations.touched import Touched, touched
@@ -81,8 +80,9 @@ class _Watcher:
 
     def _traced(self) -> Traced:
         clone = self._ground.trial(None)
-        traced = trace(clone, self._script, self._ground.catalog)
-        self._note(clone, traced)
+        with clone.connect() as observer:
+            traced = trace(clone, observer, self._script, self._ground.catalog)
+            self._note(observer, traced)
         clone.drop()
         extension = missing_extension(traced.failure) if traced.failure else None
         if extension:
@@ -141,16 +141,15 @@ class _Watcher:
         clone.drop()
         return said
 
-    def _note(self, clone: Database, traced: Traced) -> None:
+    def _note(self, session: Session, traced: Traced) -> None:
         """Look at what the migration left behind."""
         before = self._ground.catalog
-        with clone.connect() as session:
-            after = read_catalog(session)
-            known = {index.oid for index in _invalid(before)}
-            said = {token.value for one in self._script.statements for token in one.tokens}
-            self._invalid += [one.name for one in _invalid(after) if one.oid not in known or one.name in said]
-            content = read_again(session, before, after)
-            change = changes(before, after, self._ground.content, content, frozenset())
+        after = read_catalog(session)
+        known = {index.oid for index in _invalid(before)}
+        said = {token.value for one in self._script.statements for token in one.tokens}
+        self._invalid += [one.name for one in _invalid(after) if one.oid not in known or one.name in said]
+        content = read_again(session, before, after)
+        change = changes(before, after, self._ground.content, content, frozenset())
         held = [oid for step in traced.steps for oid, modes in step.held.items() if modes - _HARMLESS]
         self._touched = touched(before, after, change.tables | frozenset(held))
 
@@ -177,7 +176,8 @@ class _Watcher:
         if pieces is None:
             return watched
         clone = self._ground.trial(None)
-        apart = trace(clone, pieces, self._ground.catalog)
+        with clone.connect() as observer:
+            apart = trace(clone, observer, pieces, self._ground.catalog)
         clone.drop()
         if apart.failure is not None:
             return watched

@@ -8,7 +8,10 @@ both: it raises RefusedError (CF9205), because nothing can be decided then.
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Callable, Sequence
+from socket import socket
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -18,6 +21,7 @@ from crossfade.errors import CrossfadeError, RefusedError
 from crossfade.migrations.answers import Failure, Field, Order, Prepared, Rows
 
 _FLIGHT: Final = 16  # groups sent before answers are read: few enough that no buffer fills
+_LEAVING: Final = 1.0  # seconds
 _FINE: Final = {pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK, pq.ExecStatus.EMPTY_QUERY}
 
 
@@ -74,6 +78,14 @@ class Session:
 
     def close(self) -> None:
         self._pg.finish()
+
+    def leave(self) -> None:
+        """Close, and come back when the server has let go of its end, a second later at the most."""
+        with socket(fileno=os.dup(self._pg.socket)) as line, contextlib.suppress(OSError):
+            self._pg.finish()
+            line.settimeout(_LEAVING)
+            while line.recv(4096):
+                pass
 
     @property
     def pid(self) -> int:

@@ -89,7 +89,8 @@ def as_text(verdict: Verdict) -> str:
         [
             *_headline(verdict),
             *_examples("Fails after the migration", verdict.counterexamples),
-            *_examples("Of the new version", verdict.new_version),
+            *_examples("The new version fails after the migration", verdict.seen.new_fails_after),
+            *_examples("The new version fails before the migration", verdict.new_before),
             *_locks(verdict),
             *_needs(verdict),
             *_not_proved(verdict),
@@ -102,6 +103,8 @@ def _headline(verdict: Verdict) -> Iterator[str]:
     word = {0: "SAFE", 4: "BLOCKED", 11: "CANNOT DECIDE"}[verdict.exit_code]
     if verdict.seen.migration_fails:
         yield f"{word}  the migration fails"
+    elif verdict.phase is None and verdict.seen.new_fails_after:
+        yield f"{word}  the new version fails after it; of the old one nobody knows"
     elif verdict.phase is None:
         yield f"{word}  statements of the old version could not be run, so nobody knows"
     else:
@@ -191,7 +194,8 @@ def _not_proved(verdict: Verdict) -> Iterator[str]:
 def _closing(verdict: Verdict) -> Iterator[str]:
     yield ""
     seen = verdict.seen
-    yield f"{seen.proved} statements fare the same; {seen.server}, {verdict.seconds:.1f} s"
+    fare = "statement fares" if seen.proved == 1 else "statements fare"
+    yield f"{seen.proved} {fare} the same; {seen.server}, {verdict.seconds:.1f} s"
     for note in seen.notes:
         yield f"note: {note}"
 
