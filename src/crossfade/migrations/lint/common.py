@@ -35,6 +35,11 @@ class Since:
         self._now = done if surely else common(self._now, done)
         self.ground = common(self.ground, self._now)
 
+    def lose(self, names: frozenset[str]) -> None:
+        """Tables of which nothing is known from now on."""
+        self._now.forget_tables(names)
+        self.ground.forget_tables(names)
+
 
 def about(known: Known, sql: str) -> Known:
     """Another one that knows what is known of all that a file names."""

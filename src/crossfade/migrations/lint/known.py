@@ -131,6 +131,11 @@ class Known:
         for key in lost:
             self.tables[key] = Table(new=key in self.tables and self.tables[key].new)
 
+    def forget_tables(self, names: frozenset[str]) -> None:
+        """Tables of these names, whatever their schema."""
+        if names:
+            self.tables |= {key: Table() for key in self.tables if key[1] in names}
+
     def forget_all(self) -> None:
         """A whole file that cannot be read."""
         self.tables, self.indexes, self.views = {}, {}, {}
