@@ -42,14 +42,23 @@ class TestConnecting:
         assert (error.id, error.exit_code) == ("CF9279", 2)
         assert "s3cr3t" not in "".join(error.lines())
 
-    @pytest.mark.parametrize("change", ["dbname=nowhere", "port=1", "user=nobody_here"])
+    @pytest.mark.parametrize(
+        ("change", "why"),
+        [
+            ("dbname=nowhere", 'database "nowhere" does not exist'),
+            ("port=1", "No such file or directory"),
+            ("host=127.0.0.1 port=1", "Connection refused"),
+            ("user=nobody_here", 'role "nobody_here" does not exist'),
+        ],
+    )
     def test_a_wrong_one_is_told_without_its_password(
-        self, world: World, monkeypatch: pytest.MonkeyPatch, change: str
+        self, world: World, monkeypatch: pytest.MonkeyPatch, change: str, why: str
     ) -> None:
         monkeypatch.setenv(VARIABLE, f"{world.dsn} password=s3cr3t {change}")
         error = world.refused("expand", "a")
 
         assert (error.id, error.exit_code) == ("CF9265", 3)
+        assert why in error.why
         assert "s3cr3t" not in "".join(error.lines())
 
     def test_a_variable_that_is_not_set_is_told(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:

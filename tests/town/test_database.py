@@ -245,6 +245,14 @@ def test_R38_R45_a_value_that_nobody_sent_is_accepted_by_a_person_or_nobody_cont
     written = line.replace("who: …, reason: …", "who: ana, reason: the form asks for it")
     (shop.town.folder / "db" / "0045_city.yaml").write_text(f"accept:\n{written}\n")
 
+    statement, counterexample = written.split('"')[1::2]
+    accepted = f"{statement} {counterexample} by ana (the form asks for it)"
+    assert f"accept {accepted}: valid, for contract against v2" in shop.run("migrate", "status").out
+    sql = shop.town.folder / "db" / "0045_city.contract.sql"
+    text = sql.read_text()
+    sql.write_text(f"{text} -- mended")
+    assert f"accept {accepted}: unknown" in shop.run("migrate", "status").out
+    sql.write_text(text)
     assert shop.run("migrate", "prove", "0045_city").code in {0, 4}  # it keeps others waiting
     taken = shop.run("migrate", "contract", "0045_city", "--accept-blocking", "a small table")
     assert taken.code == 0, taken
@@ -256,6 +264,8 @@ def test_R38_R45_a_value_that_nobody_sent_is_accepted_by_a_person_or_nobody_cont
     back = shop.run("can-rollback", "v2")
     assert back.code == 0, back
     assert said in back.out
+    status = shop.run("migrate", "status")
+    assert f"accept {accepted}: used, the contract of 0045_city ran on it" in status.out
     (shop.town.folder / "db" / "0045_city.yaml").unlink()
     assert shop.run("can-rollback", "v2").code == 11
 
@@ -274,6 +284,8 @@ def test_R38_a_session_of_a_version_that_is_gone_keeps_the_contract_waiting(shop
 
     with connect(shop.url, application_name="shop/v1"):
         refused = shop.run("migrate", "contract", "0042_full_name")
+        status = shop.run("migrate", "status")
+    assert "v1 may not come back, and 1 session of it is open since 20" in status.out
     assert refused.code == 11
     assert "v1 needs the old shape (SELECT id, name FROM customers" in refused.err
     assert "1 session of it is open since 20" in refused.err
@@ -282,6 +294,7 @@ def test_R38_a_session_of_a_version_that_is_gone_keeps_the_contract_waiting(shop
     contract = ("migrate", "contract", "0042_full_name", "--accept-blocking", "one row")
     with connect(shop.url, application_name="shop/v2"):  # the one that serves
         half = shop.run(*contract)
+        assert "may not come back" not in shop.run("migrate", "status").out
     assert "CF9277" not in half.err
     assert half.code != 0, half
     again = shop.run("migrate", "prove", "0042_full_name")

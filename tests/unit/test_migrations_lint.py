@@ -19,6 +19,10 @@ DOCS = Path(__file__).parents[2] / "docs" / "lint.md"
 
 CASES: dict[str, tuple[str, str]] = {
     "change-type": ("ALTER TABLE t ALTER c TYPE bigint", "ALTER TABLE t ALTER COLUMN c TYPE text"),
+    "refused": (
+        "CREATE TABLE p (a int) PARTITION BY HASH (a); CREATE INDEX CONCURRENTLY i ON p (a)",
+        "ALTER TABLE t ADD COLUMN c int DEFAULT 7",
+    ),
     "set-not-null": (
         "ALTER TABLE t ALTER COLUMN c SET NOT NULL",
         "ALTER TABLE t ADD CHECK (c > 0) NOT VALID",

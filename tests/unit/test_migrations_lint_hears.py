@@ -87,7 +87,7 @@ MUST_SPEAK = {
     "ALTER POLICY p ON t USING (false)": "row-security",
     "ALTER TABLE t ALTER c DROP IDENTITY": "drop-default",
     "ALTER TABLE t ALTER c SET GENERATED ALWAYS": "tighter",
-    "ALTER TABLE t ALTER c DROP EXPRESSION": "change-default",
+    "ALTER TABLE t ALTER c DROP EXPRESSION": "drop-default",
     "ALTER TABLE t DISABLE TRIGGER ALL": "trigger",
     "ALTER ROLE app NOLOGIN": "revoke",
     "ALTER USER app CONNECTION LIMIT 3": "revoke",

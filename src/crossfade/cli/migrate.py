@@ -32,7 +32,10 @@ for _verb in (lint, record, expand, backfill, verify, contract, abort, status):
     migrate.add_command(_verb)
 
 
-@migrate.command(help="Prove on a throw-away PostgreSQL that the old version still runs after a migration.")
+@migrate.command(
+    help="Prove on a throw-away PostgreSQL that the old version still runs after a migration.",
+    short_help="Prove that the old version still runs after it.",
+)
 @click.argument("name", required=False)
 @click.option("--schema", type=_FILE, help="The schema now: DDL, or pg_dump --schema-only.")
 @click.option(

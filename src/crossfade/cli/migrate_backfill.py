@@ -30,7 +30,10 @@ DONE, BLOCKED, LEFT = 0, 4, 130
 _HEARTBEAT_S: Final = 30.0
 
 
-@click.command(help="Fill the rows that were written before the expand of NAME, batch by batch.")
+@click.command(
+    help="Fill the rows that were written before the expand of NAME, batch by batch.",
+    short_help="Fill rows of the old shape, batch by batch.",
+)
 @click.argument("name", required=False)
 @place_options
 @click.option("--pause", "wish", flag_value="pause", help="Ask the one that runs to pause after its batch.")

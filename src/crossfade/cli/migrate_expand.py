@@ -179,7 +179,10 @@ def _refuse_to_skip(conductor: Conductor, changes: tuple[SchemaChange, ...], cha
         )
 
 
-@click.command(help="Run the contract of NAME, when no version that needs the old shape can come back.")
+@click.command(
+    help="Run the contract of NAME, when no version that needs the old shape can come back.",
+    short_help="Run a contract, once nobody needs the old shape.",
+)
 @click.argument("name")
 @place_options
 @_running_options
@@ -206,7 +209,10 @@ def contract(
     return 0
 
 
-@click.command(help="Take away again what the expand of NAME has added, while no version needs it.")
+@click.command(
+    help="Take away again what the expand of NAME has added, while no version needs it.",
+    short_help="Take away what an expand has added.",
+)
 @click.argument("name")
 @place_options
 @_running_options

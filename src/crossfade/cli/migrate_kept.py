@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from crossfade.cli.migrating import change_named, database_side
+from crossfade.cli.migrating import change_named, database_side, has_database
 from crossfade.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,10 +28,14 @@ def side_of(file: Path) -> DatabaseSide:
     """The database side of this file's service. Raises UsageError (CF9313) where there is none."""
     side = database_side(file)
     if side is None:
+        if not has_database(file):
+            raise UsageError(
+                "CF9313", "there is no version to ask about", f"{file} has no `database` section",
+                "database: {url: {env: DATABASE_URL}, migrations: db/migrations}",
+            )  # fmt: skip
         raise UsageError(
-            "CF9313", "there is no version to ask about",
-            f"{file} has no `database` section, or its service was never released",
-            "database: {url: {env: DATABASE_URL}, migrations: db/migrations}",
+            "CF9313", "there is no version to ask about", "this service was never released",
+            "crossfade deploy; or with files: crossfade migrate prove --help",
         )  # fmt: skip
     return side
 

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -19,14 +19,19 @@ from crossfade.cli.options import file_option
 from crossfade.errors import CrossfadeError, UsageError
 
 if TYPE_CHECKING:
-    from crossfade.migrations.lint.check import Finding, Spoken
+    from crossfade.migrations.lint.check import Finding, Reading, Spoken
 
 _ERROR, _UNKNOWN = 4, 11
 _PATIENCE_S: Final = 60
+_NO_SQL: Final = "'"
+"""Read, it is what cannot be read."""
 _OLDEST, _NEWEST = 14, 18
 
 
-@click.command(help="Read migrations and say what would keep others waiting or break an old version.")
+@click.command(
+    help="Read migrations and say what would keep others waiting or break an old version.",
+    short_help="Read migrations: who would wait, what would break.",
+)
 @click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path))
 @click.option("--json", "form", flag_value="json", help="One object a finding.")
 @click.option("--sarif", "form", flag_value="sarif", help="For code scanning.")
@@ -45,12 +50,22 @@ _OLDEST, _NEWEST = 14, 18
 @file_option
 def lint(paths: tuple[Path, ...], form: str | None, pg: int, schema: Path | None, file: Path) -> int:
     """Exit 0 nothing but warnings, 4 an error, 11 something could not be read."""
-    from crossfade.migrations.lint.check import read, schema_of
+    from crossfade.migrations.lint.check import schema_of
+    from crossfade.migrations.lint.folder import read_folder
 
-    files = list(_files(paths or (_folder(file),)))
+    histories = _files(paths or (_folder(file),))
+    files = [one for history in histories for one in history]
     known = schema_of(read_text(schema), str(schema)) if schema else None
-    readings = {str(one): read(_text(one), str(one), pg=pg, schema=known) for one in files}
-    found = [finding for reading in readings.values() for finding in reading.findings]
+    readings: dict[str, Reading] = {}
+    lost: dict[str, str] = {}
+    for history in histories:
+        readings |= read_folder({str(one): _text(one, lost) for one in history}, pg=pg, schema=known)
+    found = [
+        replace(finding, what=lost[name]) if name in lost else finding
+        for name, reading in readings.items()
+        for finding in reading.findings
+        if paths or finding.rule != "no-lock-timeout"  # `expand` sets its own
+    ]
     found += _squawk(files, {name: reading.spoken for name, reading in readings.items()}, pg)
     if form == "json":
         click.echo(json.dumps([asdict(one) for one in found], ensure_ascii=False))
@@ -73,26 +88,35 @@ def _folder(file: Path) -> Path:
             f"no path is given, and {file} has no `database.migrations`",
             "crossfade migrate lint db/migrations",
         )
-    return file.parent / database.migrations
+    folder = file.parent / database.migrations
+    if not folder.is_dir():
+        raise UsageError(
+            "CF9240", "there is no migration", f"`database.migrations` of {file} is {folder}: no such folder",
+            "mend it there, or name a file or a folder",
+        )  # fmt: skip
+    return folder
 
 
-def _files(paths: Sequence[Path]) -> list[Path]:
-    found: list[Path] = []
+def _files(paths: Sequence[Path]) -> list[list[Path]]:
+    """The files of each folder; those that are named one by one, by the folder that they lie in."""
+    found: dict[Path, dict[Path, None]] = {}
     for one in paths:
-        found += sorted(one.rglob("*.sql")) if one.is_dir() else [one]
-    if not found:
+        some = one.rglob("*.sql") if one.is_dir() else [one]
+        found.setdefault(one if one.is_dir() else one.parent, {}).update(dict.fromkeys(some))
+    if not any(found.values()):
         raise UsageError(
             "CF9240", "there is no migration", f"{paths[0]} holds no .sql file", "name a file, or a folder"
         )
-    return list(dict.fromkeys(found))
+    return [list(some) for some in found.values()]
 
 
-def _text(path: Path) -> str:
+def _text(path: Path, lost: dict[str, str]) -> str:
     """What cannot be read as text is told as a finding, and the other files are read all the same."""
     try:
         return read_text(path)
-    except CrossfadeError:
-        return "'"
+    except CrossfadeError as error:
+        lost[str(path)] = f"{error.what}: {error.why}"
+        return _NO_SQL
 
 
 def _as_text(found: Sequence[Finding], files: int) -> str:

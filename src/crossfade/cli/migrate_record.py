@@ -24,7 +24,10 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 _LISTED = 8
 
 
-@click.command(help="Hear on a throw-away PostgreSQL what a version's tests send, and keep it: shape.json.")
+@click.command(
+    help="Hear on a throw-away PostgreSQL what a version's tests send, and keep it: shape.json.",
+    short_help="Hear what a version's tests send: shape.json.",
+)
 @click.option("--schema", type=_FILE, help="The schema: DDL, or pg_dump --schema-only.")
 @click.option(
     "--schema-from", metavar="COMMAND", help="A command that makes the schema: alembic upgrade head."

@@ -98,6 +98,11 @@ def _section(file: Path) -> Database | None:
     return load_spec(file).database if file.exists() else None
 
 
+def has_database(file: Path) -> bool:
+    """Whether there is such a file, and it has a section `database`."""
+    return _section(file) is not None
+
+
 def _dsn(variable: str) -> str:
     dsn = os.environ.get(variable, "")
     if not dsn:
@@ -179,7 +184,12 @@ def _outside(file: Path | None) -> Any:
 
     side = database_side(file) if file is not None else None
     if side is None:
-        return Outside()
+        if file is None or not has_database(file):
+            return Outside()
+        return Outside(
+            unknown="this service was never released: no version is on record",
+            learn="release what serves now first (crossfade deploy)",
+        )
     from crossfade.preconditions.answers import Answers
 
     answers = Answers(side)

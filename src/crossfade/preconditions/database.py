@@ -35,6 +35,7 @@ from crossfade.preconditions.reach import Past, Reachable, reachable
 from crossfade.preconditions.records import Part, Records, Version
 from crossfade.preconditions.say import footing
 from crossfade.preconditions.sessions import open_sessions, with_sessions
+from crossfade.preconditions.words import Asked, Word, words_of
 from crossfade.release.plan import Footing, Plan
 from crossfade.release.policy import Objection
 from crossfade.release.state import Outcome
@@ -134,6 +135,26 @@ class DatabaseSide:
             return None
         return read_shape(file.read_text("utf-8"), str(file), service=self._spec.service)
 
+    def words(self, change: SchemaChange, ledger: Sequence[Done]) -> tuple[Word, ...]:
+        """How what persons accepted of a change stands, by the proofs that are kept of it as it is now."""
+        past = self._past()
+        named = {one for row in past for one in (row.stable, row.candidate) if one is not None}
+        near = {one.revision for one in reachable(past, self._database.rollback_window, self.now())}
+        asked = []
+        for revision in sorted(named):
+            version = self.records.version(revision)
+            for which, written in (("expand", change.expand), ("contract", change.contract)):
+                if version is not None and written is not None:
+                    part = Part(change=change.name, part=which, sha256=written.sha256)
+                    proof = self.records.proved(part, version.shape)
+                    asked.append(Asked(part=part, revision=revision, reachable=revision in near, proof=proof))
+        over: dict[str, str] = {
+            one.part: one.note
+            for one in ledger
+            if one.change == change.name and one.number == WHOLE and one.done and one.part in _PARTS
+        }
+        return words_of(change.name, change.accept, asked, over)
+
     def reachable(self, now: datetime | None = None) -> tuple[Reachable, ...]:
         """Versions that serve or may come back."""
         return reachable(self._past(), self._database.rollback_window, now or self.now())
@@ -146,6 +167,14 @@ class DatabaseSide:
         named = {one for row in past for one in (row.stable, row.candidate) if one is not None}
         found = reachable(past, self._database.rollback_window, now or self.now())
         return with_sessions(found, opened, service, sorted(named))
+
+    def lingering(self, session: Session) -> tuple[Reachable, ...]:
+        """Versions that nobody may roll back to any more, and that have sessions all the same."""
+        past, service = self._past(), self._spec.service
+        named = {one for row in past for one in (row.stable, row.candidate) if one is not None}
+        found = reachable(past, self._database.rollback_window, self.now())
+        everybody = with_sessions(found, open_sessions(session, service), service, sorted(named))
+        return everybody[len(found) :]
 
     def _past(self) -> list[Past]:
         return [

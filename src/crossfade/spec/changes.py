@@ -19,6 +19,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
+from crossfade.counted import as_counted
 from crossfade.spec.change_forms import (
     AcceptForm,
     BackfillForm,
@@ -72,15 +73,10 @@ def read_changes(folder: Path) -> tuple[SchemaChange, ...]:
     """Every change of the folder, in the order of their names. Raises SpecError with all mistakes."""
     findings: list[Finding] = []
     gathered = _gathered(folder, findings)
-    changes = [_change(name, gathered[name], findings) for name in sorted(gathered, key=_order)]
+    changes = [_change(name, gathered[name], findings) for name in sorted(gathered, key=as_counted)]
     if findings:
         raise SpecError(findings)
     return tuple(change for change in changes if change is not None)
-
-
-def _order(name: str) -> tuple[tuple[int, str], ...]:
-    """As people count: 9 before 10."""
-    return tuple((int(piece), "") if piece.isdigit() else (0, piece) for piece in re.split(r"(\d+)", name))
 
 
 def _gathered(folder: Path, findings: list[Finding]) -> dict[str, _Files]:

@@ -45,8 +45,13 @@ def of_column(asked: Asked) -> Iterator[Found]:
 def _value(asked: Asked, column: Name, words: tuple[str, ...]) -> Iterator[Found]:
     """Where a column's value comes from, when an INSERT leaves it out or brings one."""
     where = f"{asked.action.table}.{column}"
-    if words[:2] == ("set", "default") or words[:2] == ("drop", "expression"):
+    if words[:2] == ("set", "default") and "select" in words:
+        yield Found(rule="refused", what=f"{where}: a default holds no query")
+    elif words[:2] == ("set", "default"):
         yield Found(rule="change-default", what=where)
+    elif words[:2] == ("drop", "expression"):
+        sql = f"ALTER TABLE {asked.action.table} {asked.action.text};"
+        yield Found(rule="drop-default", what=where, instead=later(sql))
     elif words[:2] == ("set", "expression"):
         yield from asked.since(_EXPRESSION_SINCE, "SET EXPRESSION")
         if not asked.table.whole or column.bare in asked.table.stored:
@@ -73,6 +78,7 @@ def _type(asked: Asked, column: Name, begin: int) -> Iterator[Found]:
     indexed = not asked.table.whole or column.bare in asked.table.indexed
     if not ("collate" in words[:using] and indexed) and _only_casts(asked, column, begin + using):
         if old is not None and not _rewrites(asked, old, new):
+            yield from _hanging(asked, column) if old != new else ()
             return
         if old is None and new in _WIDEST:
             yield Found(rule="maybe-rewrite", what=f"{table}.{column}", instead=_FROM_VARCHAR)
@@ -87,6 +93,19 @@ def _type(asked: Asked, column: Name, begin: int) -> Iterator[Found]:
     )
 
 
+def _hanging(asked: Asked, column: Name) -> Iterator[Found]:
+    """No row is written anew; what hangs on the type may still have every row read, or forbid it."""
+    what = f"{asked.action.table}.{column}"
+    if column.bare in asked.table.sources:
+        yield Found(rule="refused", what=f"{what}: a generated column is made of it", instead=_BESIDE)
+    elif asked.known.is_shown(asked.action.table, column.bare):
+        yield Found(rule="refused", what=f"{what}: a view shows it", instead=_WITHOUT_VIEW)
+    elif column.bare in asked.table.reckoned:
+        hangs = "a CHECK, or an index with an expression or a WHERE, names it: rows are read, or it is built"
+        yield Found(rule="change-type", what=f"{what}: {hangs} anew", instead=_BESIDE)
+
+
+_WITHOUT_VIEW: Final = "-- in one transaction: DROP VIEW …, the change, CREATE VIEW …, GRANT …"
 _FROM_VARCHAR: Final = (
     "-- from a varchar it is quick, from anything else it is not: crossfade migrate prove knows"
 )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from copy import deepcopy
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final
@@ -21,11 +20,14 @@ from crossfade.migrations.lint.alters import of_alter
 from crossfade.migrations.lint.asked import NEWEST, Asked
 from crossfade.migrations.lint.known import Known
 from crossfade.migrations.lint.others import of_other
+from crossfade.migrations.lint.replaced import Replaced
 from crossfade.migrations.lint.rules import RULES, Found, Level
 from crossfade.migrations.lint.together import together
 from crossfade.migrations.script import Script, Unit, read_script, read_statements
 
 Place = tuple[int, int]
+_LATE: Final = (".contract.sql", ".abort.sql")
+"""What runs when no version that needs what it takes away can come back."""
 _UTC: Final = frozenset({"utc", "etc/utc", "gmt", "z"})
 
 
@@ -41,6 +43,8 @@ class Finding:
     what: str
     why: str
     instead: str = ""
+    breaks: bool = False
+    """It is about versions that use what is changed: whether there is one stands in no migration."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,10 +58,32 @@ class Spoken:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """What was found in a file, and every rule that spoke, whether it was allowed or not."""
+    """
+    What was found in a file, and every rule that spoke, whether it was allowed or not.
+
+    `done`: its actions, each with whether it may have done more than it says; None where nobody can read it.
+    """
 
     findings: tuple[Finding, ...]
     spoken: tuple[Spoken, ...] = ()
+    done: tuple[tuple[Action, bool], ...] | None = ()
+
+    @property
+    def named(self) -> frozenset[str] | None:
+        """What it is about; None where it may be about anything."""
+        if self.done is None or any(dark for _, dark in self.done):
+            return None
+        return frozenset(name for action, _ in self.done for name in _named(action))
+
+    def tell(self, known: Known) -> None:
+        """What is known after it, where it is not read anew."""
+        if self.done is None:
+            known.forget_all()
+        for action, dark in self.done or ():
+            known.tell(action)
+            if dark:
+                known.forget(action)
+        known.next_file()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +108,7 @@ def lint(
     """
     All findings of a migration file; never raises for its text.
 
-    `contract`: it runs when no version that needs the old shape can come back (None: as its name says);
+    `contract`: it runs when no version that needs what it takes away can come back (None: as its name says);
     `schema`: what is there before it, where that is known.
     """
     return read(sql, name, contract=contract, pg=pg, schema=schema).findings
@@ -92,53 +118,70 @@ def read(
     sql: str, name: str, *, contract: bool | None = None, pg: int = NEWEST, schema: Known | None = None
 ) -> Reading:
     """The same, and which rule spoke on which statement."""
-    late = name.endswith(".contract.sql") if contract is None else contract
+    late = name.endswith(_LATE) if contract is None else contract
+    return read_on(sql, name, Known() if schema is None else schema.copy(), contract=late, pg=pg)
+
+
+def read_on(sql: str, name: str, known: Known, *, contract: bool, pg: int = NEWEST) -> Reading:
+    """The same, on what is `known`, which knows what the file does when it is read."""
     try:
         script = read_script(sql, name)
         answers = tuple(allowed(sql))
     except (RefusedError, UnreadableError) as error:
+        known.forget_all()
         line = re.search(r":(\d+)", str(error))
         place = (int(line.group(1)) if line else 1, 1)
-        return Reading(findings=(_finding(name, place, Found(rule="not-readable", what=str(error))),))
+        told = Found(rule="not-readable", what=str(error))
+        return Reading(findings=(_finding(name, place, told),), done=None)
     if not script.explicit and any("concurrently" in words_of(one.tokens) for one in script.statements):
         script = script.apart()  # as a runner does it: PostgreSQL takes it no other way
+    done: list[tuple[Action, bool]] = []
     met = [
         _Met(_finding(name, place_of(action), found), action)
-        for action, found in _asked(script, pg, deepcopy(schema) or Known())
-        if not (late and RULES[found.rule].breaks)
+        for action, found in _asked(script, pg, known, done)
+        if not (contract and RULES[found.rule].breaks)
     ]
     kept = [*_unanswered(met, answers), *_wrong(answers, name)]
     return Reading(
         findings=tuple(sorted(kept, key=lambda one: (one.line, one.column))),
         spoken=tuple(_spoken(one) for one in met),
+        done=tuple(done),
     )
 
 
-def _asked(script: Script, pg: int, known: Known) -> Iterator[tuple[Action, Found]]:
+def _named(action: Action) -> Iterator[str]:
+    for name in (action.table, action.after("partition", "of"), action.after("to"), action.after("index")):
+        yield name.bare
+
+
+def _asked(
+    script: Script, pg: int, known: Known, done: list[tuple[Action, bool]]
+) -> Iterator[tuple[Action, Found]]:
     utc = False
     every: list[tuple[Action, bool]] = []
     statements = tuple(actions(script))
-    views = {(one.unit, one.table.key) for one in statements if one.kind == "create view" and one.transaction}
+    replaced = Replaced(statements)
     for action in statements:
         asked = Asked(action=action, known=known, pg=pg, utc=utc)
         new = known.is_new(action.table)
         every.append((action, new))
-        for found in of_alter(asked) if action.kind == "alter table" else of_other(asked):
-            if found.rule == "rename-table" and (action.unit, action.table.key) in views:
-                yield (
-                    action,
-                    Found(rule="replace-object", what=f"{action.table}, which is a view from now on"),
-                )
-            elif not _keeps_nobody_waiting(asked, found, new=new):
-                yield action, found
+        met = list(of_alter(asked) if action.kind == "alter table" else of_other(asked))
+        for found in met:
+            told = replaced.instead(action, found)
+            if told is not None and not _keeps_nobody_waiting(asked, told, new=new):
+                yield action, told
         known.tell(action)
+        dark = any(RULES[found.rule].level == "unknown" for found in met)
+        done.append((action, dark))
+        if dark:
+            known.forget(action)
         utc = _is_utc(action) if action.kind == "set" and action.has_any("timezone", "zone") else utc
     yield from together(every)
 
 
 def _keeps_nobody_waiting(asked: Asked, found: Found, *, new: bool) -> bool:
     """What the migration itself made, no other session sees yet."""
-    if RULES[found.rule].level == "unknown" or found.rule == "newer-server":
+    if RULES[found.rule].level == "unknown" or found.rule in {"newer-server", "refused"}:
         return False
     kind = asked.action.kind.partition(" ")[2]
     return new or asked.known.made(kind, asked.action.table)
@@ -179,6 +222,7 @@ def _finding(name: str, place: Place, found: Found) -> Finding:
         what=found.what,
         why=rule.why,
         instead=found.instead,
+        breaks=rule.breaks,
     )
 
 

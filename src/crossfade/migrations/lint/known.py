@@ -7,15 +7,21 @@ indexes. WHAT IT WAS NOT TOLD IS UNKNOWN, never "not there": rules that need it 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
+from typing import Final
 
 from crossfade.migrations.lexer import Kind, Token
 from crossfade.migrations.lint.actions import Action, words_of
 from crossfade.migrations.lint.columns import Column, bare, column_of, is_table_rule
 from crossfade.migrations.lint.names import TEMP, Key, Name, bracket_at, name_at, split_at_commas, unquoted
 from crossfade.migrations.lint.types import Type, type_of
+
+_WORDS: Final = re.compile(r"[\w$]+")
+_ANYTHING: Final = frozenset({"execute", "perform", "call", "select"})
+"""Words of a DO behind which stands what no word of it says."""
 
 
 @dataclass(slots=True)
@@ -33,6 +39,11 @@ class Table:
     whole: bool = False
     """Its CREATE TABLE was seen: what is not known of it is not there."""
     default_partition: bool = False
+    partitioned: bool = False
+    reckoned: set[str] = field(default_factory=set)
+    """Columns in a CHECK, or anywhere in an index with an expression or a WHERE: more hangs on their type."""
+    sources: set[str] = field(default_factory=set)
+    """Columns that a generated one is made of."""
     stored: set[str] = field(default_factory=set)
     new: bool = False
 
@@ -44,9 +55,34 @@ class Table:
     def forget(self, column: str) -> None:
         """A column that is dropped; another of its name is another one."""
         self.columns.pop(column, None)
-        for some in (self.not_null, self.keys, self.indexed, self.stored):
+        for some in (self.not_null, self.keys, self.indexed, self.stored, self.reckoned, self.sources):
             some.discard(column)
         self.checked = {name: of for name, of in self.checked.items() if column not in of}
+
+    def lose(self, constraint: str, table: str) -> None:
+        """A constraint that is dropped; of one never heard of, all that it may have proved."""
+        if self.checked.pop(constraint, None) is not None:
+            return
+        if constraint.endswith(("_fkey", "_check")):
+            return
+        told = {one for one in self.not_null if constraint == f"{table}_{one}_not_null"}
+        self.not_null -= told or (set() if constraint.endswith("key") else self.not_null)
+        self.keys -= set() if told else self.keys
+
+    def copy(self) -> Table:
+        """Another one that knows the same."""
+        return replace(
+            self,
+            columns=dict(self.columns),
+            not_null=set(self.not_null),
+            checked=dict(self.checked),
+            invalid=set(self.invalid),
+            keys=set(self.keys),
+            indexed=set(self.indexed),
+            reckoned=set(self.reckoned),
+            sources=set(self.sources),
+            stored=set(self.stored),
+        )
 
 
 @dataclass(slots=True)
@@ -55,6 +91,8 @@ class Known:
 
     tables: dict[Key, Table] = field(default_factory=dict)
     indexes: dict[Key, tuple[Key, tuple[str, ...]]] = field(default_factory=dict)
+    views: dict[Key, frozenset[str]] = field(default_factory=dict)
+    """View to the words of its query."""
     domains: dict[str, bool] = field(default_factory=dict)
     """Domain to whether it is constrained."""
     routines: set[str] = field(default_factory=set)
@@ -70,12 +108,52 @@ class Known:
         for one in self.tables.values():
             one.new = False
 
+    def copy(self) -> Known:
+        """Another one that knows the same."""
+        return Known(
+            tables={key: one.copy() for key, one in self.tables.items()},
+            indexes=dict(self.indexes),
+            views=dict(self.views),
+            domains=dict(self.domains),
+            routines=set(self.routines),
+            new=set(self.new),
+            home=self.home,
+        )
+
+    def forget(self, action: Action) -> None:
+        """What an action may have changed that cannot be read; what is new stays new."""
+        if action.kind == "alter table":
+            lost = [self._at(action.table)]
+        else:
+            body = set(_WORDS.findall(" ".join(one.text for one in action.tokens).lower()))
+            all_ = action.kind != "do" or not body.isdisjoint(_ANYTHING)
+            lost = [key for key in self.tables if all_ or key[1].lower() in body]
+        for key in lost:
+            self.tables[key] = Table(new=key in self.tables and self.tables[key].new)
+
+    def forget_tables(self, names: frozenset[str]) -> None:
+        """Tables of these names, whatever their schema."""
+        if names:
+            self.tables |= {key: Table() for key in self.tables if key[1] in names}
+
+    def forget_all(self) -> None:
+        """A whole file that cannot be read."""
+        self.tables, self.indexes, self.views = {}, {}, {}
+
     def table(self, name: Name) -> Table:
         """What is known of a table; of one never heard of, nothing."""
         return self.tables.get(self._at(name)) or Table()
 
     def is_new(self, name: Name) -> bool:
         return self.table(name).new
+
+    def is_shown(self, table: Name, column: str) -> bool:
+        """Whether a view may show this column."""
+        return any(table.bare in words and bool({column, "*"} & words) for words in self.views.values())
+
+    def has_index(self, table: Name, index: Name) -> bool:
+        """Whether an index of this name is surely there, and no constraint's."""
+        return self._beside(table, index) in self.indexes
 
     def made(self, kind: str, name: Name) -> bool:
         """Whether this migration made such a thing itself."""
@@ -97,10 +175,15 @@ class Known:
             self._alter(action)
         elif action.kind in {"create table", "create materialized view"}:
             self._create(action)
-        elif action.kind in {"drop table", "drop materialized view"}:
+        elif action.kind == "drop table":
             self.tables.pop(self._at(action.table), None)
         elif action.kind == "create index":
             self._index(action)
+        elif action.kind == "drop index":
+            self._drop_index(action.table)
+        elif action.kind in {"drop view", "drop materialized view"}:
+            self.views.pop(self._key(action.table), None)
+            self.tables.pop(self._at(action.table), None)
         elif action.kind == "create domain":
             self.domains[action.table.bare] = action.has_any("check", "not")
             self.new.add(("domain", self._key(action.table)))
@@ -113,6 +196,8 @@ class Known:
             self.home = "" if first is None or first.value in {"public", "default"} else first.value
 
     def _other(self, action: Action) -> None:
+        if action.kind == "create view":
+            self.views[self._key(action.table)] = frozenset(action.words)
         if action.kind in {"create function", "create procedure"}:
             self.routines.add(action.table.bare)
         if not action.has("or", "replace") and not action.has("if", "not", "exists"):
@@ -127,6 +212,9 @@ class Known:
             self.tables.setdefault(at, Table())
             return
         table = Table(new=True, whole=not _taken_from_elsewhere(action))
+        table.partitioned = action.has("partition", "by")
+        if action.kind == "create materialized view":
+            self.views[at] = frozenset(action.words)
         self.tables[at] = table
         partition = action.at("partition", "of")
         if partition >= 0:
@@ -149,6 +237,8 @@ class Known:
         table.columns[name] = type_of(words)
         if column.not_null or {"serial", "bigserial", "smallserial"} & set(words) or column.rule("generated"):
             table.not_null.add(name)
+        table.sources |= set(words_of(column.rule("generated") or ()))
+        table.reckoned |= set(words_of(column.rule("check") or ()))
         if column.rule("generated") and "stored" in words_of(column.rule("generated") or ()):
             table.stored.add(name)
             table.not_null.discard(name)
@@ -163,7 +253,10 @@ class Known:
         at = action.words.index("(")
         inside = bracket_at(action.tokens, at)
         table.indexed |= {one.value for one in inside if one.kind in {Kind.WORD, Kind.QUOTED}}
-        plain = tuple(line[0].value for line in split_at_commas(inside) if line)
+        lines = [line for line in split_at_commas(inside) if line]
+        plain = tuple(line[0].value for line in lines)
+        if "where" in action.words or any("(" in words_of(line) for line in lines):
+            table.reckoned |= {one.value for one in action.tokens[at:]}
         name = action.after("index")
         if name.parts:
             self.indexes[self._beside(action.table, name)] = (self._key(action.table), plain)
@@ -174,6 +267,11 @@ class Known:
             and "where" not in action.words
         ):
             table.keys.add(plain[0])
+
+    def _drop_index(self, name: Name) -> None:
+        of, columns = self.indexes.pop(self._key(name), (None, ()))
+        if of in self.tables and len(columns) == 1:
+            self.tables[of].keys.discard(columns[0])
 
     def index_columns(self, table: Name, index: Name) -> tuple[str, ...]:
         """The columns of an index; of one never heard of, none."""
@@ -205,7 +303,7 @@ class Known:
         elif action.begins("alter"):
             _alter_column(table, action)
         elif action.begins("drop", "constraint"):
-            table.checked.pop(action.after("constraint").bare, None)
+            table.lose(action.after("constraint").bare, action.table.bare)
         elif action.begins("drop"):
             table.forget(action.column("drop").bare)
 
@@ -231,6 +329,7 @@ def _add_rule(table: Table, line: Sequence[Token]) -> None:
     words = bare(tuple(line))
     named = line[1].value if words != words_of(line) and len(line) > 1 else ""
     if words[:1] == ("check",):
+        table.reckoned |= {one.value for one in line}
         columns = tuple(_there(words))
         named = named or f"{'_'.join(columns)} check"
         table.checked[named] = columns
@@ -277,7 +376,10 @@ def _alter_column(table: Table, action: Action) -> None:
 def _rename(table: Table, old: str, new: str) -> None:
     if old in table.columns:
         table.columns[new] = table.columns.pop(old)
-    for some in (table.not_null, table.keys, table.indexed, table.stored):
+    for some in (table.not_null, table.keys, table.indexed, table.stored, table.reckoned, table.sources):
         if old in some:
             some.discard(old)
             some.add(new)
+    table.checked = {
+        name: tuple(new if one == old else one for one in of) for name, of in table.checked.items()
+    }

@@ -49,6 +49,8 @@ def _filled(asked: Asked, column: Column) -> Iterator[Found]:
         yield _computed(asked, column, "a stored value for each row")
     elif generated is not None:
         yield from asked.since(_VIRTUAL_SINCE, "a virtual column")
+    elif "select" in words_of(default or ()):
+        yield Found(rule="refused", what=f"{table}.{column.name}: a default holds no query")
     elif default is not None and (called := _changing(default)):
         plain = _text(asked, column, without=frozenset({"default", "not"}) | _APART)
         value = _rule_text(asked, default)

@@ -58,6 +58,8 @@ def of_domain(asked: Asked) -> Iterator[Found]:
         yield Found(rule="drop-not-null", what=f"domain {named}")
     elif action.has("drop", "constraint"):
         yield Found(rule="drop-constraint", what=f"domain {named}")
+    elif action.has("drop", "default"):
+        yield Found(rule="drop-default", what=f"domain {named}", instead="-- in NAME.contract.sql")
     elif action.has_any("default"):
         yield Found(rule="change-default", what=f"domain {named}")
     else:
@@ -69,6 +71,12 @@ def of_changed(asked: Asked) -> Iterator[Found]:
     action = asked.action
     what = f"{action.kind.partition(' ')[2]} {action.table}"
     words = action.words[2:]
+    if (
+        action.kind == "alter index"
+        and "rename" in words
+        and asked.known.has_index(action.table, action.table)
+    ):
+        return  # only a constraint's index is named by anybody
     if "rename" in words or has(words, "set", "schema"):
         yield Found(rule="rename-object", what=what, instead="-- a new one beside it")
     elif has(words, "set", "tablespace") or has(words, "set", "access", "method"):
@@ -145,7 +153,7 @@ def of_policy(asked: Asked) -> Iterator[Found]:
         yield Found(rule="row-security", what=str(asked.action.table), instead=_AS_APPLICATION)
 
 
-_AS_APPLICATION: Final = "-- tried as the application's role: crossfade migrate prove --role"
+_AS_APPLICATION: Final = "-- tried as the application's role: crossfade migrate prove --app-role"
 
 
 def of_rewriting(asked: Asked) -> Iterator[Found]:
@@ -170,5 +178,16 @@ def of_trigger(asked: Asked) -> Iterator[Found]:
 def of_replaced(asked: Asked) -> Iterator[Found]:
     """CREATE OR REPLACE of something that versions may use."""
     action = asked.action
+    what = f"{action.kind.partition(' ')[2]} {action.table}"
     if action.has("or", "replace"):
-        yield Found(rule="replace-object", what=f"{action.kind.partition(' ')[2]} {action.table}")
+        yield Found(rule="replace-object", what=what)
+    elif action.kind == "create function" and action.table.bare in asked.known.routines:
+        yield Found(rule="replace-object", what=f"{what}, a namesake: a call may fit both, or the other one")
+
+
+def of_function(asked: Asked) -> Iterator[Found]:
+    """ALTER FUNCTION; what it costs is nobody's, what it says to NULL or where it looks is everybody's."""
+    found = tuple(of_changed(asked))
+    yield from found
+    if not found and asked.action.has_any("strict", "called", "null", "set", "reset", "security"):
+        yield Found(rule="replace-object", what=f"{asked.action.kind.partition(' ')[2]} {asked.action.table}")

@@ -12,6 +12,7 @@ from crossfade.migrations.lint.objects import (
     of_default_rights,
     of_domain,
     of_extension,
+    of_function,
     of_new_policy,
     of_policy,
     of_replaced,
@@ -90,6 +91,17 @@ def _index(asked: Asked) -> Iterator[Found]:
     action = asked.action
     if action.has("nulls", "not", "distinct"):
         yield from asked.since(_NULLS_SINCE, "NULLS NOT DISTINCT")
+    of = asked.known.table(action.table)
+    named = action.after("index")
+    if action.has("if", "not", "exists") and asked.known.has_index(action.table, named):
+        return
+    if "concurrently" in action.words and of.partitioned:
+        yield Found(
+            rule="refused", what=f"CONCURRENTLY on {action.table}, which is partitioned", instead=_PARTS
+        )
+        return
+    if action.has("on", "only") and of.partitioned:
+        return
     if "concurrently" not in action.words:
         at = action.words.index("index") + 1
         yield Found(
@@ -109,6 +121,9 @@ def _index(asked: Asked) -> Iterator[Found]:
         yield _outside("CREATE INDEX CONCURRENTLY")
     if action.begins("create", "unique"):
         yield Found(rule="tighter", what=f"a unique index on {action.table}")
+
+
+_PARTS: Final = "-- ON ONLY it, then CONCURRENTLY on each partition, then ALTER INDEX … ATTACH PARTITION"
 
 
 def _outside(what: str) -> Found:
@@ -201,6 +216,9 @@ _BY_KIND: Final[Mapping[str, Callable[[Asked], Iterator[Found]]]] = {
     "copy": of_copy,
     "truncate": _truncate,
     "lock": _lock,
+    "alter function": of_function,
+    "alter procedure": of_function,
+    "alter routine": of_function,
     "alter foreign table": _foreign,
     "alter group": of_role,
     "alter event trigger": of_trigger,
@@ -225,13 +243,10 @@ _CHANGED: Final = frozenset(
         "aggregate",
         "collation",
         "conversion",
-        "function",
         "index",
         "materialized view",
         "operator",
-        "procedure",
         "publication",
-        "routine",
         "rule",
         "schema",
         "server",

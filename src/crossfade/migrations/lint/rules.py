@@ -57,6 +57,7 @@ _ALL: Final = (
     _locks("validate-in-same-transaction", "the strong lock of before is kept while every row is checked"),
     _locks("concurrently-in-transaction", "PostgreSQL refuses it inside a transaction"),
     _locks("enum-value-used", "a label that was added in a transaction cannot be used before its end"),
+    _locks("refused", "PostgreSQL refuses it, whatever the rows are"),
     _locks("newer-server", "the server is too old for it"),
     _breaks("drop-column", "a version that names the column fails"),
     _breaks("rename-column", "the old version fails after it, the new one before it: no order works"),

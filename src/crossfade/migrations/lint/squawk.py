@@ -37,7 +37,7 @@ _SAME: Final = {
     "maybe-rewrite": frozenset({"changing-column-type"}),
     "data-loss": frozenset({"ban-drop-column", "ban-drop-table"}),
     "drop-index": frozenset({"require-concurrent-index-deletion"}),
-    "no-lock-timeout": frozenset({"require-timeout-settings"}),
+    "no-lock-timeout": frozenset({"require-timeout-settings", "require-lock-timeout"}),
 }
 
 

@@ -58,6 +58,10 @@ class Outside:
     """Versions that need what the change has added."""
     accepted: Callable[[SchemaChange], str] = lambda _: ""
     """On whose word nothing stands in the way of it."""
+    unknown: str = "there is no release history to ask"
+    """Why nobody who knows is there."""
+    learn: str = "run it beside the crossfade.yaml of the service"
+    """How that is changed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -270,8 +274,8 @@ class Conductor:
             raise RefusedError(
                 "CF9277",
                 f"{change.name}: nobody can tell whether a version that needs the old shape may come back",
-                "there is no release history to ask",
-                "run it beside the crossfade.yaml of the service, or take it on: --despite-versions REASON",
+                self._outside.unknown,
+                f"{self._outside.learn}, or take it on: --despite-versions REASON",
             )
         found = self._outside.objections(change)
         if found:
@@ -289,13 +293,14 @@ class Conductor:
         needing = None if self._outside.needed_by is None else self._outside.needed_by(change)
         if needing is not None and not needing:
             return
-        why = "there is no release history to ask" if needing is None else f"needed by {', '.join(needing)}"
+        why = self._outside.unknown if needing is None else f"needed by {', '.join(needing)}"
+        first = self._outside.learn if needing is None else "roll back to a version that does not"
         what = "nobody can tell whether a version needs" if needing is None else "a version needs"
         raise RefusedError(
             "CF9277",
             f"{change.name}: {what} what it has added",
             why,
-            "roll back to a version that does not, or take it on: --despite-versions REASON",
+            f"{first}, or take it on: --despite-versions REASON",
         )
 
     def _made_by_expand(self, change: SchemaChange) -> tuple[str, ...]:

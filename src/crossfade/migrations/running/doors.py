@@ -116,12 +116,18 @@ def _connect(text: str, application: str, variable: str = "the DSN") -> Session:
         raise AccessError(
             "CF9265",
             "no connection to the database",
-            error.why.strip().splitlines()[-1] if error.why.strip() else "it gave no reason",
+            _last_said(error.why),
             f"check {variable}: host, port, database, user and password",
         ) from None
     for setting in _SETTINGS:
         session.attempt(setting)
     return session
+
+
+def _last_said(why: str) -> str:
+    """What the last address said; lines that are set in are libpq's hints to the one before."""
+    lines = [one for one in why.strip().splitlines() if one.strip() and not one.startswith("\t")]
+    return lines[-1] if lines else "it gave no reason"
 
 
 def _refuse_pooler(first: Session, second: Session, variable: str) -> None:
