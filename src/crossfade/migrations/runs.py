@@ -71,6 +71,7 @@ class Runner:
         self._columns = columns
         self._readings = readings or {}  # columns of another name or type here, as what they were
         self._tables: dict[Key, _Table | None] = {}
+        self._reads: dict[Key, Order] = {}
         self._count = 0
         self._deferred = deferred  # whether some constraint may wait until the end of a transaction
         session.ask("SET statement_timeout = '5s'; SET lock_timeout = '2s'; SET client_min_messages = error")
@@ -130,7 +131,7 @@ class Runner:
     ) -> list[Outcome]:
         """Each run is vectors in one transaction: the outcome of its last, or its failure."""
         wanted = [(one, known) for one in tables if (known := self._known(one)) is not None]
-        reads = [Order(_reading(key, known.columns, self._readings.get(key, {}))) for key, known in wanted]
+        reads = [self._read_of(key, known.columns) for key, known in wanted]
         groups = [self._group(prepared, vectors, reads) for vectors in runs]
         answers = self._session.batch([*groups, [Order("ROLLBACK")]])
         return [
@@ -176,6 +177,14 @@ class Runner:
             small = rows is not None and rows.total() <= _LARGEST_TABLE
             self._tables[key] = _Table.of(columns, rows) if rows is not None and small else None
         return self._tables[key]
+
+    def _read_of(self, key: Key, columns: Sequence[str]) -> Order:
+        """Reads a table; prepared, as it is asked after every run."""
+        if key not in self._reads:
+            sql = _reading(key, columns, self._readings.get(key, {}))
+            said = self._session.prepare(f"crossfade_read_{len(self._reads)}", sql)
+            self._reads[key] = Order(sql) if isinstance(said, Failure) else Order(prepared=said.name)
+        return self._reads[key]
 
     def _there(self, key: Key) -> tuple[str, ...]:
         said = self._session.ask(
