@@ -71,7 +71,7 @@ class TestUndecided:
     ) -> None:
         quick = "CREATE FUNCTION worth(n bigint) RETURNS bigint LANGUAGE sql AS 'SELECT n'"
         slow = quick.replace("CREATE", "CREATE OR REPLACE").replace("SELECT n", "SELECT n FROM pg_sleep(2)")
-        sent = "SET statement_timeout = '500ms'; SELECT worth(id) FROM users WHERE id = $1;"
+        sent = "SET statement_timeout = '300ms'; SELECT worth(id) FROM users WHERE id = $1;"
         result = run(
             tmp_path, "--json", schema=f"{SCHEMA} {quick};", old=sent, new=sent, migration=f"{slow};"
         )

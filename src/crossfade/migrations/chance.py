@@ -16,7 +16,7 @@ from crossfade.migrations.answers import Failure
 from crossfade.migrations.compare import Context, Outcome, compare
 from crossfade.migrations.runs import Key, Runner, Vector
 from crossfade.migrations.sandbox.server import Database
-from crossfade.migrations.subject import Bench, Tried, vectors_of
+from crossfade.migrations.subject import Bench, Tried, outcome_of
 from crossfade.migrations.wire import Session
 
 _RUNS: Final = 24
@@ -69,7 +69,7 @@ class Chance:
         prepared = runner.prepare(tried.statement.text, tried.types(), tried.hints)
         if isinstance(prepared, Failure):
             return _RUNS
-        before = _outcome(tried, vectors)
+        before = outcome_of(tried, vectors)
         told = runner.run(prepared, [vectors] * _RUNS, tried.writes)
         return sum(bool(compare(before, now, tried.mask, self._context).wrong) for now in told)
 
@@ -78,7 +78,7 @@ class Chance:
         numbered = self._numbered(tried, vectors) if self._touched else frozenset()
         if not numbered:
             return False
-        before = _outcome(tried, vectors)
+        before = outcome_of(tried, vectors)
         every = {(key, column) for key, effect in before.effects.items() for column in effect.columns}
         context = replace(self._context, incidental_names=frozenset(every - numbered))
         return compare(before, now, tried.mask, context).wrong == "effect"
@@ -100,10 +100,6 @@ class Chance:
             if (key, column) in tried.mask.effects
             and any(_is_of(row[at], *span) for row in effect.added for span in given)
         )
-
-
-def _outcome(tried: Tried, vectors: Sequence[Vector]) -> Outcome:
-    return next(outcome for run, outcome in vectors_of(tried) if list(run) == list(vectors))
 
 
 def _is_of(value: str | None, was: str | None, now: str | None) -> bool:

@@ -11,14 +11,14 @@ from functools import cached_property
 
 from crossfade.migrations.catalog import Catalog
 from crossfade.migrations.chance import Chance, moved
-from crossfade.migrations.compare import Context, Outcome
+from crossfade.migrations.compare import Context, Outcome, compare
 from crossfade.migrations.gained import without_gained
 from crossfade.migrations.ground import Ground
 from crossfade.migrations.replay import differs, fails_alike, fares_the_same, shuffle
 from crossfade.migrations.runs import Vector
 from crossfade.migrations.sandbox.server import Database
 from crossfade.migrations.script import Script
-from crossfade.migrations.subject import Bench, Tried
+from crossfade.migrations.subject import Bench, Tried, outcome_of
 from crossfade.migrations.trace import run_plain
 from crossfade.migrations.unseen import Unseen
 from crossfade.migrations.vectors import Supply
@@ -50,17 +50,17 @@ class Doubts:
         return (
             differs(self.before.of(tried), tried, vectors, failing=True)
             or self._chance.makes(tried, vectors, now)
-            or self._by_unseen(tried, vectors)
+            or self._by_unseen(tried, vectors, now)
             or self._by_rows_more(tried, vectors)
             or differs(self._shuffled.of(tried), tried, vectors)
         )
 
-    def _by_unseen(self, tried: Tried, vectors: Sequence[Vector]) -> bool:
+    def _by_unseen(self, tried: Tried, vectors: Sequence[Vector], now: Outcome) -> bool:
         """Whether it writes otherwise only what no old statement reads or sets, and it left alone itself."""
         if not tried.writes:
             return False
         context = replace(self.context, unseen=self._unseen.of(tried.writes))
-        return fares_the_same(self.after.of(tried), tried, vectors, context)
+        return not compare(outcome_of(tried, vectors), now, tried.mask, context).wrong
 
     def _by_rows_more(self, tried: Tried, vectors: Sequence[Vector]) -> bool:
         return bool(self.gained) and fares_the_same(self._without.of(tried), tried, vectors, self.context)

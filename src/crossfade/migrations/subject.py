@@ -177,6 +177,11 @@ def vectors_of(tried: Tried) -> Iterator[tuple[Sequence[Vector], Outcome]]:
     return chain(singles, pairs)
 
 
+def outcome_of(tried: Tried, vectors: Sequence[Vector]) -> Outcome:
+    """What a run that went well gave."""
+    return next(outcome for run, outcome in vectors_of(tried) if list(run) == list(vectors))
+
+
 def unproved(
     every: Iterable[Tried],
     late: Collection[str] = (),
