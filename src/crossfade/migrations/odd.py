@@ -3,6 +3,7 @@ Values that one type holds and another may refuse or fold, by the pair of types.
 
 What a column ordinarily holds is sown (`pools.py`). A value like these would spoil whole statements there,
 and matters only where a column gets another type. Whether a column takes one is for the server to say.
+NaN as a numeric is none of them: legal in every amount, and meant in no one.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ _MOMENTS: Final = ("infinity", "-infinity", "0044-03-15 BC")
 _JSON: Final = ('"\\u0000"', '{"a": 1, "a": 2}', "1e200000", '"\\ud800"')
 _OF: Final[Mapping[str, tuple[str, ...]]] = {
     "json": _JSON,
-    "numeric": ("NaN", "Infinity", "1" + "0" * 400, "0." + "0" * 200 + "1"),
+    "numeric": ("Infinity", "1" + "0" * 400, "0." + "0" * 200 + "1"),
     "real": _FLOATS,
     "double precision": (*_FLOATS, "1e-300", "0.1234567890123456"),
     "date": _MOMENTS[:2],
@@ -83,5 +84,5 @@ def _narrower(was: Shape, now: Shape) -> tuple[str, ...]:
     if was.is_string and now.length is not None and (was.length or now.length + 1) > now.length:
         return ("x".ljust(now.length + 1), "x" * (now.length + 1), "é" * (now.length + 1))
     if was.name == "numeric" and was.mod != now.mod:
-        return ("NaN", "Infinity")
+        return ("Infinity",)
     return ()
