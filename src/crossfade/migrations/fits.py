@@ -23,7 +23,7 @@ from crossfade.migrations.sandbox.server import Server
 from crossfade.migrations.script import Statement
 from crossfade.migrations.subject import Bench, Tried, unproved
 from crossfade.migrations.supply import OLD_SALT
-from crossfade.migrations.transactions import Together, needed, run_on_one
+from crossfade.migrations.transactions import Together, run_on_one, telling
 from crossfade.migrations.vectors import Supply
 from crossfade.migrations.verdict import Counterexample, Unproved
 from crossfade.migrations.wire import Session
@@ -53,9 +53,10 @@ def fit(
         alone = _alone(ground, version, sent, open_)
         good = frozenset(one.statement.said for one in alone if one.executed)
         together = Together()
-        if needed(version.transactions, good):
+        whole = telling(version.transactions, good)
+        if whole:
             runner_on = partial(_runner, ground, version, role=ground.role)
-            together = run_on_one(version.transactions, version.name, ground.template.clone(), runner_on)
+            together = run_on_one(whole, version.name, ground.template.clone(), runner_on)
     failing = {one.statement: one for one in together.wrong}
     for one in alone:
         found = None if one.statement.said in together.proved else fails_by_itself(one)

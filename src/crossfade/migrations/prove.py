@@ -45,7 +45,7 @@ from crossfade.migrations.supply import OLD_SALT, context_of, readings, schema_c
 from crossfade.migrations.tolerance import Readers, loosened, needs_of
 from crossfade.migrations.touched import Touched
 from crossfade.migrations.trace import run_plain
-from crossfade.migrations.transactions import Together, needed, run_on_one, run_together
+from crossfade.migrations.transactions import Together, run_on_one, run_together, telling
 from crossfade.migrations.vectors import Supply
 from crossfade.migrations.verdict import Counterexample, Seen, Unproved, Verdict, judge
 from crossfade.migrations.watched import Watched, watch_migration
@@ -218,9 +218,9 @@ class _Proof:
         alone, untouched = _good(self._olds)
         found: list[Counterexample] = []
         for version in self._question.old:
-            if not needed(version.transactions, alone, untouched):
+            sent, called = telling(version.transactions, alone, untouched), version.name
+            if not sent:
                 continue
-            sent, called = version.transactions, version.name
             told = run_together(sent, called, self._places(), self._runner_on, self._context())
             found += [one for one in told.wrong if one.statement not in wrong]
             self._together |= told.proved
@@ -247,10 +247,11 @@ class _Proof:
     def _new_fails(self, news: Sequence[Tried]) -> tuple[Counterexample, ...]:
         """New statements that the new shape refuses, by themselves and in the transactions they belong to."""
         version, told = self._question.new, Together()
-        if needed(version.transactions, *_good(news)):
+        sent = telling(version.transactions, *_good(news))
+        if sent:
             clone = self._ground.template.clone()
             run_plain(clone, self._script)
-            told = run_on_one(version.transactions, version.name, clone, self._runner_on)
+            told = run_on_one(sent, version.name, clone, self._runner_on)
             self._together |= told.proved
         refused = {one.statement: one for one in told.wrong}
         alone = [fails_by_itself(one) for one in news if one.statement.said not in told.proved]

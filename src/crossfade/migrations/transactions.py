@@ -76,18 +76,22 @@ def _refused(step: Asked, source: str, failure: Failure) -> Counterexample:
     )
 
 
-def needed(
+def telling(
     sequences: Iterable[Steps], alone: frozenset[str], untouched: frozenset[str] = frozenset()
-) -> bool:
+) -> tuple[Steps, ...]:
     """
-    Whether a sequence shows more than its statements did by themselves.
+    The sequences that show more than their statements did by themselves.
 
     `alone` went well by themselves, `untouched` is what uses nothing that changed. Behind a role or a setting
     a statement finds other rows than alone, where it may have found none and been content.
     """
+    return tuple(steps for steps in sequences if _tells(steps, alone, untouched))
+
+
+def _tells(steps: Steps, alone: frozenset[str], untouched: frozenset[str]) -> bool:
+    known = untouched if any(map(_sets_the_stage, steps)) else alone
     return any(
-        one.said not in (untouched if any(map(_sets_the_stage, steps)) else alone)
-        for steps in sequences
+        one.said not in known
         for one in steps
         if not (_ends(one) or _sets_the_stage(one) or _lead(one) in _CONTROL)
     )
