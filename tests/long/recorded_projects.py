@@ -251,13 +251,17 @@ def rls_tenants(folder: Path) -> Project:
 
 
 def rls_tenants_hidden(folder: Path) -> Project:
-    """The same, and a policy of ours that reads a setting which 1.1.0 does not set: the proof must see it."""
+    """
+    The same, and a policy of ours that reads a setting which nobody sets.
+
+    The proof must see it, and that the new version, here the same file, cannot live with it either.
+    """
     return replace(
         rls_tenants(folder),
         migration=RLS_POLICY,
         verdict=Verdict(
-            phase="contract",
-            needs=frozenset({"contract_gate"}),
+            phase="unsafe",
+            needs=frozenset({"new_version_fails"}),
             wrong=frozenset({('INSERT INTO "test_order"', "violates row-level security policy")}),
             not_proved=frozenset({"INSERT INTO"}),
         ),
