@@ -83,6 +83,7 @@ _CLAUSE_ENDS: Final = frozenset(
         "window",
     ]
 )
+_RECKONS: Final = frozenset({"+", "-", "*", "/"})
 
 
 @dataclass(slots=True)
@@ -92,6 +93,7 @@ class Binding:
     compared: dict[tuple[int, int], Column] = field(default_factory=dict)
     assigned: dict[tuple[int, int], Column] = field(default_factory=dict)
     counts: bool = False  # LIMIT, OFFSET
+    reckoned: bool = False  # added to something, or the like
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -251,6 +253,7 @@ class _Reader:
         ):
             binding.counts = True
             return
+        binding.reckoned = not {self._sign(at - 1), self._sign(at + 1)}.isdisjoint(_RECKONS)
         level: tuple[int, int] | None = (at, at + 1)
         place = size = 0
         while level is not None:

@@ -118,7 +118,8 @@ class Bench:
         if tried.executed:
             tried.refused = None
             good = _productive(tried)
-            self._add(runner, tried, prepared, list(islice(choices.varied(good), self.variations)))
+            varied = islice(choices.varied(good), self.variations)
+            self._add(runner, tried, prepared, [*varied, *choices.met()])
             self._twice(runner, tried, prepared, choices)
         return tried
 

@@ -7,8 +7,10 @@ what must not repeat gets a fresh value. Pure, given what the tables hold.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Final
 
 from crossfade.migrations.binding import Binding, Bound
@@ -21,6 +23,8 @@ Rows = Sequence[Mapping[int, Value]]
 
 _BASES: Final = 20
 _POOL: Final = 26
+_LARGE: Final = 1000
+_NUMBER: Final = re.compile(r"\d{1,30}(\.\d+)?")
 _COUNTS: Final = ("10", "1", "0", "100")
 _STEP: Final = 40  # fresh values apart between two vectors; no statement has as many unique columns
 
@@ -67,6 +71,12 @@ class Choices:
                 seen.add(vector)
                 yield vector
 
+    def met(self) -> Iterator[Vector]:
+        """Rows as they are, where what is written must not repeat: it meets them, or a rule lets it."""
+        if any(self._is_fresh(one) for one in self._bindings):
+            for row in range(_BASES):
+                yield tuple(self._of_row(at, row) for at in range(len(self._shapes)))
+
     def varied(self, base: Vector) -> Iterator[Vector]:
         """The base with one parameter changed, all parameters in turn."""
         pools = [self._pool(at) for at in range(len(self._shapes))]
@@ -91,13 +101,16 @@ class Choices:
         )
 
     def _from_row(self, at: int, row: int) -> Value:
+        made = self._fresh(at, row * _STEP + at) if self._is_fresh(self._bindings[at]) else None
+        return self._of_row(at, row) if made is None else made
+
+    def _is_fresh(self, binding: Binding) -> bool:
+        return not binding.counts and bool(binding.assigned) and self._unique(binding)
+
+    def _of_row(self, at: int, row: int) -> Value:
         binding, kind = self._bindings[at], self._shapes[at]
         if binding.counts:
             return _COUNTS[row % len(_COUNTS)] if row < len(_COUNTS) else _COUNTS[0]
-        if binding.assigned and self._unique(binding):
-            made = self._fresh(at, row * _STEP + at)
-            if made is not None:
-                return made
         columns = binding.columns
         if not columns:
             loose = self._loose[at]
@@ -124,7 +137,8 @@ class Choices:
         for column in binding.assigned.values():
             legal = [one for one in self._legal(column) or values_of(kind) if one is not None]
             held = self._supply.column(column)
-            found += [*legal[:2], None, *held[:2], self._fresh(at, 700 + at), *legal[2:], *held[2:6]]
+            far = self._far(column) if binding.reckoned else ()
+            found += [*legal[:2], None, *far, *held[:2], self._fresh(at, 700 + at), *legal[2:], *held[2:6]]
         for column in binding.compared.values():
             met = [one for one in self._supply.column(column) if one is not None]
             if kind.element and not self._is_array(column):
@@ -133,6 +147,12 @@ class Choices:
         if not binding.columns:
             found += [*self._loose[at][:2], None, *self._loose[at][2:]]
         return list(dict.fromkeys(found))[:_POOL]
+
+    def _far(self, column: Column) -> list[Value]:
+        """What is added may be large: half of the most that the column holds, beside what is there."""
+        numbers = [Decimal(one) for one in self._legal(column) if one and _NUMBER.fullmatch(one)]
+        most = max(numbers, default=Decimal(0))
+        return [str(most // 2)] if most > _LARGE else []
 
     def _unique(self, binding: Binding) -> bool:
         for column in binding.assigned.values():
