@@ -8,6 +8,7 @@ not repeat. Whether a value is legal in a column is for the server to say (`lega
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -242,4 +243,6 @@ def around(text: str, kind: Shape) -> tuple[str, ...]:
         return tuple(one for one in (text, text.upper(), text.lower()) if _fits(one, kind))
     if kind.name in {*_INTEGER_MAX, "numeric", "real", "double precision", "money"}:
         return beside(text)
+    if kind.name in {"json", "jsonb"}:
+        return (text, json.dumps({text: "a"}), json.dumps({text: 1}), json.dumps([text]))
     return (text,)

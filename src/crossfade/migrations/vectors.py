@@ -24,6 +24,7 @@ Rows = Sequence[Mapping[int, Value]]
 _BASES: Final = 20
 _POOL: Final = 26
 _LARGE: Final = 1000
+_ODD: Final = 12
 _NUMBER: Final = re.compile(r"\d{1,30}(\.\d+)?")
 _COUNTS: Final = ("10", "1", "0", "100")
 _STEP: Final = 40  # fresh values apart between two vectors; no statement has as many unique columns
@@ -134,11 +135,14 @@ class Choices:
         if binding.counts:
             return list(_COUNTS)
         found: list[Value] = []
+        odd: list[Value] = []
         for column in binding.assigned.values():
             legal = [one for one in self._legal(column) or values_of(kind) if one is not None]
             held = self._supply.column(column)
             far = self._far(column) if binding.reckoned else ()
             found += [*legal[:2], None, *far, *held[:2], self._fresh(at, 700 + at), *legal[2:], *held[2:6]]
+            if kind.is_string and self._unique(binding):
+                odd += self._odd_and_new(legal)
         for column in binding.compared.values():
             met = [one for one in self._supply.column(column) if one is not None]
             if kind.element and not self._is_array(column):
@@ -146,7 +150,12 @@ class Choices:
             found += [*met[:2], None, *met[2:10], *values_of(kind)[:4]]
         if not binding.columns:
             found += [*self._loose[at][:2], None, *self._loose[at][2:]]
-        return list(dict.fromkeys(found))[:_POOL]
+        return [*list(dict.fromkeys(found))[:_POOL], *odd]
+
+    def _odd_and_new(self, legal: Sequence[Value]) -> list[Value]:
+        """Texts of many a form, where those of the rows are taken: they meet a rule on it all the same."""
+        ends = f" {self._supply.salt}9"
+        return [f"{one}{ends}" for one in legal[:_ODD] if one is not None]
 
     def _far(self, column: Column) -> list[Value]:
         """What is added may be large: half of the most that the column holds, beside what is there."""
