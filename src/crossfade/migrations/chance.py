@@ -56,9 +56,7 @@ class Chance:
         self._touched = touched
 
     def makes(self, tried: Tried, vectors: Sequence[Vector], now: Outcome) -> bool:
-        """Whether chance makes the difference of this run, which gave `now`."""
-        if not (tried.mask.effects or tried.mask.result or tried.mask.counts):
-            return False
+        """Whether chance makes the difference of this run, which gave `now`; its mask hides something."""
         if self._is_numbered_otherwise(tried, vectors, now):
             return False
         after = self._differing(self._after.of(tried), tried, vectors)

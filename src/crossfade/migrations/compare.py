@@ -90,6 +90,11 @@ class Mask:
     effects: frozenset[tuple[tuple[str, str], str]] = frozenset()
     counts: bool = False
 
+    @property
+    def hides(self) -> bool:
+        """Whether anything is not the same twice."""
+        return bool(self.result or self.effects or self.counts)
+
     def __or__(self, other: Mask) -> Mask:
         return Mask(
             result=self.result | other.result,

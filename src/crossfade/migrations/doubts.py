@@ -49,11 +49,14 @@ class Doubts:
             return fails_alike(self.before.of(tried), tried, vectors, now.failure)
         return (
             differs(self.before.of(tried), tried, vectors, failing=True)
-            or self._chance.makes(tried, vectors, now)
+            or self._by_chance(tried, vectors, now)
             or self._by_unseen(tried, vectors, now)
             or self._by_rows_more(tried, vectors)
             or differs(self._shuffled.of(tried), tried, vectors)
         )
+
+    def _by_chance(self, tried: Tried, vectors: Sequence[Vector], now: Outcome) -> bool:
+        return tried.mask.hides and self._chance.makes(tried, vectors, now)
 
     def _by_unseen(self, tried: Tried, vectors: Sequence[Vector], now: Outcome) -> bool:
         """Whether it writes otherwise only what no old statement reads or sets, and it left alone itself."""

@@ -89,5 +89,4 @@ def _alone(ground: Ground, version: Version, sent: Sequence[Statement], open_: E
 
 
 def _runner(ground: Ground, version: Version, session: Session, *, role: str | None) -> Runner:
-    columns = {one.key: [column.name for column in one.columns] for one in ground.catalog.relations.values()}
-    return Runner(session, columns, role=role, settings=version.settings)
+    return Runner(session, ground.columns, role=role, settings=version.settings)

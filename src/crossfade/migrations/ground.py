@@ -26,6 +26,11 @@ class Ground:
     role: str | None
     notes: tuple[str, ...] = ()
 
+    @property
+    def columns(self) -> dict[tuple[str, str], list[str]]:
+        """The names of each relation's columns, by which what a statement writes is compared."""
+        return {one.key: [column.name for column in one.columns] for one in self.catalog.relations.values()}
+
     def reduced(self, kinds: Collection[int] | None, tables: Collection[int]) -> Ground:
         """The same with only some kinds of rows in some tables; no kinds: not even the schema's own rows."""
         template = self.trial(kinds, tables)

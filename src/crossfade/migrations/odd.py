@@ -80,7 +80,7 @@ def odd(was: Shape, now: Shape) -> tuple[str, ...]:
 
 
 def _narrower(was: Shape, now: Shape) -> tuple[str, ...]:
-    """A text that only blanks make too long: it is cut without a word. Digits behind the new scale."""
+    """A text that only blanks make too long: it is cut without a word. Infinity, by a new limit."""
     if was.is_string and now.length is not None and (was.length or now.length + 1) > now.length:
         return ("x".ljust(now.length + 1), "x" * (now.length + 1), "é" * (now.length + 1))
     if was.name == "numeric" and was.mod != now.mod:

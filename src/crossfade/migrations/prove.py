@@ -335,13 +335,9 @@ class _Proof:
         return self._runner_on(self._open.enter_context(database.connect()), owner=owner)
 
     def _runner_on(self, session: Session, *, owner: bool = False) -> Runner:
-        columns = {
-            one.key: [column.name for column in one.columns]
-            for one in self._ground.catalog.relations.values()
-        }
         return Runner(
             session,
-            columns,
+            self._ground.columns,
             role=None if owner else self._ground.role,
             settings=self._settings,
             deferred=self._deferred,

@@ -15,7 +15,7 @@ from crossfade.migrations.answers import Failure, Prepared
 from crossfade.migrations.beyond import beyond
 from crossfade.migrations.compare import Compared, Context, Outcome, compare, mask_of, said
 from crossfade.migrations.runs import Runner, Vector
-from crossfade.migrations.subject import Bench, Tried, vectors_of
+from crossfade.migrations.subject import Bench, Tried, outcome_of, vectors_of
 from crossfade.migrations.verdict import Counterexample
 from crossfade.migrations.wire import Session, name
 
@@ -289,7 +289,7 @@ def differs(runner: Runner, tried: Tried, vectors: Sequence[Vector], *, failing:
     if isinstance(prepared, Failure):
         return False
     now = runner.run(prepared, [vectors], tried.writes)[0]
-    before = next(outcome for run, outcome in vectors_of(tried) if list(run) == list(vectors))
+    before = outcome_of(tried, vectors)
     if now.failure is not None:
         return failing and not now.late
     mask = mask_of(before, now)
@@ -311,5 +311,5 @@ def fares_the_same(runner: Runner, tried: Tried, vectors: Sequence[Vector], cont
     if isinstance(prepared, Failure):
         return False
     now = runner.run(prepared, [vectors], tried.writes)[0]
-    before = next(outcome for run, outcome in vectors_of(tried) if list(run) == list(vectors))
+    before = outcome_of(tried, vectors)
     return not compare(before, now, tried.mask, context).wrong

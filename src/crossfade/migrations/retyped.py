@@ -16,6 +16,7 @@ from crossfade.migrations.catalog import Catalog, Column, Relation
 from crossfade.migrations.odd import odd
 from crossfade.migrations.pools import shape_of
 from crossfade.migrations.script import Script
+from crossfade.migrations.trace import refused
 from crossfade.migrations.wire import Session, literal, name
 
 OF_DATA: Final = frozenset({"21", "22", "23", "P0"})
@@ -64,7 +65,7 @@ def trip(session: Session, script: Script, columns: Iterable[Retyped]) -> Trippe
     """Every value by itself. A script of several transactions is run as one, as far as that goes."""
     session.ask("SET client_min_messages = error; SET statement_timeout = '5s'; SET lock_timeout = '2s'")
     session.ask("BEGIN")
-    without = _refused(session, script)
+    without = refused(session, script)
     session.ask("ROLLBACK")
     if without is not None:
         return Tripped()  # as one transaction it is refused whatever the values are
@@ -92,19 +93,13 @@ def _tried(session: Session, script: Script, one: Retyped, value: str) -> Failur
     if isinstance(put, Failure) or not put.rows:
         session.ask("ROLLBACK")
         return False
-    refused = _refused(session, script)
+    said = refused(session, script)
     back = f"{name(one.column_now.name)}::{one.column.type_name}::text"
     found = session.attempt(f"SELECT FROM ONLY {name(*one.now.key)} WHERE {back} = $1 LIMIT 1", put.rows[0])
     session.ask("ROLLBACK")
-    if refused is not None:
-        return refused if refused.sqlstate[:2] in OF_DATA | {_NOT_SUPPORTED} else False
+    if said is not None:
+        return said if said.sqlstate[:2] in OF_DATA | {_NOT_SUPPORTED} else False
     return not isinstance(found, Failure) and found.affected == 0
-
-
-def _refused(session: Session, script: Script) -> Failure | None:
-    """What the script says in the transaction that is open."""
-    texts = (*(one.text for one in script.statements), "SET CONSTRAINTS ALL IMMEDIATE")
-    return next((said for said in map(session.attempt, texts) if isinstance(said, Failure)), None)
 
 
 def _short(value: str) -> str:

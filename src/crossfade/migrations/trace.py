@@ -110,6 +110,12 @@ def run_plain(database: Database, script: Script) -> Failure | None:
     return None
 
 
+def refused(session: Session, script: Script) -> Failure | None:
+    """What the server says against a script in the transaction that is open, rules checked at once."""
+    texts = (*(one.text for one in script.statements), "SET CONSTRAINTS ALL IMMEDIATE")
+    return next((said for said in map(session.attempt, texts) if isinstance(said, Failure)), None)
+
+
 def trace(database: Database, observer: Session, script: Script, catalog: Catalog) -> Traced:
     """Run a migration on a database that `catalog` describes, every step watched by another session there."""
     with database.connect() as session:

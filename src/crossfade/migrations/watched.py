@@ -26,7 +26,14 @@ from crossfade.migrations.retyped import OF_DATA, Retyped, Tripped, retyped, tri
 from crossfade.migrations.script import Script, Statement, Unit
 from crossfade.migrations.seed import KINDS, keep
 from crossfade.migrations.touched import Touched, touched
-from crossfade.migrations.trace import NOT_IN_A_TRANSACTION, NOT_IN_THE_SAME, Traced, run_plain, trace
+from crossfade.migrations.trace import (
+    NOT_IN_A_TRANSACTION,
+    NOT_IN_THE_SAME,
+    Traced,
+    refused,
+    run_plain,
+    trace,
+)
 from crossfade.migrations.wire import QuestionError, Session
 
 _TRIALS: Final = 20
@@ -141,8 +148,7 @@ class _Watcher:
         session.ask("BEGIN")
         try:
             keep(session, self._ground.catalog, self._ground.seeds, kinds, tables)
-            texts = (*(one.text for one in self._script.statements), "SET CONSTRAINTS ALL IMMEDIATE")
-            said = next((one for one in map(session.attempt, texts) if isinstance(one, Failure)), None)
+            said = refused(session, self._script)
         except QuestionError:
             said = Failure(sqlstate="25P02", message="the rows could not be taken away in a transaction")
         session.ask("ROLLBACK")
